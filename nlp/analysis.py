@@ -1,0 +1,86 @@
+"""What the pipeline says about a text: the one shape that service, command line and training share."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+UnsureReason = Literal["low_confidence", "unsupported_language", "empty", "meaningless"]
+
+FIELDS: Final = ("stage", "emotion", "sentiment", "topic", "touchpoint")
+"""The five fields of a segment, in the order in which they are always listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of the codebook with its calibrated probability (0 to 1, four decimals)."""
+
+    label: str
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"label", "confidence"}`."""
+        return {"label": self.label, "confidence": self.confidence}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAnalysis:
+    """A part of a text that holds one opinion.
+
+    `start` and `end` are character offsets (Python's, end exclusive) into the text as it was given to
+    `Pipeline.analyze`; neither points at white space. The sentiment of a segment is never `mixed`.
+    """
+
+    start: int
+    end: int
+    stage: Label
+    emotion: Label
+    sentiment: Label
+    topic: Label
+    touchpoint: Label
+
+    def to_dict(self) -> dict[str, Any]:
+        """The segment as the public contract shows it."""
+        labels = {field: getattr(self, field).to_dict() for field in FIELDS}
+        return {"start": self.start, "end": self.end, **labels}
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All that the pipeline says about one text.
+
+    With `unsure_reason` `low_confidence` the best labels are given all the same. With
+    `unsupported_language`, `empty` and `meaningless` the labels are None and there are no segments.
+    `stage2` and `emotion2` stand only where a second segment says something else with confidence.
+    """
+
+    language: str | None
+    """ISO 639-1 code, None where the text is too short or too strange to tell."""
+    unsure: bool
+    unsure_reason: UnsureReason | None
+    stage: Label | None
+    stage2: Label | None
+    emotion: Label | None
+    emotion2: Label | None
+    sentiment: Label | None
+    topic: Label | None
+    touchpoint: Label | None
+    segments: tuple[SegmentAnalysis, ...]
+
+    @classmethod
+    def unread(cls, reason: UnsureReason, language: str | None = None) -> "Analysis":
+        """An analysis without labels, for a text that is not tagged for `reason`."""
+        return cls(language, True, reason, None, None, None, None, None, None, None, ())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object "Analysis" of the public contract."""
+        fields = ("stage", "stage2", "emotion", "emotion2", "sentiment", "topic", "touchpoint")
+        labels: dict[str, Any] = {}
+        for field in fields:
+            label: Label | None = getattr(self, field)
+            labels[field] = None if label is None else label.to_dict()
+        return {
+            "language": self.language,
+            "unsure": self.unsure,
+            "unsure_reason": self.unsure_reason,
+            **labels,
+            "segments": [segment.to_dict() for segment in self.segments],
+        }
