@@ -1,0 +1,46 @@
+"""The web app, put together: settings, database, routers, error answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service import errors
+from service.aggregate.api import router as aggregate
+from service.auth import Vault
+from service.classify.api import router as classify
+from service.ingest.api import router as ingest
+from service.ingest.hooks import router as hooks
+from service.ingest.imports_api import router as imports
+from service.monitor.health import router as health
+from service.review.feedback_api import router as feedback
+from service.review.pages import router as pages
+from service.settings import Settings
+from service.store.engine import Database
+from service.suggest.api import router as suggest
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app for these settings (default: from the environment). Nothing is built at import."""
+    settings = settings or Settings.from_environment()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.database.dispose()
+
+    app = FastAPI(
+        title="Journeymap",
+        version="1",
+        summary="Customer feedback in, a living journey map and its adaptations out.",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.vault = Vault(settings)
+    app.state.database = Database(settings.sqlalchemy_url)
+    errors.install(app)
+    for router in (ingest, imports, hooks, classify, feedback, aggregate, suggest, health, pages):
+        app.include_router(router)
+    return app

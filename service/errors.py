@@ -1,0 +1,194 @@
+"""The error tree and the one JSON shape of every error (RFC 9457, application/problem+json).
+
+JourneymapError
+├── BadInput            422  a field or row can't be used; carries FieldErrors
+├── Unauthorized        401  no key or session, or one that does not hold
+├── Forbidden           403  the key or role lacks the scope
+├── NotFound            404  also for another workspace's rows
+├── Conflict            409  the state does not allow it now
+├── Gone                410  removed on purpose
+├── TooLarge            413
+├── UnsupportedMedia    415
+├── TooManyRequests     429  with Retry-After
+└── CannotStore         503  with Retry-After: disk full, database away
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with the input: where (JSON pointer or parameter name), what kind, what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class JourneymapError(Exception):
+    """An error that a caller is told about. Its text never holds customers' words."""
+
+    status: int = 500
+    title: str = "Internal error"
+
+    def __init__(
+        self, detail: str, *, errors: Sequence[FieldError] = (), retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadInput(JourneymapError):
+    status, title = 422, "The input can't be used"
+
+
+class Unauthorized(JourneymapError):
+    status, title = 401, "Sign in or send a valid key"
+
+
+class Forbidden(JourneymapError):
+    status, title = 403, "Not allowed"
+
+
+class NotFound(JourneymapError):
+    status, title = 404, "Not found"
+
+
+class Conflict(JourneymapError):
+    status, title = 409, "Not possible in this state"
+
+
+class Gone(JourneymapError):
+    status, title = 410, "Removed"
+
+
+class TooLarge(JourneymapError):
+    status, title = 413, "Too large"
+
+
+class UnsupportedMedia(JourneymapError):
+    status, title = 415, "This kind of content is not taken"
+
+
+class TooManyRequests(JourneymapError):
+    status, title = 429, "Too many requests"
+
+
+class CannotStore(JourneymapError):
+    status, title = 503, "Can't store right now"
+
+
+def pointer_of(location: Sequence[str | int]) -> str:
+    """A pydantic error location as a JSON pointer (RFC 6901)."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
+    return "/" + "/".join(parts) if parts else ""
+
+
+def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:
+    """Pydantic's findings in our shape; the offending value is left out, it may hold customers' words."""
+    found = []
+    for one in error.errors():
+        location = list(one["loc"])
+        if location and location[0] in ("body", "query", "path", "header"):
+            location = location[1:]
+        found.append(FieldError(pointer_of(location), str(one["type"]), str(one["msg"])))
+    return found
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    instance: str | None = None,
+    errors: Sequence[FieldError] = (),
+    retry_after_seconds: int | None = None,
+) -> JSONResponse:
+    """The one error answer."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if instance is not None:
+        body["instance"] = instance
+    if errors:
+        body["errors"] = [asdict(error) for error in errors]
+    headers = {}
+    if status in (429, 503):
+        headers["Retry-After"] = str(retry_after_seconds or 5)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def cannot_store(error: DBAPIError) -> bool:
+    """Whether a database error means "try again later" (disk full, locked, connection lost) and not a defect."""
+    if getattr(error, "connection_invalidated", False):
+        return True
+    text = str(error.orig).lower()
+    signs = (
+        "disk is full",
+        "database is locked",
+        "no space left",
+        "could not connect",
+        "connection",
+        "disk i/o",
+    )
+    return isinstance(error, OperationalError) and any(sign in text for sign in signs)
+
+
+def install(app: FastAPI) -> None:
+    """Give the app one handler for each kind of error, all answering `problem`."""
+
+    @app.exception_handler(JourneymapError)
+    def ours(request: Request, error: JourneymapError) -> JSONResponse:
+        return problem(
+            error.status,
+            error.title,
+            error.detail,
+            instance=request.url.path,
+            errors=error.errors,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = field_errors(error)
+        detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in found[:5])
+        return problem(422, BadInput.title, detail, instance=request.url.path, errors=found)
+
+    @app.exception_handler(HTTPException)
+    def framework(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        answer = problem(error.status_code, phrase, str(error.detail), instance=request.url.path)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(DBAPIError)
+    def database(request: Request, error: DBAPIError) -> JSONResponse:
+        # str(error) would carry the statement's parameters, which hold customers' words
+        log.error("database error on %s: %s", request.url.path, type(error.orig).__name__)
+        if cannot_store(error):
+            return problem(503, CannotStore.title, "The database can't take this now; send it again later.")
+        return problem(500, "Internal error", "Something failed here; it has been logged.")
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected %s on %s", type(error).__name__, request.url.path)
+        return problem(500, "Internal error", "Something failed here; it has been logged.")

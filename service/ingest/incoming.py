@@ -1,0 +1,141 @@
+"""The one shape that everything a sender delivers becomes: a feedback item as in the public contract."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+Channel = Literal["survey", "review", "ticket", "chat", "call", "social", "other"]
+ScoreKind = Literal["nps", "csat", "ces", "stars"]
+
+MAX_ID_CHARS = 512
+MAX_ATTRIBUTES = 20
+MAX_ATTRIBUTE_CHARS = 256
+MAX_TEXT_CHARS = 1_000_000  # a shorter limit is a setting
+SCALES: dict[str, tuple[float, float]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7), "stars": (1, 5)}
+
+
+def _without_nul(value: str) -> str:
+    """PostgreSQL can't store NUL, JSON can't carry lone surrogates; both come from broken exports."""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _utc(value: datetime) -> datetime:
+    """A moment in UTC; without an offset it is taken as UTC, as the contract says RFC 3339 in UTC."""
+    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if not 1990 <= value.year <= 2200:
+        raise ValueError("the year must lie between 1990 and 2200")
+    return value
+
+
+Id = Annotated[
+    str,
+    BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else v),
+    AfterValidator(_without_nul),
+    Field(max_length=MAX_ID_CHARS),
+]
+OptionalId = Annotated[Id | None, BeforeValidator(_blank_is_none)]
+Moment = Annotated[datetime | None, BeforeValidator(_blank_is_none), AfterValidator(lambda v: v and _utc(v))]
+LongText = Annotated[str, AfterValidator(_without_nul), Field(max_length=MAX_TEXT_CHARS)]
+
+
+class Score(BaseModel):
+    """A number the customer gave, with its scale."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: ScoreKind
+    value: float
+    scale_min: float | None = None
+    scale_max: float | None = None
+
+    @model_validator(mode="after")
+    def _on_its_scale(self) -> Score:
+        low, high = SCALES[self.kind]
+        self.scale_min = low if self.scale_min is None else self.scale_min
+        self.scale_max = high if self.scale_max is None else self.scale_max
+        if not all(map(math.isfinite, (self.value, self.scale_min, self.scale_max))):
+            raise ValueError("score and scale must be finite numbers")
+        if self.scale_min >= self.scale_max:
+            raise ValueError("scale_min must be below scale_max")
+        if not self.scale_min <= self.value <= self.scale_max:
+            raise ValueError(f"value must lie on its scale, {self.scale_min:g} to {self.scale_max:g}")
+        return self
+
+
+class IncomingItem(BaseModel):
+    """A feedback item as callers send it. `text` or `score` is required."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: LongText | None = None
+    channel: Channel = "other"
+    external_id: OptionalId = None
+    source: OptionalId = None
+    occurred_at: Moment = None
+    score: Score | None = None
+    respondent: OptionalId = None
+    touchpoint: OptionalId = None
+    stage: OptionalId = None
+    language: OptionalId = None
+    response_id: OptionalId = None
+    conversation_id: OptionalId = None
+    question: LongText | None = None
+    translation: LongText | None = None
+    updated_at: Moment = None
+    url: Annotated[str | None, Field(max_length=2048)] = None
+    value: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _bare_rating(cls, value: Any) -> Any:
+        # a bare number is stars 1 to 5 unless the sender says otherwise
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"kind": "stars", "value": value}
+        return value
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _string_pairs(cls, value: Any) -> Any:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            return value  # pydantic says what is wrong
+        if len(value) > MAX_ATTRIBUTES:
+            raise ValueError(f"at most {MAX_ATTRIBUTES} attributes")
+        pairs = {}
+        for name, content in value.items():
+            if content is None:
+                continue
+            if isinstance(content, dict | list):
+                raise ValueError("attributes are pairs of strings, without nesting")
+            text = str(content).lower() if isinstance(content, bool) else str(content)
+            name, text = _without_nul(str(name)).strip(), _without_nul(text).strip()
+            if not name or len(name) > MAX_ATTRIBUTE_CHARS or len(text) > MAX_ATTRIBUTE_CHARS:
+                raise ValueError(f"attribute names and values have 1 to {MAX_ATTRIBUTE_CHARS} characters")
+            pairs[name] = text
+        return pairs
+
+    @model_validator(mode="after")
+    def _says_something(self) -> IncomingItem:
+        if self.text is not None and not self.text.strip():
+            self.text = None
+        if self.text is None and self.score is None:
+            raise ValueError("text or score is required")
+        return self

@@ -1,0 +1,136 @@
+"""All settings, in one frozen object; the only reader of the environment.
+
+Every field is read from ``JOURNEYMAP_<FIELD>`` (upper case). ``journeymap settings`` prints them all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+PREFIX = "JOURNEYMAP_"
+
+
+class SettingsError(ValueError):
+    """A setting in the environment can't be used; the message names it and says what is expected."""
+
+
+class Settings(BaseModel):
+    """What an operator can change. Durations and sizes carry their unit in the name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default=Path("data/journeymap"),
+        description="Folder for the SQLite database, import files, and secrets; "
+        "`platform` means the user's data folder of this operating system.",
+    )
+    database_url: str = Field(
+        default="",
+        description="`sqlite:///path` or `postgresql://…`; empty means SQLite inside DATA_DIR.",
+    )
+    public_url: str = Field(
+        default="http://localhost:8000",
+        description="The address under which senders and people reach this service, without a final slash.",
+    )
+    embedded_worker: bool = Field(
+        default=True,
+        description="`serve` starts one worker process of its own; false when `work` runs apart.",
+    )
+    secret_key: str = Field(
+        default="",
+        description="Key for pseudonyms and stored secrets; empty means a random one kept in DATA_DIR/secret_key. "
+        "All processes of one installation need the same.",
+    )
+    models_dir: Path | None = Field(
+        default=None, description="Folder of the tagging artifact; empty means the one that is shipped."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field(default="json", description="`json` (one object a line) or `text`.")
+
+    max_batch_items: int = Field(default=1000, ge=1, description="Items in one batch call.")
+    max_json_bytes: int = Field(
+        default=1024 * 1024, ge=1024, description="Body limit of single JSON calls, bytes."
+    )
+    max_batch_bytes: int = Field(
+        default=5 * 1024 * 1024, ge=1024, description="Body limit of a batch call, bytes."
+    )
+    max_hook_bytes: int = Field(
+        default=2 * 1024 * 1024, ge=1024, description="Body limit of a webhook delivery, bytes."
+    )
+    max_import_bytes: int = Field(default=2 * 1024**3, ge=1024, description="Largest import file, bytes as sent.")
+    max_unpacked_bytes: int = Field(
+        default=8 * 1024**3, ge=1024, description="Largest import file after unpacking, bytes."
+    )
+    max_text_chars: int = Field(default=100_000, ge=100, description="Longest text of one item, characters.")
+    max_queue_jobs: int = Field(
+        default=50_000, ge=1, description="Waiting jobs beyond which new feedback is answered 429."
+    )
+    min_free_disk_mb: int = Field(
+        default=200, ge=0, description="Free disk in DATA_DIR below which new feedback is answered 503, MiB."
+    )
+
+    import_slice_rows: int = Field(default=500, ge=1, le=5000, description="Rows stored in one transaction.")
+    lease_seconds: float = Field(
+        default=10.0, gt=0, description="A job whose worker is silent for this long is given to another."
+    )
+    max_attempts: int = Field(default=5, ge=1, description="Tries before a job is set aside as dead.")
+    poll_seconds: float = Field(default=0.5, gt=0, description="How often an idle worker looks for jobs.")
+
+    import_retention_days: int = Field(default=7, ge=0, description="Days that uploaded files are kept.")
+    delivery_retention_days: int = Field(default=90, ge=0, description="Days that raw deliveries are kept.")
+    idempotency_hours: int = Field(
+        default=72, ge=1, description="Hours for which the first result of an Idempotency-Key is replayed."
+    )
+    session_hours: int = Field(default=12, ge=1, description="Hours until a browser session ends.")
+    invite_hours: int = Field(default=48, ge=1, description="Hours until an unused sign-in link ends.")
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _platform_folder(cls, value: object) -> object:
+        return Path(platformdirs.user_data_dir("journeymap")) if value == "platform" else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_final_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database address with its driver named."""
+        if not self.database_url:
+            return f"sqlite:///{(self.data_dir / 'journeymap.db').as_posix()}"
+        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def imports_dir(self) -> Path:
+        """Where uploaded files wait for the worker."""
+        return self.data_dir / "imports"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read ``JOURNEYMAP_…`` variables; raises SettingsError naming the variable that can't be used."""
+        found = os.environ if environment is None else environment
+        given = {
+            name: found[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if found.get(PREFIX + name.upper(), "") != ""
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            lines = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("; ".join(lines)) from error

@@ -1,0 +1,523 @@
+"""Every table, in the order in which data flows through them.
+
+A workspace stands on every row. Tables do not validate (SQLModel's ``table=True`` never does): rows are built
+by keyword from API models that did. Labels are strings of the codebook, not database enums.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Column, Date, ForeignKey, Index, MetaData, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from service.store.columns import BigId, Blob, Json, UtcDateTime, now
+
+# set before the first class, so that every constraint has a name that a migration can drop
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+
+def _id() -> Any:
+    return Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+
+
+def _workspace() -> Any:
+    return Field(sa_column=Column(BigId, ForeignKey("workspace.id", ondelete="CASCADE"), nullable=False))
+
+
+def _ref(target: str, *, nullable: bool = False, ondelete: str = "CASCADE", index: bool = False) -> Any:
+    column = Column(BigId, ForeignKey(target, ondelete=ondelete), nullable=nullable, index=index)
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
+
+
+def _time(*, nullable: bool = False) -> Any:
+    if nullable:
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    return Field(default_factory=now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+def _json(*, nullable: bool = False) -> Any:
+    if nullable:
+        return Field(default=None, sa_column=Column(Json, nullable=True))
+    return Field(default_factory=dict, sa_column=Column(Json, nullable=False))
+
+
+# --- who
+
+
+class Workspace(SQLModel, table=True):
+    """One company's (or team's) feedback, map and people; nothing crosses its border."""
+
+    id: int | None = _id()
+    name: str = Field(unique=True)  # slug: "default", "sample"
+    timezone: str = "UTC"  # IANA name; days of the map are days here; changing it rebuilds the rollups
+    created_at: datetime = _time()
+
+
+class Person(SQLModel, table=True):
+    """Someone who works with the map. Roles: viewer, analyst, lead, admin."""
+
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    name: str
+    role: str
+    created_at: datetime = _time()
+    disabled_at: datetime | None = _time(nullable=True)
+
+
+class SignInLink(SQLModel, table=True):
+    """A link that signs one person in, once."""
+
+    __tablename__ = "sign_in_link"
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    person_id: int = _ref("person.id")
+    token_hash: str = Field(unique=True)  # sha256 hex; the token itself is shown once
+    created_at: datetime = _time()
+    expires_at: datetime = _time()
+    used_at: datetime | None = _time(nullable=True)
+
+
+class BrowserSession(SQLModel, table=True):
+    """A signed-in browser."""
+
+    __tablename__ = "browser_session"
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    person_id: int = _ref("person.id")
+    token_hash: str = Field(unique=True)  # sha256 hex of the cookie
+    csrf_token: str  # forms carry it; it is worth nothing without the cookie
+    created_at: datetime = _time()
+    expires_at: datetime = _time()
+
+
+class ApiKey(SQLModel, table=True):
+    """A key of a program. Scopes: ingest, read, review, admin."""
+
+    __tablename__ = "api_key"
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    name: str
+    key_hash: str = Field(unique=True)  # sha256 hex; keys are random, so a slow hash would add nothing
+    scopes: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    created_at: datetime = _time()
+    revoked_at: datetime | None = _time(nullable=True)
+
+
+class AuditEvent(SQLModel, table=True):
+    """Who changed what, when. Append-only; never customers' words."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_workspace_id_at", "workspace_id", "at"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    at: datetime = _time()
+    actor: str  # "key:<name>", "person:<name>" or "command"
+    action: str  # "key.create", "respondent.erase", …
+    target: str
+    detail: dict[str, Any] = _json()
+
+
+# --- 1. feedback comes in
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """The first result of a POST with an Idempotency-Key, replayed on repetition."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (UniqueConstraint("workspace_id", "route", "key"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    route: str  # method and path: the same key on another route is another key
+    key: str
+    body_hash: str  # sha256 hex of the body; another body under the same key is an error
+    owner: str  # the process that works on it: "still running" ends with that process
+    response_status: int | None = None  # empty while running
+    response_headers: dict[str, Any] | None = _json(nullable=True)
+    response_body: bytes | None = Field(default=None, sa_column=Column(Blob, nullable=True))
+    created_at: datetime = _time()
+    expires_at: datetime = _time()
+
+
+class Endpoint(SQLModel, table=True):
+    """A webhook address: it fixes workspace, sender, scheme and secrets before anything is parsed."""
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    public_id: str = Field(unique=True)  # 128 random bits: for unsigned senders the address is the credential
+    sender: str
+    name: str
+    source: str  # marks every item of this endpoint
+    secrets: str = Field(sa_column=Column(Text, nullable=False))  # JSON, encrypted with the installation's key
+    options: dict[str, Any] = _json()
+    created_at: datetime = _time()
+    removed_at: datetime | None = _time(nullable=True)  # answered 410
+
+
+class Delivery(SQLModel, table=True):
+    """One inbound call as received, stored before anything is understood."""
+
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "external_id"),
+        Index("ix_delivery_workspace_id_received_at", "workspace_id", "received_at"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    endpoint_id: int = _ref("endpoint.id")
+    external_id: str  # the sender's delivery id, else a hash of what identifies the call
+    received_at: datetime = _time()
+    headers: dict[str, Any] = _json()
+    content_type: str = ""
+    body: bytes = Field(sa_column=Column(Blob, nullable=False))
+    state: str  # parsed, ignored (nothing of a customer in it), unparsed (kept, shown, can be replayed)
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))  # why ignored or unparsed
+    results: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    repeats: int = 0  # how often the sender sent it again
+
+
+class FileImport(SQLModel, table=True):
+    """An uploaded file and how far it is worked off."""
+
+    __tablename__ = "file_import"
+    __table_args__ = (Index("ix_file_import_workspace_id_created_at", "workspace_id", "created_at"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    filename: str
+    path: str  # below DATA_DIR/imports; empty once retention removed the file
+    size_bytes: int = Field(default=0, sa_column=Column(BigId, nullable=False))
+    sha256: str
+    source: str
+    channel: str
+    options: dict[str, Any] = _json()  # preset, mapping, timezone, day_first, encoding, delimiter, sheet, on_error
+    layout: dict[str, Any] = _json()  # what was found: format, encoding, delimiter, columns, mapping
+    state: str  # queued, needs_input, running, succeeded, partially_succeeded, failed, canceled
+    questions: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    rows_total: int | None = None  # known only at the end of the file; progress is by bytes before
+    rows_read: int = 0  # every slice's transaction moves it: a new worker goes on behind this row
+    rows_accepted: int = 0
+    rows_updated: int = 0
+    rows_duplicate: int = 0
+    rows_rejected: int = 0
+    rows_empty: int = 0
+    items: int = 0  # items stored or updated
+    to_tag: int = 0  # of these, with a text for the pipeline
+    tagged: int = 0  # of these, looked at by the pipeline
+    read_done: bool = False
+    read_fraction: float = 0.0  # of the file's bytes
+    error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    created_at: datetime = _time()
+    finished_at: datetime | None = _time(nullable=True)
+
+
+class ImportReject(SQLModel, table=True):
+    """A row that could not be taken, kept whole."""
+
+    __tablename__ = "import_reject"
+    __table_args__ = (UniqueConstraint("import_id", "row"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    import_id: int = _ref("file_import.id")
+    row: int  # 1-based data row of the file
+    code: str
+    detail: str = Field(sa_column=Column(Text, nullable=False))
+    columns: list[Any] = Field(default_factory=list, sa_column=Column(Json, nullable=False))  # as in the file
+
+
+# --- 2. kept
+
+
+class FeedbackItem(SQLModel, table=True):
+    """What one respondent said at one time, with the labels that are shown now.
+
+    The shown labels are the model's under the corrections; they can be rebuilt from classification and
+    correction.
+    """
+
+    __tablename__ = "feedback_item"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "source", "identity"),
+        Index("ix_feedback_item_workspace_id_at", "workspace_id", "at"),
+        Index("ix_feedback_item_workspace_id_stage_topic_at", "workspace_id", "stage", "topic", "at"),
+        Index("ix_feedback_item_workspace_id_respondent", "workspace_id", "respondent"),
+        Index("ix_feedback_item_import_id", "import_id"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    source: str
+    identity: str  # "id:<external_id>" or "hash:<sha256>"
+    external_id: str | None = None
+    channel: str
+    text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    text_version: int = 1  # counts up with every new text
+    question: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    translation: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    declared_language: str | None = None
+    declared_stage: str | None = None  # what the sender says, kept beside what the model says
+    declared_touchpoint: str | None = None
+    occurred_at: datetime | None = _time(nullable=True)
+    received_at: datetime = _time()
+    at: datetime = _time()  # occurred_at, else received_at: the time that periods go by
+    sender_updated_at: datetime | None = _time(nullable=True)
+    respondent: str | None = None  # pseudonym: keyed hash of what the sender sent, never the thing itself
+    response_id: str | None = None
+    conversation_id: str | None = None
+    url: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    value: float | None = None  # money
+    score_kind: str | None = None  # nps, csat, ces, stars
+    score_value: float | None = None
+    score_min: float | None = None
+    score_max: float | None = None
+    attributes: dict[str, Any] = _json()  # string to string, at most 20
+    delivery_id: int | None = _ref("delivery.id", nullable=True, ondelete="SET NULL")
+    import_id: int | None = _ref("file_import.id", nullable=True, ondelete="SET NULL")
+
+    state: str = "pending"  # pending, tagged, no_text
+    model: str | None = None  # model version of the shown labels
+    language: str | None = None  # detected
+    unsure_reason: str | None = None  # low_confidence, unsupported_language, empty, meaningless
+    stage: str | None = None
+    stage2: str | None = None
+    emotion: str | None = None
+    emotion2: str | None = None
+    sentiment: str | None = None
+    topic: str | None = None
+    touchpoint: str | None = None
+    corrected: bool = False  # a person's word stands on at least one label
+    classified_at: datetime | None = _time(nullable=True)
+
+    follow_up: str | None = None  # needs_answer, answered, dismissed
+    follow_up_owner: str | None = None
+    follow_up_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+class ItemVersion(SQLModel, table=True):
+    """An earlier text of an item; the newest stands on the item."""
+
+    __tablename__ = "item_version"
+    __table_args__ = (UniqueConstraint("item_id", "text_version"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    item_id: int = _ref("feedback_item.id")
+    text_version: int
+    text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    replaced_at: datetime = _time()
+
+
+class ErasureMark(SQLModel, table=True):
+    """A keyed hash that keeps an erased person or deleted item from coming back with a re-delivery."""
+
+    __tablename__ = "erasure_mark"
+    __table_args__ = (UniqueConstraint("workspace_id", "kind", "key_hash"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    kind: str  # respondent, item
+    key_hash: str
+    created_at: datetime = _time()
+
+
+class Job(SQLModel, table=True):
+    """Work that follows from rows, written in the transaction of those rows. A finished job's row is deleted."""
+
+    __table_args__ = (
+        Index("ix_job_state_priority_run_after", "state", "priority", "run_after", "id"),
+        Index(
+            "uq_job_dedupe_key_queued",
+            "kind",
+            "dedupe_key",
+            unique=True,
+            sqlite_where=text("state = 'queued' AND dedupe_key IS NOT NULL"),
+            postgresql_where=text("state = 'queued' AND dedupe_key IS NOT NULL"),
+        ),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    kind: str
+    payload: dict[str, Any] = _json()
+    priority: int  # lower first: see queue.Priority
+    state: str = "queued"  # queued, running, dead
+    dedupe_key: str | None = None  # at most one queued job of a kind has it
+    attempts: int = 0
+    run_after: datetime = _time()
+    lease_token: str | None = None  # whoever holds it may finish the job, nobody else
+    lease_until: datetime | None = _time(nullable=True)
+    worker: str | None = None
+    error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    created_at: datetime = _time()
+
+
+# --- 3. text becomes labels
+
+
+class Segment(SQLModel, table=True):
+    """A part of an item's text that holds one opinion, with the labels that are shown now."""
+
+    __table_args__ = (UniqueConstraint("item_id", "position"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    item_id: int = _ref("feedback_item.id")
+    position: int  # 0-based
+    start: int  # characters into the item's text
+    end: int
+    stage: str
+    emotion: str
+    sentiment: str
+    topic: str
+    touchpoint: str
+    corrected: bool = False
+
+
+class Classification(SQLModel, table=True):
+    """What one model version said of one text version, whole; append-only (active and previous model kept)."""
+
+    __table_args__ = (UniqueConstraint("item_id", "text_version", "model"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    item_id: int = _ref("feedback_item.id")
+    text_version: int
+    model: str
+    tier: str
+    analysis: dict[str, Any] = _json()  # Analysis of the public contract
+    classified_at: datetime = _time()
+
+
+class Correction(SQLModel, table=True):
+    """A person's labels for an item or one span of its text; the newest that is not undone is shown."""
+
+    __table_args__ = (Index("ix_correction_item_id", "item_id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    item_id: int = _ref("feedback_item.id")
+    text_version: int
+    span_start: int | None = None  # empty: the item as a whole
+    span_end: int | None = None
+    labels: dict[str, Any] = _json()  # field to label; a label equal to the model's is a confirmation
+    author: str
+    created_at: datetime = _time()
+    undone_at: datetime | None = _time(nullable=True)
+
+
+# --- 4. labels become numbers
+
+
+class RollupBlock(SQLModel, table=True):
+    """A block of counted items in columns (see rollups.py): appended as deltas, merged by compaction."""
+
+    __tablename__ = "rollup_block"
+    __table_args__ = (Index("ix_rollup_block_workspace_id_level", "workspace_id", "level"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    level: int = 0  # 0: as appended; n: merged n times
+    records: int
+    first_day: date = Field(sa_column=Column(Date, nullable=False))
+    last_day: date = Field(sa_column=Column(Date, nullable=False))
+    payload: bytes = Field(sa_column=Column(Blob, nullable=False))
+    created_at: datetime = _time()
+
+
+class RollupTerm(SQLModel, table=True):
+    """A word that blocks hold as a number: a channel, source, attribute pair, model version …"""
+
+    __tablename__ = "rollup_term"
+    __table_args__ = (UniqueConstraint("workspace_id", "kind", "term"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    kind: str  # "channel", "source", "attr.<name>" …
+    term: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class JourneyModel(SQLModel, table=True):
+    """A user's own projection of the codebook's stages."""
+
+    __tablename__ = "journey_model"
+    __table_args__ = (UniqueConstraint("workspace_id", "slug"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    slug: str
+    name: str
+    stages: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
+# --- 5. numbers become proposed adaptations
+
+
+class Suggestion(SQLModel, table=True):
+    """A proposed adaptation of the map; its numbers are computed from the rollups, its decisions stand beside."""
+
+    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    key: str  # what it is about, e.g. "purchase/ease_of_use": evidence grows, the suggestion stays the same
+    stage: str
+    topic: str
+    playbook_entry: str
+    adaptation: str = Field(sa_column=Column(Text, nullable=False))  # the playbook's, or as edited
+    status: str = "suggested"  # suggested, accepted, edited, rejected, snoozed, …
+    owner: str | None = None
+    snoozed_until: datetime | None = _time(nullable=True)
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
+class SuggestionDecision(SQLModel, table=True):
+    """Who decided what on a suggestion, when and why. Append-only."""
+
+    __tablename__ = "suggestion_decision"
+    __table_args__ = (Index("ix_suggestion_decision_suggestion_id", "suggestion_id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    suggestion_id: int = _ref("suggestion.id")
+    at: datetime = _time()
+    actor: str
+    decision: str
+    old: dict[str, Any] = _json()  # status, adaptation, owner before
+    new: dict[str, Any] = _json()  # and after
+    reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    effective_at: datetime | None = _time(nullable=True)
+    numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
+
+
+# --- 7. is it still right?
+
+
+class ProcessBeat(SQLModel, table=True):
+    """A running worker's sign of life; readiness asks for a fresh one."""
+
+    __tablename__ = "process_beat"
+
+    name: str = Field(primary_key=True)  # host, pid and a random part
+    kind: str  # worker, web
+    started_at: datetime = _time()
+    beat_at: datetime = _time()
+    state: dict[str, Any] = _json()
