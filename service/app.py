@@ -14,8 +14,8 @@ from service.classify.api import router as classify
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
 from service.ingest.imports_api import router as imports
-from service.monitor import logs
 from service.monitor.health import router as health
+from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
 from service.review.feedback_api import router as feedback
 from service.review.pages import router as pages
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.vault = Vault(settings)
     app.state.database = Database(settings.sqlalchemy_url)
     errors.install(app)
-    logs.install(app)
+    app.add_middleware(RequestLog)
     for router in (ingest, imports, hooks, classify, feedback, aggregate, suggest, health, metrics, pages):
         app.include_router(router)
     return app

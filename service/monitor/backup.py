@@ -1,8 +1,8 @@
 """Back up a running installation to one file, and restore it, into the other kind of database too.
 
-The file is a gzipped tar: `manifest.json`, one `tables/<name>.ndjson` per table in the order of their foreign keys,
-the installation's `secret_key`, and the uploaded files whose imports are not finished. All tables are read in one
-transaction, so the backup is one moment, however much is written meanwhile.
+The file is a gzipped tar: `manifest.json`, one `tables/<name>.ndjson` per table in the order of their foreign
+keys, the installation's `secret_key`, and the uploaded files whose imports are not finished. All tables are read
+in one transaction, so the backup is one moment, however much is written meanwhile.
 """
 
 from __future__ import annotations

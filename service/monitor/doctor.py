@@ -177,5 +177,6 @@ def _rollups(database: Database, *, repair: bool) -> Iterator[Finding]:
             yield Finding(
                 f"numbers of {name}",
                 "failed",
-                f"{len(differences)} differences from a recount, first: {differences[0]}; run `journeymap doctor --repair`",
+                f"{len(differences)} differences from a recount, first: {differences[0]}; "
+                "run `journeymap doctor --repair`",
             )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.monitor.metrics import observe_request
 from service.settings import Settings
@@ -71,25 +70,38 @@ def configure(settings: Settings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def install(app: FastAPI) -> None:
-    """Log and measure every request under its route's template, never its path: a hook's path is a credential."""
+class RequestLog:
+    """Logs and measures every request under its route's template, never its path: a hook's path is a credential.
 
-    @app.middleware("http")
-    async def record(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    Plain ASGI: Starlette's function middleware would copy every streamed body through a queue.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         started = time.perf_counter()
         status = 500
+
+        async def noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
         try:
-            response = await call_next(request)
-            status = response.status_code
-            return response
+            await self.app(scope, receive, noting_status)
         finally:
             seconds = time.perf_counter() - started
-            route = getattr(request.scope.get("route"), "path", "(no route)")
-            observe_request(request.method, route, status, seconds)
+            route = getattr(scope.get("route"), "path", "(no route)")
+            observe_request(scope["method"], route, status, seconds)
             if route not in _QUIET_PATHS:
                 log.info(
                     "%s %s %d",
-                    request.method,
+                    scope["method"],
                     route,
                     status,
                     extra={"status": status, "ms": round(seconds * 1000, 1)},
