@@ -359,6 +359,7 @@ class Job(SQLModel, table=True):
     state: str = "queued"  # queued, running, dead
     dedupe_key: str | None = None  # at most one queued job of a kind has it
     attempts: int = 0
+    crashes: int = 0  # how often its worker fell silent; too often, and it is set aside as the likely cause
     run_after: datetime = _time()
     lease_token: str | None = None  # whoever holds it may finish the job, nobody else
     lease_until: datetime | None = _time(nullable=True)
