@@ -19,7 +19,7 @@ MAX_ID = 2**63 - 1
 
 
 def encode_cursor(value: Any) -> str:
-    """Where the next page starts: any JSON value (a row's id, or a list of sort keys), base64url without padding."""
+    """Where the next page starts: any JSON value (an id, a list of sort keys), base64url without padding."""
     return base64.urlsafe_b64encode(orjson.dumps(value)).rstrip(b"=").decode()
 
 
@@ -39,7 +39,7 @@ def _bad_cursor() -> BadInput:
 
 def row_id(text: str, what: str = "This row") -> int:
     """The number behind a public id; NotFound for anything that can't be one, so that no id answers 500."""
-    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_ID):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= MAX_ID):
         raise NotFound(f"{what} does not exist.")
     return int(text)
 

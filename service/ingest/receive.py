@@ -1,0 +1,255 @@
+"""The one way in: items of an API call, a delivery or a file slice become rows, in the caller's transaction.
+
+A fixed number of statements for any number of items: what exists is read in one SELECT, the items are folded
+onto it in memory in their order, and what came out is written in bulk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from service.auth import Vault
+from service.ingest.fold import Draft, Status, new_draft, sent_columns
+from service.ingest.identity import identities, item_mark, respondent_mark
+from service.ingest.incoming import IncomingItem
+from service.store import queue, rollups
+from service.store.columns import now
+from service.store.queue import Priority
+from service.store.schema import ErasureMark, FeedbackItem, ItemVersion, Segment
+
+Key = tuple[str, str]  # source, identity
+MAX_ATTEMPTS = 20
+
+TABLE = FeedbackItem.__table__  # type: ignore[attr-defined]
+VERSIONS = ItemVersion.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one incoming item."""
+
+    status: Literal["accepted", "updated", "duplicate"]
+    item_id: int | None  # None: the person or item was erased, nothing is stored
+    needs_tagging: bool = False  # the job of this call tags it; true once per item, so that counts add up
+
+
+def receive(
+    session: Session,
+    vault: Vault,
+    *,
+    workspace_id: int,
+    source_default: str,
+    items: Sequence[IncomingItem],
+    priority: Priority,
+    delivery_id: int | None = None,
+    import_id: int | None = None,
+    received_at: datetime | None = None,
+    file_sha256: str | None = None,
+    row_numbers: Sequence[int] | None = None,
+    equal_before: Mapping[str, int] | None = None,
+    enqueue: bool = True,
+) -> list[Outcome]:
+    """Store items and the job that tags them; one Outcome per item, in order.
+
+    `delivery_id` or `import_id` is where they came from. For a file, `file_sha256` and `row_numbers` name rows
+    that nothing else identifies, and `equal_before` counts equal rows of its earlier slices (see
+    `identity.count_equal`), so that a repeated or resumed file doubles nothing. Rollups move with it.
+    """
+    if not items:
+        return []
+    keys = identities(
+        vault,
+        workspace_id=workspace_id,
+        source_default=source_default,
+        items=items,
+        once=_places(len(items), delivery_id=delivery_id, file_sha256=file_sha256, row_numbers=row_numbers),
+        equal_before=equal_before,
+    )
+    erased = _erased(session, vault, workspace_id=workspace_id, keys=keys, items=items)
+    moment = received_at or now()
+    origin = {"delivery_id": delivery_id, "import_id": import_id}
+    for _ in range(MAX_ATTEMPTS):
+        savepoint = session.begin_nested()
+        drafts = _existing(
+            session, workspace_id, {key for key, gone in zip(keys, erased, strict=True) if not gone}
+        )
+        statuses = _fold(
+            drafts,
+            vault,
+            workspace_id=workspace_id,
+            keys=keys,
+            items=items,
+            erased=erased,
+            moment=moment,
+            origin=origin,
+        )
+        if _insert_new(session, workspace_id, drafts):
+            break
+        # someone stored one of these a moment ago: let go of every lock, then look again
+        savepoint.rollback()
+    else:
+        raise RuntimeError("the same items were stored and deleted again and again meanwhile")
+    _write_changes(session, workspace_id, drafts, moment)
+    savepoint.commit()
+
+    to_tag = {draft.id for draft in drafts.values() if draft.reread and draft.columns["text"] is not None}
+    if to_tag and enqueue:
+        queue.enqueue(
+            session,
+            workspace_id=workspace_id,
+            kind="classify",
+            payload={"items": sorted(to_tag), "import_id": import_id},
+            priority=priority,
+        )
+    outcomes = []
+    for key, status in zip(keys, statuses, strict=True):
+        draft = drafts.get(key)
+        item_id = draft.id if draft is not None and status is not None else None
+        tag = status in ("accepted", "updated") and item_id in to_tag
+        to_tag -= {item_id} if tag else set()
+        outcomes.append(Outcome(status or "duplicate", item_id, tag))
+    return outcomes
+
+
+def _places(
+    count: int, *, delivery_id: int | None, file_sha256: str | None, row_numbers: Sequence[int] | None
+) -> list[str] | None:
+    """Each item's place in the file or delivery it came in; None where a call has no name of its own."""
+    rows = list(row_numbers) if row_numbers is not None else list(range(count))
+    if len(rows) != count:
+        raise ValueError(f"{len(rows)} row numbers for {count} items")
+    if file_sha256 is not None:
+        return [f"file:{file_sha256}:{row}" for row in rows]
+    if delivery_id is not None:
+        return [f"delivery:{delivery_id}:{row}" for row in rows]
+    return None
+
+
+def _erased(
+    session: Session, vault: Vault, *, workspace_id: int, keys: Sequence[Key], items: Sequence[IncomingItem]
+) -> list[bool]:
+    """Which items must not come back: their person was erased, or they were deleted."""
+    marks = [
+        {("item", item_mark(vault, workspace_id, *key))}
+        | ({("respondent", respondent_mark(vault, workspace_id, item.respondent))} if item.respondent else set())
+        for key, item in zip(keys, items, strict=True)
+    ]
+    found = {
+        (row.kind, row.key_hash)
+        for row in session.execute(
+            select(col(ErasureMark.kind), col(ErasureMark.key_hash)).where(
+                col(ErasureMark.workspace_id) == workspace_id,
+                col(ErasureMark.kind).in_(("item", "respondent")),
+                col(ErasureMark.key_hash).in_(sorted({key_hash for own in marks for _, key_hash in own})),
+            )
+        )
+    }
+    return [bool(own & found) for own in marks]
+
+
+def _existing(session: Session, workspace_id: int, keys: set[Key]) -> dict[Key, Draft]:
+    """The stored items of these keys, locked in the order of their ids: two callers can't lock crosswise."""
+    if not keys:
+        return {}
+    rows = session.execute(
+        select(TABLE)
+        .where(
+            TABLE.c.workspace_id == workspace_id,
+            TABLE.c.source.in_(sorted({source for source, _ in keys})),
+            TABLE.c.identity.in_(sorted({identity for _, identity in keys})),
+        )
+        .order_by(TABLE.c.id)
+        .with_for_update()
+    ).mappings()
+    # sources times identities is more than the keys: what is not asked for is left out here
+    return {
+        (row["source"], row["identity"]): Draft(columns=dict(row), id=row["id"])
+        for row in rows
+        if (row["source"], row["identity"]) in keys
+    }
+
+
+def _fold(
+    drafts: dict[Key, Draft],
+    vault: Vault,
+    *,
+    workspace_id: int,
+    keys: Sequence[Key],
+    items: Sequence[IncomingItem],
+    erased: Sequence[bool],
+    moment: datetime,
+    origin: dict[str, Any],
+) -> list[Status | None]:
+    """Apply the items to the drafts in their order; the status of each, None for erased ones."""
+    statuses: list[Status | None] = []
+    for key, item, gone in zip(keys, items, erased, strict=True):
+        if gone:
+            statuses.append(None)
+            continue
+        sent = sent_columns(item, vault, workspace_id)
+        draft = drafts.get(key)
+        if draft is None:
+            drafts[key] = new_draft(
+                sent, workspace_id=workspace_id, source=key[0], identity=key[1], received_at=moment, origin=origin
+            )
+            statuses.append("accepted")
+        else:
+            statuses.append(draft.apply(sent, origin=origin))
+    return statuses
+
+
+def _insert_new(session: Session, workspace_id: int, drafts: dict[Key, Draft]) -> bool:
+    """Insert the new drafts and give them their ids; False if another transaction stored one of them meanwhile."""
+    new = sorted(key for key, draft in drafts.items() if draft.id is None)
+    if not new:
+        return True
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # in key order: two callers with the same rows wait for each other instead of deadlocking
+    rows = session.execute(
+        dialect.insert(TABLE).on_conflict_do_nothing().returning(TABLE.c.id, TABLE.c.source, TABLE.c.identity),
+        [drafts[key].columns for key in new],
+    ).all()
+    for row in rows:
+        drafts[row.source, row.identity].id = row.id
+    return len(rows) == len(new)
+
+
+def _write_changes(session: Session, workspace_id: int, drafts: dict[Key, Draft], moment: datetime) -> None:
+    """Write what the fold changed on stored items, their history, and the rollups of all."""
+    stored = [draft for draft in drafts.values() if not draft.is_new and draft.touched]
+    counted = [draft.id for draft in stored if draft.counted and draft.id is not None]
+    before = rollups.snapshot(session, workspace_id, counted) if counted else []
+    if stored:
+        session.execute(update(FeedbackItem), [{**draft.columns, "id": draft.id} for draft in stored])
+    reread = [draft.id for draft in stored if draft.reread]
+    if reread:
+        # their offsets belong to the text that is gone
+        session.execute(
+            delete(Segment)
+            .where(col(Segment.workspace_id) == workspace_id, col(Segment.item_id).in_(reread))
+            .execution_options(synchronize_session=False)
+        )
+    history = [
+        {
+            "workspace_id": workspace_id,
+            "item_id": draft.id,
+            "text_version": version,
+            "text": text,
+            "replaced_at": moment,
+        }
+        for draft in drafts.values()
+        for version, text in draft.history
+    ]
+    if history:
+        session.execute(insert(VERSIONS), history)
+    changed = counted + [draft.id for draft in drafts.values() if draft.is_new and draft.id is not None]
+    if changed:
+        after = rollups.snapshot(session, workspace_id, changed)
+        rollups.apply(session, workspace_id, before=before, after=after)
