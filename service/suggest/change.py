@@ -1,0 +1,96 @@
+"""Whether a pain's share has changed: the latest weeks against the weeks before.
+
+The windows end with the newest day that has data, so that an archive is judged by its own last weeks. Items whose
+sender gave no time stay out. Interval of the change: Newcombe (service/intervals.py), n reduced for respondents
+who repeat. Significant: the interval at 1 - 5 %/k excludes 0, k being the changes tested at once (C. Bonferroni,
+1936). Bursts beyond repeating respondents are not modelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from service.intervals import Interval, difference_interval, share_interval
+
+RECENT_DAYS = 28
+BEFORE_DAYS = 84
+MIN_ITEMS = 20  # of the stage in each window; fewer say nothing about a change
+ALARM = 0.05  # chance of calling any of the tested changes significant where nothing changed
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The change of a share, recent weeks minus the weeks before; no interval where there is too little to say."""
+
+    change: Interval | None = None
+    significant: bool = False
+    recent_n: int = 0  # items of the stage in the recent weeks
+
+    @property
+    def certain_rise(self) -> float:
+        """The part of a rise that is beyond doubt, as a difference of shares; 0 where there is none."""
+        return max(0.0, self.change.low) if self.change is not None and self.significant else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """Items with a pain and items of its stage in both windows; `worth` is effective n over n."""
+
+    recent: int
+    recent_n: int
+    before: int
+    before_n: int
+    worth: float
+
+    @property
+    def testable(self) -> bool:
+        """Whether both windows hold enough to compare."""
+        return self.recent_n >= MIN_ITEMS and self.before_n >= MIN_ITEMS
+
+    def change(self, level: float) -> Interval:
+        """The change of the share with its interval of this level."""
+        after = share_interval(self.recent / self.recent_n, self.recent_n * self.worth, level=level)
+        before = share_interval(self.before / self.before_n, self.before_n * self.worth, level=level)
+        return difference_interval(after, before)
+
+
+class Windows:
+    """Which items lie in the recent and in the earlier window, and how many of each stage."""
+
+    def __init__(self, days: Ints, dated: npt.NDArray[np.bool_], stage: Ints, stages: int) -> None:
+        end = int(days[dated].max()) if dated.any() else 0
+        self._window = np.full(len(days), -1, dtype=np.int64)
+        self._window[dated & (days > end - RECENT_DAYS - BEFORE_DAYS)] = 1
+        self._window[dated & (days > end - RECENT_DAYS)] = 0
+        self._totals = [np.bincount(stage[(self._window == w) & (stage >= 0)], minlength=stages) for w in (0, 1)]
+
+    def counts(self, stage: int, items: Ints, worth: float) -> Windowed:
+        """The windows of one pain: `items` are the positions of the items that have it."""
+        hit = self._window[items]
+        return Windowed(
+            recent=int((hit == 0).sum()),
+            recent_n=int(self._totals[0][stage]),
+            before=int((hit == 1).sum()),
+            before_n=int(self._totals[1][stage]),
+            worth=worth,
+        )
+
+
+def trends(windowed: Sequence[Windowed]) -> list[Trend]:
+    """The trend of each, judged together: the more changes are tested, the more each must show."""
+    tested = sum(one.testable for one in windowed)
+    found = []
+    for one in windowed:
+        if not one.testable:
+            found.append(Trend(recent_n=one.recent_n))
+            continue
+        strict = one.change(1 - ALARM / tested)
+        significant = strict.low > 0 or strict.high < 0
+        found.append(Trend(one.change(0.95), significant, one.recent_n))
+    return found

@@ -1,0 +1,116 @@
+"""What is counted as a pain, with which n, and when a change is called one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.suggest.pains import find_pains
+from tests.suggest.counted import CODEBOOK, Item, columns, fine, hurt
+
+
+def test_an_item_counts_once_however_often_it_complains() -> None:
+    twice = Item(
+        segments=[("purchase", "payment", "negative", "anger"), ("purchase", "payment", "negative", "neutral")]
+    )
+    pain = find_pains(columns([twice, fine(), fine(), fine()]), CODEBOOK)["purchase", "payment"]
+    assert (pain.count, pain.n, pain.share.value, pain.mentions) == (1, 4, 0.25, 2)
+    assert pain.severity == 1.0  # the worst word counts
+
+
+def test_n_is_the_column_of_the_map() -> None:
+    elsewhere = Item(stage="usage", segments=[("purchase", "payment", "negative", "anger")])
+    unassigned = Item(stage=None, segments=[("purchase", "payment", "negative", "anger")])
+    pain = find_pains(columns([hurt("payment"), fine(), elsewhere, unassigned]), CODEBOOK)["purchase", "payment"]
+    assert (pain.count, pain.n, pain.mentions) == (1, 2, 3)
+
+
+def test_praise_and_neutral_words_are_no_pain() -> None:
+    assert (
+        find_pains(columns([fine(), Item(segments=[("purchase", "price", "neutral", "neutral")])]), CODEBOOK) == {}
+    )
+
+
+def test_nothing_at_all() -> None:
+    assert find_pains(columns([]), CODEBOOK) == {}
+
+
+def test_a_fault_without_feeling_weighs_something_and_anger_more_than_disappointment() -> None:
+    found = find_pains(
+        columns([hurt("price", "neutral"), hurt("payment", "disappointment"), hurt("account", "anger")]), CODEBOOK
+    )
+    neutral, disappointed, angry = (found["purchase", topic].severity for topic in ("price", "payment", "account"))
+    assert 0 < neutral < disappointed < angry == 1.0
+
+
+def test_respondents_are_counted_once_and_widen_the_interval() -> None:
+    crowd = find_pains(columns([hurt() for _ in range(20)] + [fine() for _ in range(20)]), CODEBOOK)
+    one = find_pains(columns([hurt(respondent=1) for _ in range(20)] + [fine() for _ in range(20)]), CODEBOOK)
+    many, single = crowd["purchase", "ease_of_use"], one["purchase", "ease_of_use"]
+    assert (many.respondents, single.respondents) == (20, 1)
+    assert many.share.value == single.share.value == 0.5
+    assert single.share.low < many.share.low
+    assert single.share.high > many.share.high
+
+
+def test_value_is_summed_where_known() -> None:
+    found = find_pains(columns([hurt(value=10.0), hurt(value=5.5), hurt(), hurt("price")]), CODEBOOK)
+    assert found["purchase", "ease_of_use"].value == 15.5
+    assert found["purchase", "price"].value is None
+
+
+def test_touchpoint_is_where_most_of_it_happened() -> None:
+    found = find_pains(
+        columns([hurt(touchpoint="store"), hurt(touchpoint="website"), hurt(touchpoint="website")]), CODEBOOK
+    )
+    assert found["purchase", "ease_of_use"].touchpoint == "website"
+
+
+def test_items_are_newest_first() -> None:
+    found = find_pains(columns([hurt(day=1), hurt(day=3), hurt(day=2)]), CODEBOOK)
+    assert found["purchase", "ease_of_use"].item_ids.tolist() == [2, 3, 1]
+
+
+def weeks(rates: list[float], per_week: int = 50, **more: object) -> list[Item]:
+    """One list entry per week: the share of the week's items that hurt."""
+    return [
+        (hurt if i < rate * per_week else fine)(day=20_000 + 7 * week + i % 7, **more)
+        for week, rate in enumerate(rates)
+        for i in range(per_week)
+    ]
+
+
+def test_a_large_rise_is_significant_and_a_steady_pain_is_not() -> None:
+    risen = find_pains(columns(weeks([0.1] * 12 + [0.5] * 4)), CODEBOOK)["purchase", "ease_of_use"].trend
+    steady = find_pains(columns(weeks([0.2] * 16)), CODEBOOK)["purchase", "ease_of_use"].trend
+    assert risen.significant
+    assert risen.change is not None
+    assert risen.change.value == pytest.approx(0.4, abs=0.03)
+    assert 0.2 < risen.certain_rise < 0.4
+    assert steady.change is not None
+    assert not steady.significant
+    assert steady.certain_rise == 0
+
+
+def test_a_fall_is_significant_but_no_rise() -> None:
+    fallen = find_pains(columns(weeks([0.5] * 12 + [0.1] * 4)), CODEBOOK)["purchase", "ease_of_use"].trend
+    assert fallen.significant
+    assert fallen.certain_rise == 0
+
+
+def test_too_little_or_undated_says_nothing_of_change() -> None:
+    few = find_pains(columns(weeks([0.1] * 12 + [0.9] * 4, per_week=4)), CODEBOOK)["purchase", "ease_of_use"].trend
+    assert few.change is None
+    undated = weeks([0.1] * 12 + [0.5] * 4, dated=False)
+    assert find_pains(columns(undated), CODEBOOK)["purchase", "ease_of_use"].trend.change is None
+
+
+def test_many_cells_without_change_seldom_alarm() -> None:
+    """100 unchanged worlds of 20 topics each: about 5 alarms are allowed, chance included at most 12."""
+    random = np.random.default_rng(3)
+    topics = CODEBOOK.labels("topic")[:20]
+    alarms = 0
+    for _ in range(100):
+        items = [hurt(topics[random.integers(20)], day=20_000 + int(random.integers(112))) for _ in range(1500)]
+        alarms += any(p.trend.significant for p in find_pains(columns(items), CODEBOOK).values())
+    assert alarms <= 12
