@@ -160,9 +160,7 @@ def _journey_model(raw: dict[str, Any]) -> JourneyModel:
         ModelStage(
             stage["name"],
             tuple(
-                StageRule(
-                    rule["codebook_stage"], tuple(rule["touchpoints"]) if "touchpoints" in rule else None
-                )
+                StageRule(rule["codebook_stage"], tuple(rule["touchpoints"]) if "touchpoints" in rule else None)
                 for rule in stage["rules"]
             ),
         )

@@ -1,0 +1,151 @@
+"""Text in, Analysis out: the order of all steps on one screen.
+
+    clean -> substance -> language -> segments -> features -> heads -> calibrate -> decide
+
+Results do not depend on which texts share a batch, and no string makes `analyze` raise.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlp import artifact as artifacts
+from nlp.analysis import Analysis, SegmentAnalysis
+from nlp.artifact import Artifact
+from nlp.calibrate import Probabilities
+from nlp.clean import MAX_CHARS, Cleaned, clean
+from nlp.codebook import load_codebook
+from nlp.decide import Decider
+from nlp.language import LanguageDetector
+from nlp.segments import Segmenter, Span
+from nlp.substance import nothing_said
+
+CHUNK_ITEMS = 256
+CHUNK_CHARS = 200_000
+"""Texts are worked off in chunks of at most so many items and (but for one text) characters."""
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """A text, and the survey's open question that it answers where there was one."""
+
+    text: str
+    question: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """A text that is worth tagging: its place in the batch, its words, where its rows begin."""
+
+    position: int
+    language: str | None
+    cleaned: Cleaned
+    segments: list[Span]
+    question: str | None
+
+
+class Pipeline:
+    """A loaded artifact with what it needs to read texts. May be shared between threads."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.model_version = artifact.manifest.version
+        self.codebook_version = artifact.manifest.codebook_version
+        self.tier = artifact.manifest.tier
+        self._language = LanguageDetector()
+        self._segmenter = Segmenter()
+        self._decider = Decider(artifact.heads.labels, artifact.thresholds)
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> "Pipeline":
+        """Load an artifact, by default the one named in `data/models/default.txt`.
+
+        Raises ArtifactError where it is missing, was changed, or does not fit codebook or libraries.
+        """
+        return cls(artifacts.load(folder or artifacts.default_folder(), load_codebook()))
+
+    def analyze(self, inputs: Sequence[TextInput]) -> list[Analysis]:
+        """One analysis per input, in their order."""
+        return [analysis for chunk in _chunks(inputs) for analysis in self._analyze_chunk(chunk)]
+
+    def _analyze_chunk(self, inputs: Sequence[TextInput]) -> list[Analysis]:
+        results: dict[int, Analysis] = {}
+        readable = []
+        for position, given in enumerate(inputs):
+            cleaned = clean(given.text)
+            reason = nothing_said(cleaned.text, has_question=bool(given.question))
+            if reason is not None:
+                results[position] = Analysis.unread(reason)
+                continue
+            language = self._language.detect(cleaned.text)
+            if not language.supported:
+                results[position] = Analysis.unread("unsupported_language", language.code)
+                continue
+            readable.append((position, language.code, cleaned, given.question))
+        segments = self._segmenter.segments([cleaned.text for _, _, cleaned, _ in readable])
+        texts = [
+            _Readable(position, code, cleaned, spans, question)
+            for (position, code, cleaned, question), spans in zip(readable, segments, strict=True)
+        ]
+        results |= self._label(texts)
+        return [results[position] for position in range(len(inputs))]
+
+    def _label(self, texts: Sequence[_Readable]) -> dict[int, Analysis]:
+        """Rows of a text: the whole text, then, if there are several, its segments."""
+        rows: list[str] = []
+        questions: list[str | None] = []
+        first_rows: list[int] = []
+        for text in texts:
+            first_rows.append(len(rows))
+            rows.append(text.cleaned.text)
+            if len(text.segments) > 1:
+                rows += [text.cleaned.text[start:end] for start, end in text.segments]
+            questions += [text.question] * (len(rows) - first_rows[-1])
+        probabilities = self.probabilities(rows, questions)
+        return {
+            text.position: self._decide(text, first, probabilities)
+            for text, first in zip(texts, first_rows, strict=True)
+        }
+
+    def probabilities(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Probabilities]:
+        """Calibrated probabilities per field (texts × labels) of texts as they are, neither cleaned nor cut."""
+        scores = self.artifact.heads.scores(self.artifact.features.transform(texts, questions))
+        return {field: self.artifact.calibration[field].probabilities(scores[field]) for field in scores}
+
+    def _decide(self, text: _Readable, first: int, probabilities: dict[str, Probabilities]) -> Analysis:
+        count = len(text.segments)
+        own = range(first, first + 1) if count == 1 else range(first + 1, first + 1 + count)
+        parts = [self._decider.segment(probabilities, row) for row in own]
+        decision = self._decider.item(
+            {field: rows[first] for field, rows in probabilities.items()},
+            parts,
+            {field: rows[own.start : own.stop] for field, rows in probabilities.items()},
+            [len(_WORD.findall(text.cleaned.text, start, end)) for start, end in text.segments],
+        )
+        spans = [text.cleaned.original_span(start, end) for start, end in text.segments]
+        return Analysis(
+            language=text.language,
+            unsure=decision.unsure,
+            unsure_reason="low_confidence" if decision.unsure else None,
+            stage2=decision.stage2,
+            emotion2=decision.emotion2,
+            segments=tuple(
+                SegmentAnalysis(start, end, **labels) for (start, end), labels in zip(spans, parts, strict=True)
+            ),
+            **decision.labels,
+        )
+
+
+def _chunks(inputs: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:
+    start, characters = 0, 0
+    for position, given in enumerate(inputs):
+        length = min(len(given.text), MAX_CHARS)
+        if position - start >= CHUNK_ITEMS or (position > start and characters + length > CHUNK_CHARS):
+            yield inputs[start:position]
+            start, characters = position, 0
+        characters += length
+    if start < len(inputs):
+        yield inputs[start:]

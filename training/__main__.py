@@ -1,0 +1,86 @@
+"""`python -m training`: from the gold sets to a published artifact, all steps in order."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from nlp.analysis import FIELDS
+from nlp.artifact import MODELS_FOLDER
+from nlp.codebook import load_codebook
+from nlp.gold import GoldError
+from nlp.pipeline import Pipeline
+from training.calibrate import describe, fit_calibration, fit_thresholds, held_out_scores
+from training.corpus import read_corpus
+from training.evaluate import evaluate_candidate, failed_gates
+from training.fit import fit_features, fit_heads
+from training.publish import candidate, publish
+from training.recipe import DEFAULT_RECIPE, read_recipe
+from training.split import check_apart, folds, sources_out
+
+DEFAULT_GOLD = Path(__file__).parents[2] / "shared" / "gold"
+
+
+class GateError(RuntimeError):
+    """The candidate does not reach what an artifact must; nothing was published."""
+
+
+def train(gold: Path, recipe_path: Path, models: Path, *, report: bool = True) -> Path:
+    """Run the whole recipe; returns the folder of the published artifact.
+
+    Raises GoldError for data that cannot be read, GateError for a candidate that is not
+    good enough.
+    """
+    started = time.monotonic()
+
+    def say(message: str) -> None:
+        if report:
+            print(f"{time.monotonic() - started:6.1f} s  {message}", flush=True)
+
+    recipe, codebook = read_recipe(recipe_path), load_codebook()
+    corpus = read_corpus(gold, codebook, near_duplicate_cosine=recipe.near_duplicate_cosine)
+    say(
+        f"corpus: {len(corpus.items)} items in {len(set(corpus.groups))} groups; left out: "
+        f"{corpus.dropped_foreign} not English, {corpus.dropped_alike} like an evaluation text"
+    )
+    by_fold, by_source = folds(corpus, count=recipe.out_of_fold, seed=recipe.seed), sources_out(corpus)
+    check_apart([*by_fold, *by_source], corpus.groups)
+    say(f"split: {len(by_fold)} folds, {len(by_source)} sources left out in turn")
+    features = fit_features(corpus, recipe)
+    rows = features.transform(corpus.texts, corpus.questions)
+    heads = fit_heads(rows, {field: corpus.labels(field) for field in FIELDS}, codebook, recipe)
+    say(f"fit: {len(features.names)} features")
+    known = held_out_scores(corpus, features, codebook, recipe, by_fold)
+    elsewhere = held_out_scores(corpus, features, codebook, recipe, by_source or by_fold)
+    calibration = fit_calibration(corpus, codebook, recipe, known, elsewhere)
+    thresholds = fit_thresholds(corpus, codebook, recipe, calibration, known, elsewhere)
+    say(f"calibrate: {describe(thresholds, calibration)}")
+    ready = candidate(features, heads, calibration, thresholds, codebook_version=codebook.version, recipe=recipe)
+    reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
+    say("evaluate:")
+    if report:
+        print("\n".join(entry.to_text() for entry in reports))
+    if failures := failed_gates(reports, recipe.gates):
+        raise GateError("; ".join(failures))
+    folder = publish(ready, reports, corpus, recipe, models)
+    say(f"publish: {ready.manifest.version}")
+    return folder
+
+
+def main() -> int:
+    """Parse the arguments and train; 0 on success, 1 where data or gates forbid it."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--gold", type=Path, default=DEFAULT_GOLD, help="folder with train.tsv, dev.tsv, …")
+    parser.add_argument("--recipe", type=Path, default=DEFAULT_RECIPE)
+    parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
+    arguments = parser.parse_args()
+    try:
+        train(arguments.gold, arguments.recipe, arguments.models)
+    except (GoldError, GateError) as error:
+        print(f"not published: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

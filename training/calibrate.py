@@ -1,0 +1,194 @@
+"""Step 4, calibrate: probabilities and thresholds from predictions for texts that were held out.
+
+reads  the corpus, the features · writes nothing
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from nlp.analysis import FIELDS
+from nlp.calibrate import Calibration, FieldCalibration, softmax
+from nlp.codebook import Codebook
+from nlp.decide import Thresholds, mean_over_segments
+from nlp.features import Features, Matrix
+from training.corpus import Corpus
+from training.fit import fit_heads
+from training.recipe import Recipe
+from training.split import HeldOut
+
+Scores = dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutScores:
+    """Scores of held-out items, by the model of the split that held them out."""
+
+    items: npt.NDArray[np.int64]
+    """Index into the corpus of each row of `whole`."""
+    whole: Scores
+    segments: Scores
+    """Scores of the segments of items with several, in order of the items."""
+
+
+def held_out_scores(
+    corpus: Corpus, features: Features, codebook: Codebook, recipe: Recipe, splits: Sequence[HeldOut]
+) -> HeldOutScores:
+    """Fit on each split's training rows, score what it holds out: whole texts and segments."""
+    rows = features.transform(corpus.texts, corpus.questions)
+    labels = {field: corpus.labels(field) for field in FIELDS}
+    items: list[npt.NDArray[np.int64]] = []
+    whole: dict[str, list[npt.NDArray[np.float32]]] = {field: [] for field in FIELDS}
+    parts: dict[str, list[npt.NDArray[np.float32]]] = {field: [] for field in FIELDS}
+    for split in splits:
+        heads = fit_heads(
+            rows[split.train], {field: labels[field][split.train] for field in FIELDS}, codebook, recipe
+        )
+        items.append(split.predict)
+        segment_rows = _segment_rows(corpus, features, split.predict)
+        whole_scores, segment_scores = heads.scores(rows[split.predict]), heads.scores(segment_rows)
+        for field in FIELDS:
+            whole[field].append(whole_scores[field])
+            parts[field].append(segment_scores[field])
+    return HeldOutScores(
+        items=np.concatenate(items),
+        whole={field: np.concatenate(whole[field]).astype(np.float64) for field in FIELDS},
+        segments={field: np.concatenate(parts[field]).astype(np.float64) for field in FIELDS},
+    )
+
+
+def _segment_rows(corpus: Corpus, features: Features, items: npt.NDArray[np.int64]) -> Matrix:
+    several = [int(item) for item in items if len(corpus.segments[item]) > 1]
+    texts = [text for item in several for text in corpus.segments[item]]
+    questions = [corpus.items[item].question for item in several for _ in corpus.segments[item]]
+    return features.transform(texts, questions)
+
+
+def fit_calibration(
+    corpus: Corpus, codebook: Codebook, recipe: Recipe, known: HeldOutScores, elsewhere: HeldOutScores
+) -> dict[str, FieldCalibration]:
+    """Per field the temperature and label shifts with the least penalised log loss on held-out texts.
+
+    `known` are predictions from folds, `elsewhere` those for sources left out. A deployed model meets texts of
+    both kinds, so both count, by `source_out_share`.
+    """
+    share = recipe.source_out_share
+    weights = np.concatenate([np.full(len(known.items), 1 - share), np.full(len(elsewhere.items), share)])
+    result = {}
+    for field in FIELDS:
+        order = codebook.labels(field)
+        truth = np.array([order.index(label) for label in corpus.labels(field)])
+        result[field] = _fit_field(
+            np.concatenate([known.whole[field], elsewhere.whole[field]]),
+            np.concatenate([truth[known.items], truth[elsewhere.items]]),
+            weights,
+            recipe.shift_penalty,
+        )
+    return result
+
+
+def _fit_field(
+    scores: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    penalty: float,
+) -> FieldCalibration:
+    rows, labels = scores.shape
+    target = np.zeros((rows, labels))
+    target[np.arange(rows), truth] = 1.0
+    weights = weights / weights.sum()
+
+    def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scale, shift = np.exp(parameters[0]), parameters[1:]
+        chances = softmax(scale * scores + shift)
+        value = -(weights * np.log(np.maximum(chances[np.arange(rows), truth], 1e-12))).sum()
+        error = weights[:, None] * (chances - target)
+        pull = penalty / rows
+        gradient = np.concatenate([[scale * (error * scores).sum()], error.sum(axis=0) + 2 * pull * shift])
+        return float(value + pull * (shift**2).sum()), gradient
+
+    best = minimize(loss, np.zeros(labels + 1), jac=True, method="L-BFGS-B")
+    # rounded, so that the last bits of another machine's arithmetic do not make another artifact
+    return FieldCalibration(
+        scale=round(float(np.exp(best.x[0])), 4), shift=tuple(round(float(s), 4) for s in best.x[1:])
+    )
+
+
+def fit_thresholds(
+    corpus: Corpus,
+    codebook: Codebook,
+    recipe: Recipe,
+    calibration: Calibration,
+    known: HeldOutScores,
+    elsewhere: HeldOutScores,
+) -> Thresholds:
+    """How whole text and segments are blended, and from which probability an item is sure.
+
+    The blend of a field is the one with most items of several segments right, folds and left-out sources
+    together; sentiment is judged on the whole text by rule. `unsure_share` of the items of left-out sources
+    stay unsure, fewer of known ones.
+    """
+    shares = {"sentiment": 1.0}
+    for field in FIELDS:
+        if field not in shares:
+            right = {
+                share: _right_with_several_segments(
+                    corpus, codebook, calibration, field, share, (known, elsewhere)
+                )
+                for share in recipe.whole_shares
+            }
+            shares[field] = max(right, key=lambda share: (right[share], share))
+    confidence = np.concatenate(
+        [chances.max(axis=1) for chances in _blended(corpus, calibration, "stage", shares["stage"], elsewhere)]
+    )
+    return Thresholds(
+        unsure_below=round(float(np.quantile(confidence, recipe.unsure_share)), 4),
+        second_from=recipe.second_from,
+        whole_share={field: shares[field] for field in FIELDS},
+    )
+
+
+def _right_with_several_segments(
+    corpus: Corpus,
+    codebook: Codebook,
+    calibration: Calibration,
+    field: str,
+    share: float,
+    held_out: Sequence[HeldOutScores],
+) -> int:
+    order = codebook.labels(field)
+    right = 0
+    for scores in held_out:
+        _, several = _blended(corpus, calibration, field, share, scores)
+        truths = [corpus.items[item].labels[field] for item in scores.items if len(corpus.segments[item]) > 1]
+        right += sum(order[best] == truth for best, truth in zip(several.argmax(axis=1), truths, strict=True))
+    return right
+
+
+def _blended(
+    corpus: Corpus, calibration: Calibration, field: str, share: float, scores: HeldOutScores
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Probabilities of the items with one segment, and of those with several, each in order."""
+    whole = calibration[field].probabilities(scores.whole[field])
+    parts = calibration[field].probabilities(scores.segments[field])
+    single, several = [], [np.empty((0, whole.shape[1]))]
+    position = 0
+    for row, item in enumerate(scores.items):
+        segments = corpus.segments[item]
+        if len(segments) == 1:
+            single.append(whole[row : row + 1])
+            continue
+        own = parts[position : position + len(segments)]
+        position += len(segments)
+        mean = mean_over_segments(own, [len(text.split()) for text in segments])
+        several.append((share * whole[row] + (1 - share) * mean)[None])
+    return np.concatenate([np.empty((0, whole.shape[1])), *single]), np.concatenate(several)
+
+
+def describe(thresholds: Thresholds, calibration: Mapping[str, FieldCalibration]) -> str:
+    """One line for the log of a training run."""
+    scales = ", ".join(f"{field} {calibration[field].scale:.2f}" for field in FIELDS)
+    return f"scales {scales}; unsure below {thresholds.unsure_below}; whole text {thresholds.whole_share}"

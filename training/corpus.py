@@ -1,0 +1,107 @@
+"""Step 1, corpus: read the gold sets, keep what can be learnt from, part what is too alike.
+
+reads  gold/train.tsv, dev.tsv, elsewhere.tsv · writes nothing
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from nlp.clean import clean
+from nlp.codebook import Codebook
+from nlp.features import Matrix
+from nlp.gold import GoldItem, read_gold
+from nlp.language import LanguageDetector
+from nlp.segments import Segmenter
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is trained on. All sequences run over the same items."""
+
+    items: tuple[GoldItem, ...]
+    texts: tuple[str, ...]
+    """The cleaned texts."""
+    segments: tuple[tuple[str, ...], ...]
+    """The segments of each text; one for most."""
+    groups: npt.NDArray[np.int64]
+    """Number of the group of near-duplicates of each item."""
+    dropped_foreign: int
+    """Items left out because they are not in English."""
+    dropped_alike: int
+    """Items left out because an evaluation set holds the same or nearly the same text."""
+
+    @property
+    def questions(self) -> tuple[str | None, ...]:
+        """The survey question of each item."""
+        return tuple(item.question for item in self.items)
+
+    def labels(self, field: str) -> npt.NDArray[np.str_]:
+        """The label of each item in one field."""
+        return np.array([item.labels[field] for item in self.items])
+
+
+def read_corpus(gold: Path, codebook: Codebook, *, near_duplicate_cosine: float) -> Corpus:
+    """Read `train.tsv` of a folder, without what is like a text of `dev.tsv` or `elsewhere.tsv` there."""
+    detector = LanguageDetector()
+    everything = [(item, clean(item.text).text) for item in read_gold(gold / "train.tsv", codebook)]
+    english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
+    evaluation = [clean(item.text).text for path in evaluation_files(gold) for item in read_gold(path, codebook)]
+    alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)
+    kept = [pair for pair, leaks in zip(english, alike, strict=True) if not leaks]
+    texts = [text for _, text in kept]
+    spans = Segmenter().segments(texts)
+    return Corpus(
+        items=tuple(item for item, _ in kept),
+        texts=tuple(texts),
+        segments=tuple(
+            tuple(text[start:end] for start, end in parts) for text, parts in zip(texts, spans, strict=True)
+        ),
+        groups=near_duplicate_groups(texts, cosine=near_duplicate_cosine),
+        dropped_foreign=len(everything) - len(english),
+        dropped_alike=len(english) - len(kept),
+    )
+
+
+def evaluation_files(gold: Path) -> list[Path]:
+    """The evaluation sets that a gold folder holds."""
+    return [path for path in (gold / "dev.tsv", gold / "elsewhere.tsv") if path.is_file()]
+
+
+def like_any(texts: Sequence[str], others: Sequence[str], *, cosine: float) -> npt.NDArray[np.bool_]:
+    """Which texts equal one of `others` by letters and digits, or come as near to one as `cosine`."""
+    same = {normalised(other) for other in others}
+    alike = np.array([normalised(text) in same for text in texts], dtype=bool)
+    if others:
+        rows = _letter_rows([*texts, *others])
+        nearness = (rows[: len(texts)] @ rows[len(texts) :].T).max(axis=1).toarray().ravel()
+        alike |= nearness >= cosine
+    return alike
+
+
+def normalised(text: str) -> str:
+    """Lower-case letters and digits only; the text itself where it has none."""
+    return re.sub(r"[\W_]+", "", text.lower()) or text
+
+
+def near_duplicate_groups(texts: Sequence[str], *, cosine: float) -> npt.NDArray[np.int64]:
+    """Number each text's group: chains of pairs whose letter-run TF-IDF cosine reaches `cosine`."""
+    rows = _letter_rows(texts)
+    pairs = []
+    for start in range(0, rows.shape[0], 1_000):  # blocks, so that memory stays bounded
+        block = (rows[start : start + 1_000] @ rows.T).tocoo()
+        near = block.data >= cosine
+        pairs.append((block.row[near] + start, block.col[near]))
+    left, right = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    graph = sparse.coo_matrix((np.ones(len(left), dtype=bool), (left, right)), shape=(len(texts), len(texts)))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _letter_rows(texts: Sequence[str]) -> Matrix:
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), dtype=np.float32).fit_transform(texts)

@@ -1,0 +1,69 @@
+"""The recipe: every choice that decides what an artifact becomes, read from `recipe.toml`."""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_RECIPE = Path(__file__).with_name("recipe.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What an artifact must reach on dev before it is published."""
+
+    macro_f1: dict[str, float]
+    """Field to the least macro-F1 over labels with at least ten examples."""
+    accuracy: dict[str, float]
+    """Field to the least accuracy."""
+    refused_english: float
+    """Largest share of items refused as another language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """See `recipe.toml` for what each value does."""
+
+    seed: int
+    tier: str
+    out_of_fold: int
+    near_duplicate_cosine: float
+    min_documents: dict[str, int]
+    regularisation: float
+    balance: float
+    source_out_share: float
+    shift_penalty: float
+    unsure_share: float
+    second_from: float
+    whole_shares: tuple[float, ...]
+    gates: Gates
+    sha256: str
+    """Of the file's bytes."""
+
+
+def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
+    """Read a recipe. Raises KeyError for a missing value, tomllib.TOMLDecodeError for a broken file."""
+    content = path.read_bytes()
+    raw = tomllib.loads(content.decode())
+    return Recipe(
+        seed=raw["seed"],
+        tier=raw["tier"],
+        out_of_fold=raw["out_of_fold"],
+        near_duplicate_cosine=raw["near_duplicate_cosine"],
+        min_documents={
+            name[0] if name != "letters" else "c": n for name, n in raw["features"]["min_documents"].items()
+        },
+        regularisation=raw["heads"]["regularisation"],
+        balance=raw["heads"]["balance"],
+        source_out_share=raw["calibration"]["source_out_share"],
+        shift_penalty=raw["calibration"]["shift_penalty"],
+        unsure_share=raw["decision"]["unsure_share"],
+        second_from=raw["decision"]["second_from"],
+        whole_shares=tuple(raw["decision"]["whole_shares"]),
+        gates=Gates(
+            macro_f1=raw["gates"]["macro_f1"],
+            accuracy=raw["gates"]["accuracy"],
+            refused_english=raw["gates"]["refused_english"],
+        ),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
