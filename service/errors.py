@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -157,8 +157,11 @@ def install(app: FastAPI) -> None:
     """Give the app one handler for each kind of error, all answering `problem`."""
 
     @app.exception_handler(JourneymapError)
-    def ours(request: Request, error: JourneymapError) -> JSONResponse:
-        return problem(
+    def ours(request: Request, error: JourneymapError) -> Response:
+        # where a person's browser asked, the pages show errors in their own way
+        error_page = getattr(request.app.state, "error_page", None)
+        shown: Response | None = error_page(request, error) if error_page is not None else None
+        return shown or problem(
             error.status,
             error.title,
             error.detail,

@@ -1,0 +1,72 @@
+"""Templates, their filters, static files, and the headers of every page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from service.review import charts
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+# nothing from elsewhere, nothing inline: feedback that contains markup can't do anything
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file; it changes with the content, so that browsers may keep it for ever."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def _day(value: str | datetime | None, zone: str = "UTC") -> str:
+    if value is None:
+        return "date not told"
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y}"
+
+
+@cache
+def environment() -> Environment:
+    """The templates; everything is escaped, an unknown name is an error."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["asset"] = asset
+    made.filters.update(signed=charts.signed, percent=charts.percent, words=charts.words, day=_day)
+    return made
+
+
+def page(template: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+    """A rendered page with its security headers."""
+    text = environment().get_template(template).render(**{"caller": None, "page": None, **context})
+    return HTMLResponse(text, status_code=status, headers=HEADERS)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person's browser asks (and not a program): errors are then pages too."""
+    path = request.url.path
+    return "text/html" in request.headers.get("accept", "") and not path.startswith(("/v1/", "/hooks/"))
