@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
         }
         line.update({k: v for k, v in record.__dict__.items() if k not in _STANDARD and not k.startswith("_")})
         if record.exc_info and record.exc_info[1] is not None:
-            line["exception"] = _place(record.exc_info[1])
+            line["exception"] = place(record.exc_info[1])
         return orjson.dumps(line, default=str).decode()
 
 
@@ -45,10 +45,11 @@ class PlainLines(logging.Formatter):
 
     def formatException(self, ei: object) -> str:
         error = ei[1] if isinstance(ei, tuple) else None
-        return str(_place(error)) if isinstance(error, BaseException) else ""
+        return str(place(error)) if isinstance(error, BaseException) else ""
 
 
-def _place(error: BaseException) -> dict[str, str]:
+def place(error: BaseException) -> dict[str, str]:
+    """What of an exception may be written: its type and where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

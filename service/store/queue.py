@@ -1,4 +1,4 @@
-"""The queue: jobs in the database, claimed under a lease, one statement for both databases."""
+"""The queue: jobs in the database, claimed under a lease, the same statements for both databases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Result, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from service.store.columns import now
 from service.store.schema import Job
+
+# rows are changed by statements only: no Job object of a session has to follow
+UNTRACKED = {"synchronize_session": False}
+MAX_BACKOFF_SECONDS = 300.0
 
 
 class Priority(IntEnum):
@@ -38,8 +42,17 @@ class ClaimedJob:
     workspace_id: int
     kind: str
     payload: dict[str, Any]
-    attempts: int
+    attempts: int  # this one included
     lease_token: str
+    crashes: int = 0  # workers that fell silent over it since it last got on
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What would be claimed next."""
+
+    kind: str
+    priority: int
 
 
 def enqueue(
@@ -61,6 +74,7 @@ def enqueue(
         "state": "queued",
         "dedupe_key": dedupe_key,
         "attempts": 0,
+        "crashes": 0,
         "run_after": now() + timedelta(seconds=delay_seconds),
         "created_at": now(),
     }
@@ -69,6 +83,28 @@ def enqueue(
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(dialect.insert(Job).values(values).on_conflict_do_nothing())
+
+
+def due(session: Session, *, kinds: Sequence[str] | None = None, max_priority: int | None = None) -> Due | None:
+    """What `claim` would find now; a look that takes no lock, so that idle workers disturb nobody."""
+    moment = now()
+    waiting_now = select(col(Job.kind), col(Job.priority)).where(
+        col(Job.state) == "queued", col(Job.run_after) <= moment
+    )
+    silent = select(col(Job.kind), col(Job.priority)).where(
+        col(Job.state) == "running", col(Job.lease_until) < moment
+    )
+    for query in (waiting_now, silent):
+        if kinds is not None:
+            query = query.where(col(Job.kind).in_(kinds))
+        if max_priority is not None:
+            query = query.where(col(Job.priority) <= max_priority)
+        found = session.execute(
+            query.order_by(col(Job.priority), col(Job.run_after), col(Job.id)).limit(1)
+        ).first()
+        if found is not None:
+            return Due(kind=found.kind, priority=found.priority)
+    return None
 
 
 def claim(
@@ -80,50 +116,86 @@ def claim(
     kinds: Sequence[str] | None = None,
     max_priority: int | None = None,
 ) -> list[ClaimedJob]:
-    """Take up to `limit` due jobs: queued ones, and running ones whose worker has fallen silent."""
+    """Take up to `limit` due jobs, most urgent first: queued ones, and those whose worker has fallen silent."""
     moment = now()
-    due = select(Job.id).where(
-        or_(
-            (Job.state == "queued") & (Job.run_after <= moment),  # type: ignore[arg-type]
-            (Job.state == "running") & (Job.lease_until < moment),  # type: ignore[operator,arg-type]
-        )
-    )
+    _take_from_silent(session, moment)
+    waiting_now = select(col(Job.id)).where(col(Job.state) == "queued", col(Job.run_after) <= moment)
     if kinds is not None:
-        due = due.where(Job.kind.in_(kinds))  # type: ignore[attr-defined]
+        waiting_now = waiting_now.where(col(Job.kind).in_(kinds))
     if max_priority is not None:
-        due = due.where(Job.priority <= max_priority)  # type: ignore[arg-type]
-    due = due.order_by(Job.priority, Job.run_after, Job.id).limit(limit)  # type: ignore[arg-type]
+        waiting_now = waiting_now.where(col(Job.priority) <= max_priority)
+    waiting_now = waiting_now.order_by(col(Job.priority), col(Job.run_after), col(Job.id)).limit(limit)
     token = secrets.token_hex(8)
-    # SQLAlchemy leaves the lock clause out on SQLite, where the writer is alone anyway
     taken = session.execute(
         update(Job)
-        .where(Job.id.in_(due.with_for_update(skip_locked=True)))  # type: ignore[union-attr]
+        # SQLAlchemy leaves the lock clause out on SQLite, where the writer is alone anyway
+        .where(col(Job.id).in_(waiting_now.with_for_update(skip_locked=True)))
         .values(
             state="running",
             lease_token=token,
             lease_until=moment + timedelta(seconds=lease_seconds),
             worker=worker,
-            attempts=Job.attempts + 1,
+            attempts=col(Job.attempts) + 1,
         )
-        .returning(Job.id, Job.workspace_id, Job.kind, Job.payload, Job.attempts, Job.priority)  # type: ignore[call-overload]
-        .execution_options(synchronize_session=False)
+        .returning(
+            col(Job.id),
+            col(Job.workspace_id),
+            col(Job.kind),
+            col(Job.payload),
+            col(Job.attempts),
+            col(Job.crashes),
+            col(Job.priority),
+        ),
+        execution_options=UNTRACKED,
     ).all()
     ordered = sorted(taken, key=lambda row: (row.priority, row.id))
-    return [ClaimedJob(r.id, r.workspace_id, r.kind, r.payload, r.attempts, token) for r in ordered]
+    return [ClaimedJob(r.id, r.workspace_id, r.kind, r.payload, r.attempts, token, r.crashes) for r in ordered]
+
+
+def _take_from_silent(session: Session, moment: datetime) -> None:
+    """Queue again what a silent worker holds. SKIP LOCKED: a worker in the middle of a result is not silent."""
+    silent = (
+        select(col(Job.id))
+        .where(col(Job.state) == "running", col(Job.lease_until) < moment)
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(Job).where(col(Job.id).in_(silent)).values(**_given_back(moment), crashes=col(Job.crashes) + 1),
+        execution_options=UNTRACKED,
+    )
+
+
+def _given_back(moment: datetime) -> dict[str, Any]:
+    return {
+        "state": "queued",
+        "dedupe_key": None,  # a twin may have been queued meanwhile
+        "lease_token": None,
+        "lease_until": None,
+        "run_after": moment,
+        "attempts": col(Job.attempts) - 1,  # it did not fail
+    }
 
 
 def extend(session: Session, jobs: Sequence[ClaimedJob], *, lease_seconds: float) -> None:
-    """The heartbeat: push the lease of held jobs into the future."""
+    """The heartbeat: push the lease of held jobs into the future.
+
+    A job whose result is just being stored is passed over: to wait for its row here, while that transaction
+    waits for the next row, would be a deadlock; and nobody can take it over meanwhile either.
+    """
     if not jobs:
         return
-    session.execute(
-        update(Job)
+    ours = (
+        select(col(Job.id))
         .where(
-            Job.id.in_([job.id for job in jobs]),  # type: ignore[union-attr]
-            Job.lease_token.in_({job.lease_token for job in jobs}),  # type: ignore[union-attr]
+            col(Job.id).in_([job.id for job in jobs]),
+            col(Job.lease_token).in_({job.lease_token for job in jobs}),
+            col(Job.state) == "running",
         )
-        .values(lease_until=now() + timedelta(seconds=lease_seconds))
-        .execution_options(synchronize_session=False)
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(Job).where(col(Job.id).in_(ours)).values(lease_until=now() + timedelta(seconds=lease_seconds)),
+        execution_options=UNTRACKED,
     )
 
 
@@ -133,37 +205,74 @@ def hold(session: Session, job: ClaimedJob) -> None:
     Called first in every transaction that stores results, so that a worker that was taken for dead and wakes
     up again can't store a second time.
     """
-    found = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.lease_token == job.lease_token, Job.state == "running")  # type: ignore[arg-type]
-        .values(lease_token=job.lease_token)
-        .execution_options(synchronize_session=False)
+    _must_be_ours(
+        session.execute(
+            update(Job).where(*_ours(job)).values(lease_token=job.lease_token), execution_options=UNTRACKED
+        ),
+        job,
     )
-    if found.rowcount != 1:  # type: ignore[attr-defined]
-        raise LeaseLost(f"job {job.id}")
+
+
+def advance(session: Session, job: ClaimedJob) -> None:
+    """`hold` for one of many transactions of a long job: it got on, so what failed before no longer counts.
+
+    Without it, a file that takes an hour would be given up after a few restarts. Not to be called in a
+    transaction that repeats at every attempt, or a job that always fails behind it is never given up.
+    """
+    _must_be_ours(
+        session.execute(update(Job).where(*_ours(job)).values(attempts=1, crashes=0), execution_options=UNTRACKED),
+        job,
+    )
 
 
 def finish(session: Session, job: ClaimedJob) -> None:
     """Delete a done job, in the transaction of its results; raises LeaseLost if it is no longer ours."""
-    done = session.execute(
-        delete(Job)
-        .where(Job.id == job.id, Job.lease_token == job.lease_token, Job.state == "running")  # type: ignore[arg-type]
-        .execution_options(synchronize_session=False)
-    )
-    if done.rowcount != 1:  # type: ignore[attr-defined]
+    _must_be_ours(session.execute(delete(Job).where(*_ours(job)), execution_options=UNTRACKED), job)
+
+
+def _ours(job: ClaimedJob) -> tuple[Any, ...]:
+    return col(Job.id) == job.id, col(Job.lease_token) == job.lease_token, col(Job.state) == "running"
+
+
+def _must_be_ours(result: Result[Any], job: ClaimedJob) -> None:
+    if cast("CursorResult[Any]", result).rowcount != 1:
         raise LeaseLost(f"job {job.id}")
+
+
+def release(session: Session, jobs: Sequence[ClaimedJob]) -> None:
+    """Give held jobs back as if they had never been claimed (the worker stops, or the database was away)."""
+    if not jobs:
+        return
+    session.execute(
+        update(Job)
+        .where(
+            col(Job.id).in_([job.id for job in jobs]),
+            col(Job.lease_token).in_({job.lease_token for job in jobs}),
+            col(Job.state) == "running",
+        )
+        .values(**_given_back(now())),
+        execution_options=UNTRACKED,
+    )
+
+
+def attempts_of(session: Session, job: ClaimedJob) -> int | None:
+    """How often the job has been tried since it last got on; None when it is no longer ours."""
+    return session.execute(select(col(Job.attempts)).where(*_ours(job))).scalar_one_or_none()
 
 
 def fail(session: Session, job: ClaimedJob, *, error: str, max_attempts: int) -> bool:
     """Put a failed job back with back-off, or set it aside as dead; True when dead.
 
-    `error` says what failed and never holds customers' words.
+    `error` says what failed and never holds customers' words. A job that is no longer ours is left alone.
     """
-    dead = job.attempts >= max_attempts
-    backoff = timedelta(seconds=min(300.0, 2.0 ** (job.attempts - 1)))
+    attempts = attempts_of(session, job)
+    if attempts is None:
+        return False
+    dead = attempts >= max_attempts
+    backoff = timedelta(seconds=min(MAX_BACKOFF_SECONDS, 2.0 ** (attempts - 1)))
     session.execute(
         update(Job)
-        .where(Job.id == job.id, Job.lease_token == job.lease_token)  # type: ignore[arg-type]
+        .where(*_ours(job))
         .values(
             state="dead" if dead else "queued",
             dedupe_key=None,  # a twin may have been queued meanwhile
@@ -171,17 +280,21 @@ def fail(session: Session, job: ClaimedJob, *, error: str, max_attempts: int) ->
             lease_until=None,
             run_after=now() + backoff,
             error=error,
-        )
-        .execution_options(synchronize_session=False)
+        ),
+        execution_options=UNTRACKED,
     )
     return dead
 
 
 def waiting(session: Session) -> int:
     """How many jobs wait or run."""
-    return session.execute(select(func.count()).select_from(Job).where(Job.state != "dead")).scalar_one()  # type: ignore[arg-type]
+    n: int = session.execute(select(func.count()).select_from(Job).where(col(Job.state) != "dead")).scalar_one()
+    return n
 
 
 def oldest_waiting(session: Session) -> datetime | None:
     """When the longest-waiting job was due."""
-    return session.execute(select(func.min(Job.run_after)).where(Job.state == "queued")).scalar_one()  # type: ignore[arg-type]
+    moment: datetime | None = session.execute(
+        select(func.min(col(Job.run_after))).where(col(Job.state) == "queued")
+    ).scalar_one()
+    return moment

@@ -1,0 +1,100 @@
+"""`journeymap serve`: migrate, listen, bring the worker along."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from service.app import create_app
+from service.embedded import EmbeddedWorker
+from service.monitor import logs
+from service.settings import Settings, SettingsError
+from service.stop import signal_when_parent_dies
+from service.store.migrate import migrate
+
+GRACEFUL_SECONDS = 10  # for requests that run when we are asked to stop
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
+    """Serve until asked to stop, and return the exit code.
+
+    Raises SettingsError when the address can't be listened on. `settings` must be those of the environment:
+    the processes that are started here read them again from there.
+    """
+    listener = _listen(host, port)
+    migrate(settings.sqlalchemy_url)
+    config = uvicorn.Config(
+        "service.serve:web_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,  # its lines carry paths, and a hook's path is a credential
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    with ExitStack() as running:
+        running.callback(listener.close)
+        if settings.embedded_worker:
+            running.enter_context(EmbeddedWorker())
+        if workers > 1:
+            running.enter_context(_shared_metrics())
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            return int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal again when it has shut down; the worker is still to be stopped then
+            signal.signal(number, _already_stopping)
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+        return 0 if server.started else 1
+
+
+def web_app() -> FastAPI:
+    """The app of one web process, set up from the environment."""
+    settings = Settings.from_environment()
+    logs.configure(settings)
+    if multiprocessing.parent_process() is not None:
+        signal_when_parent_dies()
+    return create_app(settings)
+
+
+def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"can't listen on {host} port {port}: {error.strerror or error}") from error
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder where the web processes' counters meet, so that `/metrics` of one answers for all."""
+    folder = tempfile.mkdtemp(prefix="journeymap-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,253 @@
+"""The worker: claim, run, finish; and the table of what it can do."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlmodel import col
+
+from nlp.artifact import ArtifactError
+from service.auth import Vault
+from service.classify.active_model import get_pipeline
+from service.errors import cannot_store
+from service.heartbeat import Heartbeat
+from service.monitor import logs
+from service.settings import Settings
+from service.stop import Stop
+from service.store import queue
+from service.store.engine import Database
+from service.store.queue import ClaimedJob, LeaseLost, Priority
+from service.store.schema import Workspace
+from service.work import JobKind, Work
+
+log = logging.getLogger(__name__)
+
+
+def _kinds() -> Mapping[str, JobKind]:
+    """Until every stage is in the tree, what is there."""
+    found: dict[str, JobKind] = {}
+    for kind, module, stage, batch, dead in (
+        ("classify", "service.classify.batch", "classify", 64, None),
+        ("import", "service.ingest.imports", "read_file", 1, "on_dead"),
+        ("compact", "service.store.rollups", "compact", 1, None),
+        ("upkeep", "service.monitor.retention", "upkeep", 1, None),
+    ):
+        try:
+            there = importlib.import_module(module)
+            found[kind] = JobKind(getattr(there, stage), batch, getattr(there, dead) if dead else None)
+        except (ImportError, AttributeError) as error:
+            log.error("the job kind %s is not there yet: %s", kind, error)
+    return found
+
+
+KINDS = _kinds()
+NEEDS_MODEL = frozenset({"classify"})
+
+# a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
+CRASHES_PER_ATTEMPT = 2
+UPKEEP_SECONDS = 3600.0
+MODEL_RETRY_SECONDS = 5.0
+DATABASE_RETRY_SECONDS = 1.0
+
+
+class Worker:
+    """One process's loop over the queue; `run` returns when asked to stop."""
+
+    def __init__(self, work: Work, stop: Stop, *, kinds: Mapping[str, JobKind] = KINDS) -> None:
+        self._work = work
+        self._database = work.database
+        self._settings = work.settings
+        self._stop = stop
+        self._kinds = kinds
+        self._heart = Heartbeat(work.database, lease_seconds=work.settings.lease_seconds)
+        self._has_model = False
+        self._next_model_try = 0.0
+        self._next_schedule = 0.0
+
+    def run(self) -> None:
+        """Work until asked to stop. A database that is locked or away is waited for."""
+        with self._heart:
+            log.info("worker started", extra={"worker": self._heart.name})
+            while not self._stop.requested:
+                try:
+                    self._load_model()
+                    self._schedule()
+                    busy = self._run_due()
+                except SQLAlchemyError as error:
+                    log.warning("the database can't be used now: %s", type(error).__name__)
+                    self._stop.wait(DATABASE_RETRY_SECONDS)
+                    continue
+                if not busy:
+                    self._stop.wait(self._settings.poll_seconds)
+        log.info("worker stopped", extra={"worker": self._heart.name})
+
+    def run_until_idle(self) -> None:
+        """Work until nothing is due; for one-off commands and tests."""
+        with self._heart:
+            self._load_model()
+            while not self._stop.requested and self._run_due():
+                pass
+
+    def _load_model(self) -> None:
+        if self._has_model or time.monotonic() < self._next_model_try or not NEEDS_MODEL & set(self._kinds):
+            return
+        try:
+            pipeline = get_pipeline(self._settings)
+        except (ArtifactError, OSError) as error:
+            # what needs no model goes on; `/readyz` says that none is loaded
+            log.error("the model can't be loaded: %s", error)
+            self._next_model_try = time.monotonic() + MODEL_RETRY_SECONDS
+            return
+        self._has_model = True
+        self._heart.tell(model=pipeline.model_version)
+
+    def _schedule(self) -> None:
+        """At the start and then hourly, have every workspace tidied up."""
+        if time.monotonic() < self._next_schedule:
+            return
+        self._next_schedule = time.monotonic() + UPKEEP_SECONDS
+        with self._database.write() as session:
+            for workspace_id in session.execute(select(col(Workspace.id)).order_by(col(Workspace.id))).scalars():
+                assert workspace_id is not None
+                queue.enqueue(
+                    session,
+                    workspace_id=workspace_id,
+                    kind="upkeep",
+                    payload={},
+                    priority=Priority.UPKEEP,
+                    dedupe_key=f"upkeep:{workspace_id}",
+                )
+
+    def _run_due(self, *, max_priority: int | None = None) -> bool:
+        """Run what is most urgent; False when nothing is due."""
+        jobs = self._claim(max_priority=max_priority)
+        if not jobs:
+            return False
+        nested = max_priority is not None
+        with self._heart.holding(jobs):
+            sound = [job for job in jobs if not self._killed_too_many(job)]
+            # jobs that failed or crashed before run alone, so that they take nobody with them
+            fresh = [job for job in sound if job.attempts == 1 and job.crashes == 0]
+            if fresh:
+                self._run_batch(fresh, nested=nested)
+            for job in sound:
+                if job not in fresh:
+                    self._run_batch([job], nested=nested)
+        return True
+
+    def _claim(self, *, max_priority: int | None) -> list[ClaimedJob]:
+        """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
+        able = [kind for kind in self._kinds if self._has_model or kind not in NEEDS_MODEL]
+        with self._database.read() as session:
+            found = queue.due(session, kinds=able, max_priority=max_priority)
+        if found is None:
+            return []
+        single = found.priority == Priority.SINGLE
+        with self._database.write() as session:
+            return queue.claim(
+                session,
+                worker=self._heart.name,
+                lease_seconds=self._settings.lease_seconds,
+                limit=self._kinds[found.kind].batch if single else 1,
+                kinds=[found.kind],
+                max_priority=found.priority,
+            )
+
+    def _run_batch(self, jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+        """Run jobs of one kind together; if that fails, each alone, so that one bad job fails alone."""
+        if self._stop.requested:
+            self._give_back(jobs)
+            return
+        try:
+            self._drive(self._kinds[jobs[0].kind].stage(self._work, jobs), jobs, nested=nested)
+        except LeaseLost as lost:
+            log.warning("another worker took over: %s", lost)
+            self._alone(jobs, nested=nested)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and cannot_store(error):
+                log.warning("the database can't be used now: %s; jobs given back", type(error).__name__)
+                self._give_back(jobs)
+                self._stop.wait(DATABASE_RETRY_SECONDS)
+            elif len(jobs) > 1:
+                self._alone(jobs, nested=nested)
+            else:
+                self._fail(jobs[0], _reason(error), trace=error)
+
+    def _alone(self, jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+        if len(jobs) > 1:
+            for job in jobs:
+                self._run_batch([job], nested=nested)
+
+    def _drive(self, stage: Iterator[None], jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+        """Step through a stage; between its transactions, stop if asked and let single arrivals go first."""
+        for _ in stage:
+            if self._stop.requested:
+                close = getattr(stage, "close", None)
+                if close is not None:
+                    close()
+                self._give_back(jobs)
+                return
+            if not nested:
+                while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
+                    pass
+
+    def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
+        try:
+            with self._database.write() as session:
+                queue.release(session, jobs)
+        except SQLAlchemyError as error:
+            # the lease will run out by itself
+            log.warning("could not give %d jobs back: %s", len(jobs), type(error).__name__)
+
+    def _killed_too_many(self, job: ClaimedJob) -> bool:
+        if job.crashes < CRASHES_PER_ATTEMPT * self._settings.max_attempts:
+            return False
+        self._fail(job, f"its worker died {job.crashes} times over it", give_up=True)
+        return True
+
+    def _fail(
+        self, job: ClaimedJob, reason: str, *, trace: Exception | None = None, give_up: bool = False
+    ) -> None:
+        allowed = 0 if give_up else self._settings.max_attempts
+        with self._database.read() as session:
+            attempts = queue.attempts_of(session, job)
+        if attempts is None:
+            return
+        dead = attempts >= allowed
+        log.error(
+            "job failed: %s",
+            reason,
+            exc_info=trace,
+            extra={"job": job.id, "kind": job.kind, "attempts": attempts, "dead": dead},
+        )
+        on_dead = self._kinds[job.kind].on_dead
+        if dead and on_dead is not None:
+            # before the job is set aside: if we die in between, the job comes again and so does this
+            try:
+                on_dead(self._work, job, reason)
+            except SQLAlchemyError:
+                raise  # the database is away: the job comes again
+            except Exception as error:
+                log.error("could not tell of the end of job %d: %s", job.id, _reason(error))
+        with self._database.write() as session:
+            queue.fail(session, job, error=reason, max_attempts=allowed)
+
+
+def _reason(error: Exception) -> str:
+    """What may be kept of an exception: its type and place. Its text may quote a customer."""
+    found = logs.place(error)
+    return f"{found['type']} at {found['where']}"
+
+
+def run(settings: Settings, stop: Stop) -> None:
+    """Run one worker on the settings' database until asked to stop."""
+    database = Database(settings.sqlalchemy_url)
+    try:
+        Worker(Work(settings=settings, database=database, vault=Vault(settings)), stop).run()
+    finally:
+        database.dispose()
