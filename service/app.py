@@ -19,6 +19,7 @@ from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
 from service.review.feedback_api import router as feedback
 from service.review.pages import router as pages
+from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
@@ -38,12 +39,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         summary="Customer feedback in, a living journey map and its adaptations out.",
         lifespan=lifespan,
+        docs_url=None,  # our own reference: the usual one loads scripts from elsewhere
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.vault = Vault(settings)
     app.state.database = Database(settings.sqlalchemy_url)
     errors.install(app)
     app.add_middleware(RequestLog)
-    for router in (ingest, imports, hooks, classify, feedback, aggregate, suggest, health, metrics, pages):
+    for router in (
+        ingest,
+        imports,
+        hooks,
+        classify,
+        feedback,
+        aggregate,
+        suggest,
+        health,
+        metrics,
+        pages,
+        reference,
+    ):
         app.include_router(router)
     return app
