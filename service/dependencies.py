@@ -39,9 +39,10 @@ def get_vault(request: Request) -> Vault:
     return vault
 
 
-def get_db(database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
+def get_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
     """A writing session; it commits before the answer is sent (scope="function"), so a 2xx means stored."""
     with database.write() as session:
+        request.state.session = session  # the result of an Idempotency-Key is stored in the same transaction
         yield session
 
 

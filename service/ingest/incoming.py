@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,9 +14,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     field_validator,
     model_validator,
 )
+
+from service.errors import BadInput, FieldError, field_errors
 
 Channel = Literal["survey", "review", "ticket", "chat", "call", "social", "other"]
 ScoreKind = Literal["nps", "csat", "ces", "stars"]
@@ -31,6 +36,11 @@ def _without_nul(value: str) -> str:
     return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def _storable(value: Any) -> Any:
+    # before validation: pydantic refuses lone surrogates, and with them a whole item for half an emoji
+    return _without_nul(value) if isinstance(value, str) else value
+
+
 def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -45,13 +55,12 @@ def _utc(value: datetime) -> datetime:
 
 Id = Annotated[
     str,
-    BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else v),
-    AfterValidator(_without_nul),
+    BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else _storable(v)),
     Field(max_length=MAX_ID_CHARS),
 ]
 OptionalId = Annotated[Id | None, BeforeValidator(_blank_is_none)]
 Moment = Annotated[datetime | None, BeforeValidator(_blank_is_none), AfterValidator(lambda v: v and _utc(v))]
-LongText = Annotated[str, AfterValidator(_without_nul), Field(max_length=MAX_TEXT_CHARS)]
+LongText = Annotated[str, BeforeValidator(_storable), Field(max_length=MAX_TEXT_CHARS)]
 
 
 class Score(BaseModel):
@@ -98,7 +107,7 @@ class IncomingItem(BaseModel):
     question: LongText | None = None
     translation: LongText | None = None
     updated_at: Moment = None
-    url: Annotated[str | None, Field(max_length=2048)] = None
+    url: Annotated[str | None, BeforeValidator(_storable), Field(max_length=2048)] = None
     value: Annotated[float | None, Field(allow_inf_nan=False)] = None
     attributes: dict[str, str] = Field(default_factory=dict)
 
@@ -139,3 +148,51 @@ class IncomingItem(BaseModel):
         if self.text is None and self.score is None:
             raise ValueError("text or score is required")
         return self
+
+
+def read_item(value: Any, *, max_text_chars: int) -> IncomingItem:
+    """The item that a caller, sender or file row gives as a dict; BadInput with a pointer per field that is wrong.
+
+    The one check of every way in. Messages never repeat the value.
+    """
+    if not isinstance(value, dict):
+        detail = "an item is a JSON object"
+        raise BadInput(detail, errors=[FieldError("", "not_an_object", detail)])
+    try:
+        item = IncomingItem.model_validate(value)
+    except ValidationError as error:
+        raise _bad_item(field_errors(error)) from error
+    too_long = [
+        FieldError(f"/{name}", "string_too_long", f"a text has at most {max_text_chars} characters")
+        for name in ("text", "question", "translation")
+        if len(getattr(item, name) or "") > max_text_chars
+    ]
+    if too_long:
+        raise _bad_item(too_long)
+    return item
+
+
+def _bad_item(found: list[FieldError]) -> BadInput:
+    return BadInput("; ".join(f"{one.pointer or 'item'}: {one.detail}" for one in found[:5]), errors=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One inbound call of a sender, as bytes: all that an adapter sees."""
+
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    method: str = "POST"
+    url: str = ""  # the public address, for schemes that sign it
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a delivery holds: items as dicts of the public contract, not yet checked."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    ignored: str = ""  # why there is nothing of a customer in it
+
+
+class CannotParse(ValueError):
+    """The delivery is not what this sender sends; the message says why, without customers' words."""
