@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.errors import BadInput, FieldError
+from service.errors import BadInput, FieldError, field_errors
 
 EPOCH = date(1970, 1, 1)
 
@@ -51,6 +53,9 @@ def midnight(day: int, timezone: str) -> datetime:
 def _day(bound: date | datetime | None, timezone: str, name: str) -> int | None:
     if bound is None:
         return None
+    if not 1900 <= bound.year <= 2200:
+        detail = f"the year of «{name}» must lie between 1900 and 2200"
+        raise BadInput(detail, errors=[FieldError(f"/{name}", "year_out_of_range", detail)])
     if not isinstance(bound, datetime):
         return (bound - EPOCH).days
     moment = bound.replace(tzinfo=UTC) if bound.tzinfo is None else bound
@@ -60,3 +65,50 @@ def _day(bound: date | datetime | None, timezone: str, name: str) -> int | None:
         detail = f"«{name}» must be the start of a day in {timezone}, such as {nearest}, or a date."
         raise BadInput(detail, errors=[FieldError(f"/{name}", "not_a_day_border", detail)])
     return day
+
+
+def selection_query(
+    request: Request,
+    from_: Annotated[
+        str | None,
+        Query(
+            alias="from", description="First day, as a date or a moment on a day border.", examples=["2026-09-01"]
+        ),
+    ] = None,
+    to: Annotated[str | None, Query(description="The day after the last one.", examples=["2026-12-01"])] = None,
+    channel: Annotated[list[str] | None, Query(description="Only these channels.")] = None,
+    source: Annotated[list[str] | None, Query(description="Only these sources.")] = None,
+    language: Annotated[list[str] | None, Query(description="Only these languages.")] = None,
+) -> Selection:
+    """Period and filters from the query string.
+
+    Besides the parameters above, `attr.<name>=<value>` keeps items whose attribute has this value. A parameter
+    that is repeated widens its filter.
+    """
+    attributes: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if name.startswith("attr.") and name != "attr.":
+            attributes.setdefault(name.removeprefix("attr."), []).append(value)
+    given = {
+        "from": from_ or None,
+        "to": to or None,
+        "channel": channel or [],
+        "source": source or [],
+        "language": language or [],
+        "attributes": attributes,
+    }
+    try:
+        return Selection.model_validate(given)
+    except ValidationError as error:
+        # the two ways to read a bound are one mistake to the caller
+        found = {one.pointer.split("/")[1]: one for one in field_errors(error)}
+        errors = [
+            FieldError(f"/{name}", one.code, "send a date such as 2026-09-01, or the moment at which a day begins")
+            if name in ("from", "to")
+            else one
+            for name, one in found.items()
+        ]
+        raise BadInput("; ".join(f"{one.pointer}: {one.detail}" for one in errors), errors=errors) from error
+
+
+SelectionQuery = Annotated[Selection, Depends(selection_query)]
