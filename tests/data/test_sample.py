@@ -293,3 +293,14 @@ def test_the_other_stages_are_steady() -> None:
         pooled = share([*first, *second], "negative")
         error = (pooled * (1 - pooled) * (1 / len(first) + 1 / len(second))) ** 0.5
         assert abs(share(first, "negative") - share(second, "negative")) < 3 * error, stage
+
+
+def test_the_readme_counts_what_the_files_hold() -> None:
+    readme = (FOLDER / "README.md").read_text("utf-8")
+    counted = dict(re.findall(r"^\| `([a-z.]+)` \|.*\| (\d+) \|$", readme, flags=re.MULTILINE))
+    assert {name: int(count) for name, count in counted.items()} == {
+        "survey.csv": len(survey()),
+        "reviews.ndjson": len(reviews()),
+        "tickets.ndjson": len(ticket_bodies()),
+        "labels.csv": len(labels()),
+    }
