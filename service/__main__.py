@@ -142,12 +142,14 @@ def invite(
 def tag(
     input: Annotated[Path, typer.Option("--input", help='NDJSON: {"id", "text", "question"?} a line.')],
     output: Annotated[Path, typer.Option("--output", help="NDJSON, a line of labels for every line of input.")],
-    tier: Annotated[Tier, typer.Option(help="accurate, or fast for very large files.")] = Tier.accurate,
+    tier: Annotated[
+        Tier | None, typer.Option(help="The better or the quicker way, where the model has both.")
+    ] = None,
 ) -> None:
     """Tag a file, without any database."""
     from service.commands import tag_file
 
-    tag_file(_settings(), input, output, tier=tier.value)
+    raise typer.Exit(tag_file(_settings(), input, output, tier=tier.value if tier else None))
 
 
 @app.command()
