@@ -130,7 +130,7 @@ def problem(
     if errors:
         body["errors"] = [asdict(error) for error in errors]
     headers = {}
-    if status in (429, 503):
+    if status in (429, 503) or retry_after_seconds is not None:
         headers["Retry-After"] = str(retry_after_seconds or 5)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"

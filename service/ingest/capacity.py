@@ -34,7 +34,7 @@ def ensure_capacity(database: Database, settings: Settings) -> None:
     jobs, free_mb = _measured(database, settings)
     if free_mb < settings.min_free_disk_mb:
         raise CannotStore(
-            f"Less than {settings.min_free_disk_mb} MiB of disk are free; nothing more is taken until there is room.",
+            f"Less than {settings.min_free_disk_mb} MiB of disk are free; nothing is taken until there is more.",
             retry_after_seconds=RETRY_DISK_SECONDS,
         )
     if jobs > settings.max_queue_jobs:
