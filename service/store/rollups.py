@@ -41,6 +41,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 FAN_IN = 32  # blocks of one size class that are merged at once
 MAX_RECORDS = 65_536  # of a block
+MAX_LEAVES = 8_192  # appended blocks that a merged one remembers
 ASK_EVERY = 16  # one block in so many asks for compaction
 RECOUNT_ITEMS = 5_000  # items read at once by verify and rebuild
 
@@ -160,6 +161,8 @@ def merge(session: Session, workspace_id: int, *, full: bool = False) -> bool:
     kept = surviving(joined.columns["digest"], joined.columns["weight"])
     kept = kept[np.argsort(joined.columns["day"][kept], kind="stable")]
     level = max(row.level for row in rows) + 1
+    if len(leaves) > MAX_LEAVES:
+        leaves = set()  # the block stands for itself: readers start anew once
     # an empty result is written too: it tells readers what became of the merged ones
     for start in range(0, max(len(kept), 1), MAX_RECORDS):
         part = take(joined, kept[start : start + MAX_RECORDS])
