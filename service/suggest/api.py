@@ -1,3 +1,116 @@
-from fastapi import APIRouter
+"""Suggestions over HTTP: the table, one row with its history, decisions, and the map's history."""
 
-router = APIRouter()
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from service.dependencies import DatabaseOf, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
+from service.errors import BadInput, FieldError, NotFound
+from service.paging import Page, row_id
+from service.selection import SelectionQuery
+from service.suggest import suggestions as table
+from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList
+from service.suggest.decisions import STATUSES, DecisionBody, map_versions
+
+router = APIRouter(tags=["suggestions"])
+
+Model = Annotated[str, Query(description="Journey model to which `model_stage` belongs.", examples=["7-stage"])]
+
+
+@router.get("/v1/suggestions", response_model=SuggestionList, summary="What to change, best first")
+def list_suggestions(
+    caller: Reader,
+    session: ReadDb,
+    page: Page,
+    selection: SelectionQuery,
+    model: Model = "7-stage",
+    status: Annotated[
+        list[str] | None, Query(description="Only these statuses; all without it.", examples=[["suggested"]])
+    ] = None,
+) -> dict[str, Any]:
+    """The table *stage | what customers say | what to change*.
+
+    Every row has its size with n and interval, its evidence in customers' words, and the reason for its rank.
+    Filters are those of the map; `attr.<name>=<value>` keeps items with this attribute. Callers who may not read
+    verbatims get the numbers alone.
+    """
+    query = table.SuggestionQuery(selection=selection, model=model, status=_statuses(status))
+    return table.suggestions(
+        session,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        query=query,
+        limit=page.limit,
+        after=page.key(),
+        verbatims=caller.may("verbatims"),
+    )
+
+
+@router.get("/v1/suggestions/{id}", response_model=SuggestionDetail, summary="One suggestion with its history")
+def read_suggestion(id: str, caller: Reader, session: ReadDb, model: Model = "7-stage") -> dict[str, Any]:
+    """One suggestion over all time, with the arithmetic of its rank and every decision on it."""
+    return table.suggestion(
+        session,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        public_id=id,
+        model=model,
+        verbatims=caller.may("verbatims"),
+    )
+
+
+@router.post(
+    "/v1/suggestions/{id}/decision",
+    response_model=SuggestionDetail,
+    summary="Decide on a suggestion",
+    openapi_extra=json_body(
+        DecisionBody, {"decision": "accept", "owner": "Maria", "reason": "Worst point of the autumn survey"}
+    ),
+)
+def decide_suggestion(
+    id: str, caller: Decider, database: DatabaseOf, session: Db, body: JsonBody
+) -> dict[str, Any]:
+    """Accept, edit (with `adaptation`), reject (with `reason`), snooze (`until`), start, complete or roll back.
+
+    Who, when, what was before and after, why, and the numbers as they stood are kept. 409 where the status does
+    not allow it; the answer says what is possible.
+    """
+    return table.decide_on(
+        session,
+        database=database,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        actor=caller.actor,
+        public_id=id,
+        body=parse_body(DecisionBody, body),
+        verbatims=caller.may("verbatims"),
+    )
+
+
+@router.get("/v1/map-versions", response_model=MapVersionList, summary="The map's history")
+def list_map_versions(caller: Reader, session: ReadDb, page: Page) -> dict[str, Any]:
+    """Each change of the map that was accepted, edited or rolled back, the newest first: who, when, why."""
+    rows = map_versions(session, workspace_id=caller.workspace_id, limit=page.limit + 1, before_id=page.key_id())
+    shown = rows[: page.limit]
+    return {"data": shown, "next": page.next_after(rows, int(shown[-1]["id"]) if shown else None)}
+
+
+@router.get("/v1/map-versions/{id}", response_model=MapVersion, summary="One change of the map")
+def read_map_version(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
+    """One change of the map with the numbers that it rested on."""
+    rows = map_versions(session, workspace_id=caller.workspace_id, limit=1, only_id=row_id(id, "This version"))
+    if not rows:
+        raise NotFound("This version does not exist.")
+    return rows[0]
+
+
+def _statuses(given: list[str] | None) -> tuple[str, ...]:
+    """Statuses as repeated parameters or with commas; BadInput for an unknown one."""
+    asked = tuple(one.strip() for part in given or () for one in part.split(",") if one.strip())
+    unknown = sorted(set(asked) - set(STATUSES))
+    if unknown:
+        detail = f"statuses are {', '.join(STATUSES)}"
+        raise BadInput(f"status: {detail}", errors=[FieldError("/status", "unknown_status", detail)])
+    return asked

@@ -59,6 +59,8 @@ class Pain:
     mentions: int  # negative segments, those in items of other columns included
     touchpoint: str  # where most of it happened
     trend: Trend
+    first_day: int  # since 1970-01-01, of the oldest item with the pain
+    last_day: int
     item_ids: Ints = field(repr=False, compare=False)  # items with the pain, newest first
 
 
@@ -107,7 +109,7 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
         items = pair_item[rows]
         n = int(totals[code // len(topics)])
         values = counted.item_value[items]
-        newest = np.argsort(counted.item_day[items], kind="stable")[::-1]
+        days = counted.item_day[items]
         pain = Pain(
             stage=stages[code // len(topics)],
             topic=topics[code % len(topics)],
@@ -121,7 +123,9 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
             mentions=int(mentions[code]),
             touchpoint=touchpoints[int(touched[code].argmax())],
             trend=trend,
-            item_ids=counted.item_id[items[newest]],
+            first_day=int(days.min()),
+            last_day=int(days.max()),
+            item_ids=counted.item_id[items[np.argsort(days, kind="stable")[::-1]]],
         )
         found[pain.stage, pain.topic] = pain
     return found

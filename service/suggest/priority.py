@@ -64,9 +64,9 @@ def rank(
     return Rank(share_low, n, severity, affected, rise, recent, bonus, fit, fit * (affected + bonus))
 
 
-def sort_key(priority: float, effort: Effort, row_id: int) -> tuple[float, int, int]:
-    """Best first: by priority, then less effort, then the older suggestion."""
-    return (-priority, EFFORTS.index(effort), row_id)
+def sort_key(priority: float, effort: Effort, key: str) -> tuple[float, int, str]:
+    """Best first: by priority, then less effort, then by name, so that the order is the same at every reading."""
+    return (-priority, EFFORTS.index(effort), key)
 
 
 def confidence(share: float, low: float) -> Confidence:

@@ -73,9 +73,9 @@ def test_what_can_be_acted_on_comes_before_what_must_be_found_out() -> None:
 
 
 def test_effort_breaks_ties_only() -> None:
-    assert sort_key(2.0, "high", 1) < sort_key(1.0, "low", 2)
-    assert sort_key(1.0, "low", 2) < sort_key(1.0, "high", 1)
-    assert sort_key(1.0, "low", 1) < sort_key(1.0, "low", 2)
+    assert sort_key(2.0, "high", "b") < sort_key(1.0, "low", "a")
+    assert sort_key(1.0, "low", "b") < sort_key(1.0, "high", "a")
+    assert sort_key(1.0, "low", "a") < sort_key(1.0, "low", "b")
 
 
 def test_small_numbers_are_said_in_words() -> None:

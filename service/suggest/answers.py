@@ -1,0 +1,228 @@
+"""What the suggestion routes answer; these shapes are what the OpenAPI document shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EXAMPLE: dict[str, Any] = {
+    "id": "purchase.ease_of_use",
+    "status": "suggested",
+    "stage": "purchase",
+    "model_stage": "Conversion",
+    "topic": "ease_of_use",
+    "theme": None,
+    "touchpoint": "checkout",
+    "pain": "The checkout takes too many steps",
+    "customer_feedback": "The checkout takes too many steps: “Three pages just to pay for a pair of socks.”",
+    "adaptation": "Cut the checkout to one page and offer the two most wanted ways to pay first.",
+    "why": "42 of 310 items in this stage say so (14%, between 10% and 18%); the size is known well. "
+    "Severity 0.6 of 1. Rising by 6% of the stage's items.",
+    "size": {
+        "count": 42,
+        "n": 310,
+        "share": 0.1355,
+        "low": 0.1018,
+        "high": 0.178,
+        "respondents": 41,
+        "mentions": 47,
+        "value": None,
+    },
+    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True},
+    "severity": 0.611,
+    "priority": 19.884,
+    "effort": "medium",
+    "confidence": "high",
+    "evidence": [
+        {
+            "feedback_id": "1042",
+            "verbatim": "Three pages just to pay for a pair of socks.",
+            "occurred_at": "2026-11-02T10:15:00Z",
+            "start": 0,
+            "end": 44,
+        }
+    ],
+    "metric": "Share of started checkouts that end in an order",
+    "test": "Offer the short checkout to a tenth of visitors for two weeks and compare.",
+    "playbook_entry": "purchase-long-checkout",
+    "owner": None,
+    "usual_owner": "Checkout product owner",
+    "snoozed_until": None,
+    "possible": ["accept", "edit", "reject", "snooze"],
+    "created_at": "2026-08-03T00:00:00Z",
+    "updated_at": "2026-11-02T00:00:00Z",
+}
+DECISION_EXAMPLE: dict[str, Any] = {
+    "id": "7",
+    "at": "2026-11-03T09:00:00Z",
+    "actor": "person:maria",
+    "decision": "accept",
+    "old": {"status": "suggested", "adaptation": "Cut the checkout to one page.", "owner": None, "until": None},
+    "new": {"status": "accepted", "adaptation": "Cut the checkout to one page.", "owner": "Maria", "until": None},
+    "reason": "Worst point of the autumn survey",
+    "effective_at": None,
+    "numbers": {"size": EXAMPLE["size"], "trend": EXAMPLE["trend"], "priority": 19.884},
+}
+RANK_EXAMPLE: dict[str, Any] = {
+    "formula": "priority = fit × (low × n × severity + bonus)",
+    "low": 0.1018,
+    "n": 310,
+    "severity": 0.611,
+    "affected": 19.282,
+    "rise": 0.0098,
+    "recent": 402,
+    "bonus": 0.602,
+    "fit": 1.0,
+    "priority": 19.884,
+}
+VERSION_EXAMPLE: dict[str, Any] = {
+    "id": "7",
+    "at": "2026-11-03T09:00:00Z",
+    "actor": "person:maria",
+    "decision": "accept",
+    "suggestion_id": "purchase.ease_of_use",
+    "stage": "purchase",
+    "topic": "ease_of_use",
+    "adaptation": "Cut the checkout to one page.",
+    "previous": None,
+    "owner": "Maria",
+    "reason": "Worst point of the autumn survey",
+    "effective_at": None,
+    "numbers": DECISION_EXAMPLE["numbers"],
+}
+
+
+def _shows(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class Size(BaseModel):
+    """How many: items with the pain of the items in the stage, the share with its 95 % interval."""
+
+    count: int = Field(description="Items in the stage's column that say something negative about the topic.")
+    n: int = Field(description="Items in the stage's column.")
+    share: float
+    low: float
+    high: float
+    respondents: int = Field(description="People behind `count`; an item without a respondent counts as one.")
+    mentions: int = Field(description="Negative mentions, those in items of other columns included.")
+    value: float | None = Field(description="Money behind the items, where senders gave it.")
+
+
+class Change(BaseModel):
+    """The share of the last 28 days of data minus that of the 84 days before, with its 95 % interval."""
+
+    change: float | None
+    low: float | None
+    high: float | None
+    significant: bool = Field(description="Beyond noise, also in view of how many changes are looked at.")
+
+
+class Evidence(BaseModel):
+    """Customers' own words."""
+
+    feedback_id: str
+    verbatim: str
+    occurred_at: datetime
+    start: int = Field(description="Characters into the item's text.")
+    end: int
+
+
+class SuggestionOut(BaseModel):
+    """A row of the table: what customers say at a stage, and what to change."""
+
+    model_config = _shows(EXAMPLE)
+
+    id: str
+    status: str
+    stage: str = Field(description="Codebook stage.")
+    model_stage: str | None = Field(description="Its column in the chosen journey model.")
+    topic: str
+    theme: str | None
+    touchpoint: str | None
+    pain: str = Field(description="The pain in the playbook's words.")
+    customer_feedback: str = Field(description="The pain with the most telling verbatim.")
+    adaptation: str
+    why: str
+    size: Size
+    trend: Change
+    severity: float = Field(description="0.2 (told without feeling) to 1 (anger).")
+    priority: float = Field(description="Items at the very least, weighed by severity; the list's order.")
+    effort: str
+    confidence: str = Field(description="How sure the size is: low, medium or high.")
+    evidence: list[Evidence] = Field(description="Empty for callers who may not read verbatims.")
+    metric: str = Field(description="What should move when the adaptation works.")
+    test: str = Field(description="A small first step.")
+    playbook_entry: str
+    owner: str | None
+    usual_owner: str = Field(description="The role that usually owns such a change.")
+    snoozed_until: datetime | None
+    possible: list[str] = Field(description="Decisions that are possible now.")
+    created_at: datetime | None = Field(description="Since when customers report it.")
+    updated_at: datetime | None = Field(description="Newest evidence or decision.")
+
+
+class SuggestionList(BaseModel):
+    """A page of the table, best first."""
+
+    model_config = _shows({"data": [EXAMPLE], "next": None, "as_of": "2026-11-03T09:00:00Z"})
+
+    data: list[SuggestionOut]
+    next: str | None
+    as_of: datetime
+
+
+class DecisionOut(BaseModel):
+    """One decision: who, when, what was before and after, why, and the numbers as they stood."""
+
+    model_config = _shows(DECISION_EXAMPLE)
+
+    id: str
+    at: datetime
+    actor: str
+    decision: str
+    old: dict[str, Any]
+    new: dict[str, Any]
+    reason: str | None
+    effective_at: datetime | None
+    numbers: dict[str, Any]
+
+
+class SuggestionDetail(SuggestionOut):
+    """A suggestion with the arithmetic of its rank and its decisions, the oldest first."""
+
+    model_config = _shows(EXAMPLE | {"rank": RANK_EXAMPLE, "decisions": [DECISION_EXAMPLE]})
+
+    rank: dict[str, Any]
+    decisions: list[DecisionOut]
+
+
+class MapVersion(BaseModel):
+    """A change of the map: what was accepted, edited or rolled back, by whom and why."""
+
+    model_config = _shows(VERSION_EXAMPLE)
+
+    id: str
+    at: datetime
+    actor: str
+    decision: str
+    suggestion_id: str
+    stage: str
+    topic: str
+    adaptation: str
+    previous: str | None = Field(description="The wording before an edit.")
+    owner: str | None
+    reason: str | None
+    effective_at: datetime | None
+    numbers: dict[str, Any]
+
+
+class MapVersionList(BaseModel):
+    """A page of the map's history, the newest first."""
+
+    model_config = _shows({"data": [VERSION_EXAMPLE], "next": None})
+
+    data: list[MapVersion]
+    next: str | None

@@ -1,0 +1,262 @@
+"""What people decide about a suggestion: which steps are possible, and the history that is only ever added to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from service.errors import BadInput, Conflict, FieldError
+from service.store.columns import now
+from service.store.schema import Suggestion, SuggestionDecision
+from service.suggest.playbook import Entry
+
+Status = Literal["suggested", "accepted", "edited", "rejected", "snoozed", "live", "kept", "rolled_back"]
+STATUSES: tuple[Status, ...] = (
+    "suggested",
+    "accepted",
+    "edited",
+    "rejected",
+    "snoozed",
+    "live",
+    "kept",
+    "rolled_back",
+)
+DecisionName = Literal["accept", "edit", "reject", "snooze", "start", "complete", "roll_back"]
+# decision -> (status it leads to, statuses it is possible from)
+STEPS: dict[DecisionName, tuple[Status, frozenset[Status]]] = {
+    "accept": ("accepted", frozenset({"suggested", "snoozed", "rejected", "rolled_back"})),
+    "edit": ("edited", frozenset({"suggested", "snoozed", "rejected", "rolled_back", "accepted", "edited"})),
+    "reject": ("rejected", frozenset({"suggested", "snoozed", "accepted", "edited"})),
+    "snooze": ("snoozed", frozenset({"suggested", "snoozed"})),
+    "start": ("live", frozenset({"accepted", "edited"})),
+    "complete": ("kept", frozenset({"live"})),
+    "roll_back": ("rolled_back", frozenset({"live", "kept"})),
+}
+# a change of the map: these decisions make up its history
+MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
+NEEDS: dict[DecisionName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
+
+
+def _utc(moment: datetime) -> datetime:
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not 1990 <= moment.year <= 2200:
+        raise ValueError("the year must lie between 1990 and 2200")
+    return moment
+
+
+def _said(text: str) -> str:
+    """Without NUL, which PostgreSQL can't store, and without blank ends; nothing but blanks is refused."""
+    text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    if not text:
+        raise ValueError("must not be blank")
+    return text
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+Said = Annotated[str, AfterValidator(_said), Field(max_length=2000)]
+
+
+class DecisionBody(BaseModel):
+    """A decision as it is sent. `edit` needs `adaptation`, `reject` needs `reason`, `snooze` needs `until`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: DecisionName
+    adaptation: Said | None = None  # our own words for what to change
+    reason: Said | None = None
+    owner: Annotated[Said, Field(max_length=200)] | None = None
+    until: Moment | None = None  # snoozed until then
+    effective_at: Moment | None = None  # when the change takes or took effect; `start` defaults to now
+
+
+def shown_status(suggestion: Suggestion, moment: datetime) -> str:
+    """The status now: a snooze ends by itself."""
+    if suggestion.status == "snoozed" and (suggestion.snoozed_until is None or suggestion.snoozed_until <= moment):
+        return "suggested"
+    return suggestion.status
+
+
+def possible(status: str) -> list[str]:
+    """The decisions that can follow a status."""
+    return [name for name, (_, sources) in STEPS.items() if status in sources]
+
+
+def decide(
+    session: Session,
+    *,
+    workspace_id: int,
+    stage: str,
+    topic: str,
+    entry: Entry,
+    actor: str,
+    body: DecisionBody,
+    numbers: Mapping[str, Any],
+) -> Suggestion:
+    """Take the decision and write it into the history, with `numbers` as they stood.
+
+    The suggestion's row is made by its first decision. Raises BadInput where the decision lacks what it needs or
+    carries what it has no use for, Conflict where the status does not allow it.
+    """
+    _check(body)
+    moment = now()
+    found = _locked(session, workspace_id, stage, topic, entry, moment)
+    status = shown_status(found, moment)
+    target, sources = STEPS[body.decision]
+    if status not in sources:
+        raise Conflict(
+            f"«{body.decision}» is not possible while the suggestion is {status}; "
+            f"possible: {', '.join(possible(status)) or 'nothing'}."
+        )
+    if status == "suggested":
+        # what is agreed to is the wording that was shown; a later playbook does not change it
+        found.adaptation, found.playbook_entry = entry.adaptation, entry.id
+    before = _state(found, status)
+    found.status = target
+    found.adaptation = body.adaptation or found.adaptation
+    found.owner = body.owner or found.owner
+    found.snoozed_until = body.until
+    found.updated_at = moment
+    session.add(found)
+    assert found.id is not None
+    session.add(
+        SuggestionDecision(
+            workspace_id=workspace_id,
+            suggestion_id=found.id,
+            at=moment,
+            actor=actor,
+            decision=body.decision,
+            old=before,
+            new=_state(found, target),
+            reason=body.reason,
+            effective_at=body.effective_at or (moment if body.decision == "start" else None),
+            numbers=dict(numbers),
+        )
+    )
+    session.flush()
+    return found
+
+
+def _locked(
+    session: Session, workspace_id: int, stage: str, topic: str, entry: Entry, moment: datetime
+) -> Suggestion:
+    """The suggestion's row, made if new, locked: of two people who decide at once the second sees the first."""
+    key = f"{stage}/{topic}"
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(Suggestion)
+        .values(
+            workspace_id=workspace_id,
+            key=key,
+            stage=stage,
+            topic=topic,
+            playbook_entry=entry.id,
+            adaptation=entry.adaptation,
+            status="suggested",
+            created_at=moment,
+            updated_at=moment,
+        )
+        .on_conflict_do_nothing()
+    )
+    return session.exec(
+        select(Suggestion).where(Suggestion.workspace_id == workspace_id, Suggestion.key == key).with_for_update()
+    ).one()
+
+
+def _state(suggestion: Suggestion, status: str) -> dict[str, Any]:
+    until = suggestion.snoozed_until if status == "snoozed" else None
+    return {
+        "status": status,
+        "adaptation": suggestion.adaptation,
+        "owner": suggestion.owner,
+        "until": until.isoformat().replace("+00:00", "Z") if until else None,
+    }
+
+
+def _check(body: DecisionBody) -> None:
+    needed = NEEDS.get(body.decision)
+    if needed is not None and getattr(body, needed) is None:
+        detail = f"«{body.decision}» needs «{needed}»."
+        raise BadInput(detail, errors=[FieldError(f"/{needed}", "missing", detail)])
+    for field, decision in (("adaptation", "edit"), ("until", "snooze")):
+        if getattr(body, field) is not None and body.decision != decision:
+            detail = f"«{field}» goes with the decision «{decision}» only."
+            raise BadInput(detail, errors=[FieldError(f"/{field}", "not_used", detail)])
+    if body.until is not None and body.until <= now():
+        detail = "«until» must lie in the future."
+        raise BadInput(detail, errors=[FieldError("/until", "past", detail)])
+
+
+def public_id(stage: str, topic: str) -> str:
+    """What callers call a suggestion: its stage and topic, the same for ever."""
+    return f"{stage}.{topic}"
+
+
+def history(session: Session, *, workspace_id: int, stage: str, topic: str) -> list[dict[str, Any]]:
+    """All decisions on a suggestion, the oldest first."""
+    rows = session.exec(
+        select(SuggestionDecision)
+        .join(Suggestion, col(Suggestion.id) == col(SuggestionDecision.suggestion_id))
+        .where(
+            Suggestion.workspace_id == workspace_id,
+            Suggestion.key == f"{stage}/{topic}",
+            SuggestionDecision.workspace_id == workspace_id,
+        )
+        .order_by(col(SuggestionDecision.id))
+    ).all()
+    return [
+        {
+            "id": str(row.id),
+            "at": row.at,
+            "actor": row.actor,
+            "decision": row.decision,
+            "old": row.old,
+            "new": row.new,
+            "reason": row.reason,
+            "effective_at": row.effective_at,
+            "numbers": row.numbers,
+        }
+        for row in rows
+    ]
+
+
+def map_versions(
+    session: Session, *, workspace_id: int, limit: int, before_id: int | None = None, only_id: int | None = None
+) -> list[dict[str, Any]]:
+    """The decisions that changed the map, the newest first: who, when, why, and what it rested on."""
+    query = (
+        select(SuggestionDecision, Suggestion)
+        .join(Suggestion, col(Suggestion.id) == col(SuggestionDecision.suggestion_id))
+        .where(
+            SuggestionDecision.workspace_id == workspace_id,
+            Suggestion.workspace_id == workspace_id,
+            col(SuggestionDecision.decision).in_(MAP_CHANGES),
+        )
+    )
+    if before_id is not None:
+        query = query.where(col(SuggestionDecision.id) < before_id)
+    if only_id is not None:
+        query = query.where(col(SuggestionDecision.id) == only_id)
+    rows = session.exec(query.order_by(col(SuggestionDecision.id).desc()).limit(limit)).all()
+    return [
+        {
+            "id": str(decision.id),
+            "at": decision.at,
+            "actor": decision.actor,
+            "decision": decision.decision,
+            "suggestion_id": public_id(suggestion.stage, suggestion.topic),
+            "stage": suggestion.stage,
+            "topic": suggestion.topic,
+            "adaptation": decision.new["adaptation"],
+            "previous": decision.old["adaptation"] if decision.decision == "edit" else None,
+            "owner": decision.new["owner"],
+            "reason": decision.reason,
+            "effective_at": decision.effective_at,
+            "numbers": decision.numbers,
+        }
+        for decision, suggestion in rows
+    ]

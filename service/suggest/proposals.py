@@ -1,0 +1,138 @@
+"""Every pain with its playbook entry and what people decided about it, the best first.
+
+A suggestion is about one stage and topic of one workspace; that pair is its identity, so it is updated as evidence
+grows and never repeated. Its numbers are computed from the rollups whenever it is read; a row in the database
+holds only what people decided, so reading never writes and a rejected suggestion stays rejected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from nlp.codebook import Codebook
+from service.errors import NotFound
+from service.selection import Selection
+from service.store.columns import now
+from service.store.schema import Suggestion
+from service.suggest import counted
+from service.suggest.decisions import public_id, shown_status
+from service.suggest.pains import Pain, find_pains
+from service.suggest.playbook import FALLBACK_TOPIC, Entry, Playbook, shipped_playbook
+from service.suggest.priority import MIN_RESPONDENTS, Rank, rank, sort_key
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A suggestion before it is written out: pain, entry, rank, and the row with what people decided, if any."""
+
+    stage: str
+    topic: str
+    pain: Pain | None  # None: decided earlier, and nothing of it is left in this selection
+    entry: Entry
+    exact: bool  # the playbook knows this topic; else it says "find out why"
+    rank: Rank
+    row: Suggestion | None
+    status: str
+    n: int  # items in the stage, also where none has the pain
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+        return public_id(self.stage, self.topic)
+
+    @property
+    def says(self) -> str:
+        """The pain in the playbook's words."""
+        if self.exact:
+            return self.entry.pain
+        return f"Trouble with {self.topic.replace('_', ' ')} that has no known pattern yet"
+
+    @property
+    def adaptation(self) -> str:
+        """The playbook's, unless a person edited it or decided on an earlier wording."""
+        if self.row is not None and self.status not in ("suggested", "snoozed"):
+            return self.row.adaptation
+        return self.entry.adaptation
+
+    def order(self) -> tuple[float, int, str]:
+        """Best first, the same at every reading."""
+        return sort_key(self.rank.priority, self.entry.effort, self.id)
+
+
+def key_of(public_id: str) -> tuple[str, str]:
+    """Stage and topic of a public id; NotFound for anything that can't be one."""
+    stage, dot, topic = public_id.partition(".")
+    if not dot or not stage.isascii() or not topic.isascii() or "\x00" in public_id:
+        raise NotFound("This suggestion does not exist.")
+    return stage, topic
+
+
+def proposals(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    codebook: Codebook,
+    selection: Selection | None = None,
+    playbook: Playbook | None = None,
+) -> list[Proposal]:
+    """All suggestions of a selection, the best first.
+
+    A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
+    """
+    playbook = playbook or shipped_playbook()
+    columns = counted.load(
+        session,
+        workspace_id=workspace_id,
+        timezone=timezone,
+        codebook=codebook,
+        selection=selection or Selection(),
+    )
+    pains = find_pains(columns, codebook)
+    sizes = counted.items_by_stage(columns, codebook)
+    rows = {
+        (row.stage, row.topic): row
+        for row in session.exec(select(Suggestion).where(col(Suggestion.workspace_id) == workspace_id)).all()
+    }
+    moment = now()
+    found = []
+    for stage, topic in sorted(pains.keys() | rows.keys()):
+        pain, row = pains.get((stage, topic)), rows.get((stage, topic))
+        status = shown_status(row, moment) if row is not None else "suggested"
+        if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
+            continue
+        entry = playbook.entry_for(stage, topic)
+        if row is not None and status not in ("suggested", "snoozed"):
+            entry = playbook.entry(row.playbook_entry) or entry
+        if entry is None:
+            continue
+        exact = topic in entry.topics
+        found.append(
+            Proposal(
+                stage=stage,
+                topic=topic,
+                pain=pain,
+                entry=entry,
+                exact=exact,
+                rank=_rank(pain, known=exact and topic != FALLBACK_TOPIC),
+                row=row,
+                status=status,
+                n=sizes.get(stage, 0),
+            )
+        )
+    return sorted(found, key=Proposal.order)
+
+
+def _rank(pain: Pain | None, *, known: bool) -> Rank:
+    if pain is None:
+        return rank(share_low=0.0, n=0, severity=0.0, exact_entry=known)
+    return rank(
+        share_low=pain.share.low,
+        n=pain.n,
+        severity=pain.severity,
+        rise=pain.trend.certain_rise,
+        recent=pain.trend.recent_n,
+        exact_entry=known,
+    )

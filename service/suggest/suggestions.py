@@ -1,0 +1,205 @@
+"""The table *stage | what customers say | what to change*, for the routes, the pages, the map and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlmodel import Session
+
+from nlp.codebook import Codebook, JourneyModel, load_codebook
+from service.errors import BadInput, FieldError, NotFound
+from service.paging import encode_cursor
+from service.selection import Selection
+from service.store.columns import now
+from service.store.engine import Database
+from service.store.journey_models import journey_model
+from service.suggest import decisions
+from service.suggest.evidence import evidence_of
+from service.suggest.proposals import Proposal, key_of, proposals
+from service.suggest.wording import arithmetic, public, rfc3339, size, trend
+
+OPEN = ("suggested",)
+# what stands on the map: what is proposed and what was agreed, not what was put aside
+ON_THE_MAP = ("suggested", "accepted", "edited", "live", "kept")
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionQuery:
+    """Which suggestions are asked for; no status means all of them."""
+
+    selection: Selection = field(default_factory=Selection)
+    model: str = "7-stage"
+    status: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1)
+def codebook() -> Codebook:
+    """The shipped codebook, read once per process."""
+    return load_codebook()
+
+
+def suggestions(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    query: SuggestionQuery,
+    limit: int = 50,
+    after: Any = None,
+    verbatims: bool = True,
+) -> dict[str, Any]:
+    """A page of the table: {"data", "next", "as_of"}, best first; the number of queries is the same for any page.
+
+    `after` is what the cursor of the page before held. Numbers are of this moment, so a page may begin elsewhere
+    than the last one ended when feedback arrived in between; no suggestion is lost to it but one that rose past.
+    """
+    model = journey_model(session, workspace_id=workspace_id, model_id=query.model, codebook=codebook())
+    moment = now()
+    found = proposals(
+        session,
+        workspace_id=workspace_id,
+        timezone=timezone,
+        codebook=codebook(),
+        selection=query.selection,
+    )
+    if query.status:
+        found = [one for one in found if one.status in query.status]
+    if after is not None:
+        place = _place(after)
+        found = [one for one in found if one.order() > place]
+    shown = found[:limit]
+    return {
+        "data": _written(session, workspace_id, timezone, shown, model, verbatims),
+        "next": encode_cursor(list(shown[-1].order())) if len(found) > limit else None,
+        "as_of": rfc3339(moment),
+    }
+
+
+def suggestion(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    public_id: str,
+    model: str = "7-stage",
+    verbatims: bool = True,
+) -> dict[str, Any]:
+    """One suggestion over all time with `rank` and `decisions`; NotFound where there is none of this id."""
+    chosen_model = journey_model(session, workspace_id=workspace_id, model_id=model, codebook=codebook())
+    one = _one(session, workspace_id, timezone, public_id)
+    [written] = _written(session, workspace_id, timezone, [one], chosen_model, verbatims)
+    past = decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic)
+    return written | {"rank": arithmetic(one), "decisions": past}
+
+
+def decide_on(
+    session: Session,
+    *,
+    database: Database,
+    workspace_id: int,
+    timezone: str,
+    actor: str,
+    public_id: str,
+    body: decisions.DecisionBody,
+    verbatims: bool = True,
+) -> dict[str, Any]:
+    """Take a decision and answer the suggestion as it stands after it.
+
+    The numbers are read before the write begins, on a session of their own, so that counting never holds up those
+    who store feedback.
+    """
+    with database.read() as reading:
+        one = _one(reading, workspace_id, timezone, public_id)
+        model = journey_model(reading, workspace_id=workspace_id, model_id="7-stage", codebook=codebook())
+        [written] = _written(reading, workspace_id, timezone, [one], model, verbatims)
+    row = decisions.decide(
+        session,
+        workspace_id=workspace_id,
+        stage=one.stage,
+        topic=one.topic,
+        entry=one.entry,
+        actor=actor,
+        body=body,
+        numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3)},
+    )
+    status = decisions.shown_status(row, now())
+    return written | {
+        "status": status,
+        "adaptation": row.adaptation,
+        "owner": row.owner,
+        "snoozed_until": rfc3339(row.snoozed_until) if status == "snoozed" else None,
+        "possible": decisions.possible(status),
+        "updated_at": rfc3339(row.updated_at),
+        "rank": arithmetic(one),
+        "decisions": decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic),
+    }
+
+
+def suggestions_by_stage(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    selection: Selection | None = None,
+    per_stage: int = 3,
+) -> dict[str, list[dict[str, Any]]]:
+    """The best suggestions of each codebook stage for the map's columns, without verbatims.
+
+    Each with `touchpoint`, so that a model that splits a stage by touchpoint knows the column.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in proposals(
+        session, workspace_id=workspace_id, timezone=timezone, codebook=codebook(), selection=selection
+    ):
+        of_stage = found.setdefault(one.stage, [])
+        if one.status not in ON_THE_MAP or len(of_stage) == per_stage:
+            continue
+        of_stage.append(
+            {
+                "id": one.id,
+                "status": one.status,
+                "stage": one.stage,
+                "topic": one.topic,
+                "touchpoint": one.pain.touchpoint if one.pain else None,
+                "pain": one.says,
+                "adaptation": one.adaptation,
+                "priority": round(one.rank.priority, 3),
+                "size": size(one),
+            }
+        )
+    return found
+
+
+def _one(session: Session, workspace_id: int, timezone: str, public_id: str) -> Proposal:
+    stage, topic = key_of(public_id)
+    for one in proposals(session, workspace_id=workspace_id, timezone=timezone, codebook=codebook()):
+        if (one.stage, one.topic) == (stage, topic):
+            return one
+    raise NotFound("This suggestion does not exist.")
+
+
+def _written(
+    session: Session,
+    workspace_id: int,
+    timezone: str,
+    chosen: Sequence[Proposal],
+    model: JourneyModel,
+    verbatims: bool,
+) -> list[dict[str, Any]]:
+    """In the contract's shape; two queries for all evidence, none without `verbatims`."""
+    evidence: Mapping[tuple[str, str], Any] = {}
+    if verbatims:
+        pains = [one.pain for one in chosen if one.pain is not None]
+        evidence = evidence_of(session, workspace_id=workspace_id, pains=pains, codebook=codebook())
+    return [public(one, evidence.get((one.stage, one.topic), []), model, timezone) for one in chosen]
+
+
+def _place(after: Any) -> tuple[float, int, str]:
+    match after:
+        case [int() | float() as priority, int() as effort, str() as key]:
+            return (float(priority), effort, key)
+    detail = "this cursor did not come from here; start without one"
+    raise BadInput(f"cursor: {detail}", errors=[FieldError("/cursor", "bad_cursor", detail)])

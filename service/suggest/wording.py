@@ -1,0 +1,139 @@
+"""A suggestion as callers see it: the contract's shape, the reason in words, the arithmetic of the rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from nlp.codebook import JourneyModel
+from service.intervals import share_interval
+from service.selection import midnight
+from service.suggest.change import Trend
+from service.suggest.decisions import possible
+from service.suggest.evidence import Verbatim
+from service.suggest.priority import confidence, in_words
+from service.suggest.proposals import Proposal
+
+
+def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, timezone: str) -> dict[str, Any]:
+    """A suggestion in the contract's shape, JSON-ready."""
+    pain, row, entry = one.pain, one.row, one.entry
+    column = model.column(one.stage, pain.touchpoint if pain else None)
+    return {
+        "id": one.id,
+        "status": one.status,
+        "stage": one.stage,
+        "model_stage": model.stages[column].name if column is not None else None,
+        "topic": one.topic,
+        "theme": None,
+        "touchpoint": pain.touchpoint if pain else None,
+        "pain": one.says,
+        "customer_feedback": f"{one.says}: “{evidence[0].text}”" if evidence else one.says,
+        "adaptation": one.adaptation,
+        "why": why(one),
+        "size": size(one),
+        "trend": trend(one),
+        "severity": round(pain.severity, 3) if pain else 0.0,
+        "priority": round(one.rank.priority, 3),
+        "effort": entry.effort,
+        "confidence": certainty(one),
+        "evidence": [found.public() | {"occurred_at": rfc3339(found.at)} for found in evidence],
+        "metric": entry.metric,
+        "test": entry.test,
+        "playbook_entry": entry.id,
+        "owner": row.owner if row else None,
+        "usual_owner": entry.owner,
+        "snoozed_until": rfc3339(row.snoozed_until) if row and one.status == "snoozed" else None,
+        "possible": possible(one.status),
+        "created_at": rfc3339(_first_seen(one, timezone)),
+        "updated_at": rfc3339(_last_change(one, timezone)),
+    }
+
+
+def _first_seen(one: Proposal, timezone: str) -> datetime | None:
+    """When the pain was first reported in this selection; for one that is gone, when it was first decided on."""
+    if one.pain is not None:
+        return midnight(one.pain.first_day, timezone)
+    return one.row.created_at if one.row is not None else None
+
+
+def _last_change(one: Proposal, timezone: str) -> datetime | None:
+    """The newest of evidence and decision."""
+    moments = [midnight(one.pain.last_day, timezone)] if one.pain is not None else []
+    return max([*moments, *([one.row.updated_at] if one.row is not None else [])], default=None)
+
+
+def size(one: Proposal) -> dict[str, Any]:
+    """The size of a pain: items, share with its 95 % interval, respondents, money."""
+    pain = one.pain
+    share = pain.share if pain else share_interval(0.0, one.n)
+    return {
+        "count": pain.count if pain else 0,
+        "n": pain.n if pain else one.n,
+        "share": round(share.value, 4),
+        "low": round(share.low, 4),
+        "high": round(share.high, 4),
+        "respondents": pain.respondents if pain else 0,
+        "mentions": pain.mentions if pain else 0,
+        "value": round(pain.value, 2) if pain and pain.value is not None else None,
+    }
+
+
+def trend(one: Proposal) -> dict[str, Any]:
+    """The change of the share, null where there is too little to compare."""
+    found = one.pain.trend if one.pain else Trend()
+    change = found.change
+    return {
+        "change": round(change.value, 4) if change else None,
+        "low": round(change.low, 4) if change else None,
+        "high": round(change.high, 4) if change else None,
+        "significant": found.significant,
+    }
+
+
+def certainty(one: Proposal) -> str:
+    """How sure the size is, in one word."""
+    return confidence(one.pain.share.value, one.pain.share.low) if one.pain else "low"
+
+
+def why(one: Proposal) -> str:
+    """The reason for the rank in a sentence that anyone can read."""
+    pain = one.pain
+    if pain is None:
+        return "Nobody reports this any more in the feedback that is looked at."
+    said = (
+        f"{pain.count} of {pain.n} items in this stage say so ({pain.share.value:.0%}, between "
+        f"{pain.share.low:.0%} and {pain.share.high:.0%}); "
+        f"{in_words(confidence(pain.share.value, pain.share.low), pain.respondents)}. "
+        f"Severity {pain.severity:.1f} of 1."
+    )
+    change = pain.trend.change
+    if change is not None and pain.trend.significant:
+        said += f" {'Rising' if change.value > 0 else 'Falling'} by {abs(change.value):.0%} of the stage's items."
+    if one.rank.fit < 1:
+        said += " Ranked lower because the reason has to be found out first."
+    return said
+
+
+def arithmetic(one: Proposal) -> dict[str, Any]:
+    """Every number of the rank, and the formula in words."""
+    part = one.rank
+    return {
+        "formula": "priority = fit × (low × n × severity + bonus); bonus = 0.25 × rise × recent × severity, "
+        "at most a quarter of the first part",
+        "low": round(part.share_low, 4),
+        "n": part.n,
+        "severity": round(part.severity, 4),
+        "affected": round(part.affected, 3),
+        "rise": round(part.rise, 4),
+        "recent": part.recent,
+        "bonus": round(part.bonus, 3),
+        "fit": part.fit,
+        "priority": round(part.priority, 3),
+    }
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """A moment as the contract writes it."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
