@@ -42,12 +42,13 @@ class Shown:
     labels: dict[str, str | None]
     unsure_reason: str | None
     segments: list[ShownSegment] = field(default_factory=list)
-    applied: set[int] = field(default_factory=set)  # ids of the corrections that stand
+    # what a person said: (position of the segment, or None for the item; field)
+    said: set[tuple[int | None, str]] = field(default_factory=set)
 
     @property
     def corrected(self) -> bool:
         """Whether a person's word stands on at least one label; a confirmation is one too."""
-        return bool(self.applied)
+        return bool(self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,54 +76,63 @@ def shown_labels(analysis: Mapping[str, Any], corrections: Sequence[Correction])
     ]
     shown = Shown(labels, analysis["unsure_reason"], segments)
     dominant = _dominant(labels, segments)
+    spans = [(one.start, one.end) for one in segments]
     for correction in sorted(corrections, key=lambda c: c.id or 0):
         said: dict[str, str | None] = correction.labels
         if correction.span_start is None or correction.span_end is None:
-            item_said = said
-            segment, segment_said = dominant, _shared(said, segments)
+            position = dominant
+            _say(shown, None, said)
+            if position is not None:
+                _say(shown, position, _shared(said, segments))
         else:
-            segment = overlapped(segments, correction.span_start, correction.span_end)
-            if segment is None:
+            position = overlapped_of(spans, correction.span_start, correction.span_end)
+            if position is None:
                 continue  # the text is cut differently now; the correction waits until it fits again
-            segment_said = {name: label for name, label in said.items() if label is not None}
-            item_said = dict(_shared(said, segments)) if segment is dominant else {}
-        labels.update({name: label for name, label in item_said.items() if name in ITEM_FIELDS})
-        if segment is not None and segment_said:
-            segment.labels.update(segment_said)
-            segment.corrected = True
-        if item_said.get("stage"):
-            shown.unsure_reason = None
-        assert correction.id is not None
-        shown.applied.add(correction.id)
+            _say(shown, position, said)
+            if position == dominant:
+                _say(shown, None, _shared(said, segments))
     return shown
 
 
-def _shared(said: Mapping[str, str | None], segments: Sequence[ShownSegment]) -> dict[str, str]:
+def _say(shown: Shown, position: int | None, said: Mapping[str, str | None]) -> None:
+    """Put a person's labels on the item (position None) or on a segment."""
+    if position is None:
+        shown.labels.update(said)
+        if said.get("stage"):
+            shown.unsure_reason = None
+    else:
+        segment = shown.segments[position]
+        segment.labels.update({name: label for name, label in said.items() if label is not None})
+        segment.corrected = segment.corrected or bool(said)
+    shown.said |= {(position, name) for name in said}
+
+
+def _shared(said: Mapping[str, str | None], segments: Sequence[ShownSegment]) -> dict[str, str | None]:
     """What a word on the item says of its dominant segment, and the other way round."""
     found = {name: said[name] for name in SHARED_FIELDS if said.get(name)}
     # a single segment is the whole text; a segment alone is never mixed
     if len(segments) == 1 and said.get("sentiment") not in (None, "mixed"):
         found["sentiment"] = said["sentiment"]
-    return {name: label for name, label in found.items() if label is not None}
+    return found
 
 
-def _dominant(labels: Mapping[str, str | None], segments: Sequence[ShownSegment]) -> ShownSegment | None:
+def _dominant(labels: Mapping[str, str | None], segments: Sequence[ShownSegment]) -> int | None:
     """The segment whose labels the item carries: of those in its stage the one that agrees most, first wins."""
     if len(segments) == 1:
-        return segments[0]
-    same_stage = [one for one in segments if one.labels["stage"] == labels["stage"]]
+        return 0
+    same_stage = [at for at, one in enumerate(segments) if one.labels["stage"] == labels["stage"]]
     return max(
         same_stage,
-        key=lambda one: sum(one.labels[name] == labels[name] for name in SHARED_FIELDS),
+        key=lambda at: sum(segments[at].labels[name] == labels[name] for name in SHARED_FIELDS),
         default=None,
     )
 
 
-def overlapped(segments: Sequence[ShownSegment], start: int, end: int) -> ShownSegment | None:
-    """The segment that holds more than half of the span, if there is one."""
-    for one in segments:
-        if 2 * (min(one.end, end) - max(one.start, start)) > end - start:
-            return one
+def overlapped_of(spans: Sequence[tuple[int, int]], start: int, end: int) -> int | None:
+    """The position of the (start, end) that holds more than half of the span, if there is one."""
+    for position, (own_start, own_end) in enumerate(spans):
+        if 2 * (min(own_end, end) - max(own_start, start)) > end - start:
+            return position
     return None
 
 

@@ -6,8 +6,11 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from service.classify.batch import classify
-from service.store import queue
+from service.store import queue, rollups
 from service.store.engine import Database
 from service.store.queue import Priority
 from service.store.schema import FeedbackItem, FileImport
@@ -35,7 +38,20 @@ def make_item(database: Database, workspace_id: int, text: str | None = "stage=u
         session.add(item)
         session.flush()
         assert item.id is not None
+        rollups.apply(session, workspace_id, before=[], after=rollups.snapshot(session, workspace_id, [item.id]))
         return item.id
+
+
+def change_item(work: Work, workspace_id: int, item_id: int, **values: Any) -> None:
+    """The item waits to be tagged again, changed as given, and is tagged."""
+    with work.database.write() as session:
+        before = rollups.snapshot(session, workspace_id, [item_id])
+        changes = {"state": "pending", "corrected": False} | values
+        session.execute(update(FeedbackItem).where(col(FeedbackItem.id) == item_id).values(changes))
+        after = rollups.snapshot(session, workspace_id, [item_id])
+        rollups.apply(session, workspace_id, before=before, after=after)
+    enqueue(work.database, workspace_id, [item_id])
+    tag_all(work)
 
 
 def make_import(database: Database, workspace_id: int, *, to_tag: int) -> int:

@@ -15,7 +15,7 @@ from service.store.engine import Database
 from service.store.queue import LeaseLost
 from service.store.schema import Classification, Correction, FeedbackItem, FileImport, Job, Segment
 from service.work import Work
-from tests.classify.made import claim, enqueue, make_import, make_item, tag_all, tagged_item
+from tests.classify.made import change_item, claim, enqueue, make_import, make_item, tag_all, tagged_item
 from tests.classify.tagging import WordPipeline
 
 
@@ -40,15 +40,6 @@ def classifications_of(database: Database, item_id: int) -> list[Classification]
 def jobs_left(database: Database) -> int:
     with database.read() as session:
         return len(session.exec(select(Job).where(Job.kind == "classify")).all())
-
-
-def again(database: Database, workspace_id: int, item_id: int, **values: Any) -> None:
-    """The item waits again, changed as given."""
-    with database.write() as session:
-        session.execute(
-            update(FeedbackItem).where(col(FeedbackItem.id) == item_id).values(state="pending", **values)
-        )
-    enqueue(database, workspace_id, [item_id])
 
 
 def correct(database: Database, workspace_id: int, item_id: int, **given: Any) -> None:
@@ -201,8 +192,7 @@ def test_active_and_previous_model_are_kept(work: Work, workspace_id: int, words
     item_id = tagged_item(work, workspace_id, "hello")
     for version in ("words-2", "words-3"):
         words.model_version = version
-        again(work.database, workspace_id, item_id)
-        tag_all(work)
+        change_item(work, workspace_id, item_id)
     assert [one.model for one in classifications_of(work.database, item_id)] == ["words-2", "words-3"]
 
 
@@ -211,8 +201,7 @@ def test_same_text_with_another_question_is_classified_anew(
 ) -> None:
     item_id = tagged_item(work, workspace_id, "price")
     words.defaults["topic"] = "price"
-    again(work.database, workspace_id, item_id, question="What do you like least?")
-    tag_all(work)
+    change_item(work, workspace_id, item_id, question="What do you like least?")
     (kept,) = classifications_of(work.database, item_id)
     assert kept.analysis["topic"]["label"] == "price"
     assert item_of(work.database, item_id).topic == "price"
@@ -222,8 +211,7 @@ def test_a_person_s_word_survives_tagging_again(work: Work, workspace_id: int, w
     item_id = tagged_item(work, workspace_id, "one opinion")
     correct(work.database, workspace_id, item_id, labels={"stage": "support"})
     words.defaults |= {"stage": "churn", "topic": "staff"}
-    again(work.database, workspace_id, item_id)
-    tag_all(work)
+    change_item(work, workspace_id, item_id)
     item = item_of(work.database, item_id)
     assert (item.stage, item.topic, item.corrected) == ("support", "staff", True)
     (segment,) = segments_of(work.database, item_id)
@@ -233,8 +221,7 @@ def test_a_person_s_word_survives_tagging_again(work: Work, workspace_id: int, w
 def test_a_new_text_ends_the_correction(work: Work, workspace_id: int, words: WordPipeline) -> None:
     item_id = tagged_item(work, workspace_id, "one opinion")
     correct(work.database, workspace_id, item_id, labels={"stage": "support"})
-    again(work.database, workspace_id, item_id, text="another opinion", text_version=2)
-    tag_all(work)
+    change_item(work, workspace_id, item_id, text="another opinion", text_version=2)
     item = item_of(work.database, item_id)
     assert (item.stage, item.corrected) == ("usage", False)
 
@@ -243,7 +230,6 @@ def test_rollups_equal_a_recount(work: Work, workspace_id: int, words: WordPipel
     for number in range(5):
         tagged_item(work, workspace_id, f"stage=support topic=staff number {number}. topic=price.")
     item_id = tagged_item(work, workspace_id, "…")
-    again(work.database, workspace_id, item_id, text="stage=churn", text_version=2)
-    tag_all(work)
+    change_item(work, workspace_id, item_id, text="stage=churn", text_version=2)
     with work.database.read() as session:
         assert not rollups.verify(session, workspace_id)
