@@ -1,0 +1,257 @@
+"""CSV and TSV as real exports write them: RFC 4180 with its usual offences, one bad row at a time.
+
+Rows come from Python's csv reader in strict mode. Where strict reading fails, or a quote is never closed, the
+row's first line is tried again in the ways in which exporters break the rule; if none gives the header's
+width, that line alone is refused and reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from service.ingest.files.table import (
+    MAX_CELL_CHARS,
+    MAX_RECORD_CHARS,
+    Row,
+    RowError,
+    check_columns,
+    unique_names,
+)
+from service.ingest.files.text import BROKEN, TextOfFile
+from service.ingest.files.unpack import STREAM_ERRORS, UnpackedTooLarge
+
+DELIMITERS = (",", ";", "\t", "|")
+NO_DELIMITER = "\x1f"  # for files with one column; stands in no text
+SAMPLE_CHARS = 256 * 1024
+SAMPLE_RECORDS = 50
+# unclosed quotes are looked for again from their second line; this bounds the work of hostile files
+REREAD_CHARS = 64 * 1024 * 1024
+
+_QUOTED = re.compile(r'(?:(?<=^)|(?<=[,;\t|\r\n]))"(?:[^"]|"")*"')
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
+
+
+def sniff_delimiter(sample: str, *, whole: bool, hint: str | None = None) -> str | None:
+    """The delimiter that the first 50 records agree on, counted outside quotes; None for one column.
+
+    `whole` says that the sample is the whole file, so that its last record is complete.
+    """
+    records = [line for line in _LINE_END.split(_QUOTED.sub("x", sample)) if line.strip()]
+    if not whole and len(records) > 1:
+        records.pop()
+    records = records[:SAMPLE_RECORDS]
+    if not records:
+        return None
+    best: tuple[float, bool, int] | None = None
+    chosen = None
+    for delimiter in DELIMITERS:
+        width = records[0].count(delimiter)
+        if not width:
+            continue
+        agree = sum(1 for record in records if record.count(delimiter) == width) / len(records)
+        rank = (round(agree, 1), delimiter == hint, width)
+        if best is None or rank > best:
+            best, chosen = rank, delimiter
+    return chosen
+
+
+class _RecordTooLong(Exception):
+    pass
+
+
+class _Lines:
+    """Physical lines for the csv reader, remembering those of the record in hand."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+        self._again: deque[str] = deque()
+        self._budget = REREAD_CHARS
+        self.record: list[str] = []
+        self._chars = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self._chars > MAX_RECORD_CHARS:
+            raise _RecordTooLong
+        line = self._again.popleft() if self._again else self._stream.readline(MAX_RECORD_CHARS + 1)
+        if not line:
+            raise StopIteration
+        self.record.append(line)
+        self._chars += len(line)
+        if len(line) > MAX_RECORD_CHARS:
+            while line and not line.endswith(("\n", "\r")):
+                line = self._stream.readline(MAX_RECORD_CHARS)
+            raise _RecordTooLong
+        return line
+
+    def begin(self) -> None:
+        self.record = []
+        self._chars = 0
+
+    def put_back_all_but_first(self) -> None:
+        if len(self.record) < 2 or self._budget < self._chars:
+            return
+        self._budget -= self._chars
+        self._again.extendleft(reversed(self.record[1:]))
+        self.record = self.record[:1]
+
+
+class DelimitedTable:
+    """An open CSV or TSV file."""
+
+    packing: str | None
+    sheet: str | None = None
+
+    def __init__(self, text: TextOfFile, *, delimiter: str | None, hint: str | None) -> None:
+        # a process-wide limit, so that one value serves all threads; cells are held to a shorter one below
+        csv.field_size_limit(MAX_RECORD_CHARS + 1)
+        self._text = text
+        self.packing = text.file.packing
+        self.encoding: str | None = text.encoding
+        self.encoding_sure = text.sure
+        self._stream = text.open()
+        sample = self._stream.read(SAMPLE_CHARS)
+        whole = len(sample) < SAMPLE_CHARS
+        self._stream.close()
+        first, found = _LINE_END.split(sample, maxsplit=1)[0], None
+        told = _SEP_LINE.match(first)
+        if told:
+            found = told.group(1)
+            sample = sample[len(first) :].lstrip("\r\n")
+        self.delimiter = delimiter or found or sniff_delimiter(sample, whole=whole, hint=hint)
+        self.format = "tsv" if self.delimiter == "\t" else "csv"
+        self._stream = text.open()
+        if told:
+            self._stream.readline()
+        self._lines = _Lines(self._stream)
+        self._reader = self._new_reader(self._lines)
+        header = self._header()
+        self.columns = unique_names(header)
+        check_columns(self.columns)
+
+    def _new_reader(self, lines: Iterator[str], **changes: object) -> Iterator[list[str]]:
+        options: dict[str, object] = {"delimiter": self.delimiter or NO_DELIMITER, "strict": True} | changes
+        return csv.reader(lines, **options)  # type: ignore[arg-type]
+
+    def _header(self) -> Sequence[str]:
+        while True:
+            self._lines.begin()
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return []
+            except (csv.Error, _RecordTooLong):
+                self._lines.put_back_all_but_first()
+                cells = next(self._new_reader(iter(self._lines.record[:1]), strict=False), [])
+            if any(cell.strip() for cell in cells):
+                return [cell.replace("\x00", "").replace(BROKEN, "\ufffd").strip() for cell in cells]
+
+    @property
+    def read_fraction(self) -> float:
+        return self._text.fraction
+
+    def rows(self, *, skip: int = 0) -> Iterator[Row | RowError]:
+        """All rows in order, without the first `skip`; can be called once."""
+        number = 0
+        lines, reader = self._lines, self._reader
+        while True:
+            number += 1
+            lines.begin()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _RecordTooLong) as error:
+                found = self._mend(number, too_long=isinstance(error, _RecordTooLong))
+                if skip > 0:
+                    skip -= 1
+                else:
+                    yield found
+                continue
+            except (*STREAM_ERRORS, UnpackedTooLarge) as error:
+                code = "unpacked_too_large" if isinstance(error, UnpackedTooLarge) else "file_breaks_off"
+                yield RowError(number, code, "The packed file can't be read any further.", fatal=True)
+                return
+            if not cells:
+                continue  # a blank line
+            if skip > 0:
+                skip -= 1
+                continue
+            yield self._checked(number, cells, lines.record)
+
+    def _checked(self, number: int, cells: list[str], record: Sequence[str]) -> Row | RowError:
+        """The row, or why it can't be taken."""
+        if any("\x00" in line for line in record):
+            return RowError(number, "nul_byte", "The row holds NUL bytes, which are no text.", cells)
+        if any(BROKEN in line for line in record):
+            return RowError(
+                number, "bad_encoding", f"The row holds bytes that are no {self.encoding} text.", cells
+            )
+        if (len(record) > 1 or len(record[0]) > MAX_CELL_CHARS) and max(map(len, cells)) > MAX_CELL_CHARS:
+            detail = f"A cell has {max(map(len, cells))} characters; the limit is {MAX_CELL_CHARS}."
+            return RowError(number, "cell_too_long", detail, cells)
+        width = len(self.columns)
+        kept = cells if any(cell.strip() for cell in cells[width:]) else cells[:width]
+        if len(kept) != width:
+            detail = f"The row has {len(cells)} cells, the header has {width} columns."
+            return RowError(number, "wrong_width", detail, cells)
+        return Row(number, kept)
+
+    def _mend(self, number: int, *, too_long: bool) -> Row | RowError:
+        """What can be made of a record that strict reading refused; gives back the lines it does not need."""
+        record = self._lines.record
+        first = record[:1]
+        if not too_long and len(record) > 1 and self._read_loosely(record[1:2]) is None:
+            # the second line is no row by itself: a text over several lines whose inner quotes are not doubled
+            cells = self._read_loosely(record)
+            if cells is not None:
+                return self._checked(number, cells, record)
+        self._lines.put_back_all_but_first()
+        if not first or len(first[0]) > MAX_CELL_CHARS:
+            cut = [first[0][:MAX_CELL_CHARS]] if first else []
+            return RowError(number, "cell_too_long", "The row is longer than a row may be.", cut)
+        cells = self._read_loosely(first)
+        if cells is not None:
+            return self._checked(number, cells, first)
+        cells = first[0].rstrip("\r\n").split(self.delimiter or NO_DELIMITER)
+        return RowError(number, "unclosed_quote", "A quotation mark in this row is not closed or doubled.", cells)
+
+    def _read_loosely(self, record: Sequence[str]) -> list[str] | None:
+        """One record read in the ways in which exporters break the rule, or None if none has the right width."""
+        width = len(self.columns)
+        ways: list[dict[str, object]] = [{"strict": False}]
+        if any('\\"' in line for line in record):
+            ways.insert(0, {"escapechar": "\\", "doublequote": False, "strict": False})
+        if len(record) == 1:
+            ways.insert(-1, {"quoting": csv.QUOTE_NONE, "strict": False})
+        for way in ways:
+            try:
+                cells = next(self._new_reader(iter(record), **way), [])
+            except csv.Error:
+                continue
+            if len(cells) != width:
+                continue
+            cells[-1] = cells[-1].rstrip("\r\n")
+            if "quoting" in way:  # quotes around a whole cell are still no part of it, those inside are
+                cells = [
+                    cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+                    for cell in cells
+                ]
+            return cells
+        return None
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> DelimitedTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

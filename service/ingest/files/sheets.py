@@ -1,0 +1,430 @@
+"""XLSX workbooks, read as a stream: values only, no formula is run, no macro is kept.
+
+Written by us because the fast readers build the whole sheet in memory, as a rectangle: a workbook of 1.4 kB with
+one cell in the last corner made one ask for 512 GiB and took the process with it.
+Source of the format: ECMA-376 part 1, chapter 18 (SpreadsheetML).
+"""
+
+from __future__ import annotations
+
+import mmap
+import posixpath
+import re
+import tempfile
+import zipfile
+from array import array
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import IO
+from xml.parsers import expat
+
+from service.ingest.files.table import (
+    MAX_CELL_CHARS,
+    MAX_COLUMNS,
+    FileRefused,
+    Row,
+    RowError,
+    check_columns,
+    unique_names,
+)
+from service.ingest.files.unpack import BUFFER_BYTES, MAX_RATIO, RATIO_FREE_BYTES, PackedFile
+
+MAX_ROWS = 1_048_576  # what a sheet can have
+_CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
+# number formats that Excel has built in and that show a date or a time
+_DATE_FORMATS = frozenset({14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 30, 36, 45, 46, 47, 50, 57})
+_QUOTED_IN_FORMAT = re.compile(r'"[^"]*"|\\.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+_DATE_LETTERS = re.compile(r"[ymdhs]", re.IGNORECASE)
+_ESCAPED_CHAR = re.compile(r"_x([0-9A-Fa-f]{4})_")
+
+Cell = str | int | float | bool | datetime | None
+
+
+class _BrokenXml(Exception):
+    pass
+
+
+def _local(name: str) -> str:
+    return name.rsplit(":", 1)[-1]
+
+
+def _parse(
+    stream: IO[bytes],
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None],
+    text: Callable[[str], None],
+) -> Iterator[int]:
+    """Feed a part of the workbook to the callbacks; yields the bytes read after each chunk."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)
+    parser.EndElementHandler = lambda name: end(_local(name))
+    parser.CharacterDataHandler = text
+
+    def refuse(*_: object) -> None:
+        raise _BrokenXml("a document type in a workbook")  # entities can be made to grow without end
+
+    parser.StartDoctypeDeclHandler = refuse
+    read = 0
+    try:
+        while chunk := stream.read(BUFFER_BYTES // 4):
+            read += len(chunk)
+            parser.Parse(chunk, False)
+            yield read
+        parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        raise _BrokenXml(f"line {error.lineno}") from error
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED_CHAR.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+
+
+class _Strings:
+    """The shared strings, kept in a file that the system may page out: a big workbook has more than memory."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the table
+        self._ends = array("Q")
+        self._size = 0
+        self._map: mmap.mmap | None = None
+
+    def add(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        self._file.write(data)
+        self._size += len(data)
+        self._ends.append(self._size)
+
+    def ready(self) -> None:
+        self._file.flush()
+        if self._size:
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def __getitem__(self, place: int) -> str:
+        start, end = (self._ends[place - 1] if place else 0), self._ends[place]
+        return self._map[start:end].decode() if self._map is not None else ""
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+        self._file.close()
+
+
+class _Workbook:
+    """The parts of a workbook that a sheet's cells refer to."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.strings = _Strings()
+        self.date_styles: list[bool] = []
+        self.from_1904 = False
+        self.sheets: list[tuple[str, str]] = []  # name, part
+        self._links: dict[str, str] = {}
+        self._read_links()
+        self._read_sheets()
+        self._read_styles()
+        self._read_strings()
+
+    def close(self) -> None:
+        self.strings.close()
+
+    def _each(
+        self,
+        part: str,
+        start: Callable[[str, dict[str, str]], None],
+        end: Callable[[str], None] | None = None,
+        text: Callable[[str], None] | None = None,
+    ) -> None:
+        def nothing(_: str) -> None:
+            return None
+
+        if part not in self.archive.NameToInfo:
+            return
+        with self.archive.open(part) as stream:
+            for _ in _parse(stream, start, end or nothing, text or nothing):
+                pass
+
+    def _read_links(self) -> None:
+        def start(name: str, attributes: dict[str, str]) -> None:
+            if name == "Relationship":
+                target = attributes.get("Target", "")
+                part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+                self._links[attributes.get("Id", "")] = part
+
+        self._each("xl/_rels/workbook.xml.rels", start)
+
+    def _read_sheets(self) -> None:
+        def start(name: str, attributes: dict[str, str]) -> None:
+            if name == "workbookPr":
+                self.from_1904 = attributes.get("date1904") in ("1", "true")
+            elif name == "sheet":
+                link = next((value for key, value in attributes.items() if _local(key) == "id"), "")
+                part = self._links.get(link, "")
+                if part in self.archive.NameToInfo and "worksheets" in part:
+                    self.sheets.append((attributes.get("name", ""), part))
+
+        self._each("xl/workbook.xml", start)
+
+    def _read_styles(self) -> None:
+        own: dict[int, bool] = {}
+        inside = False
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal inside
+            if name == "numFmt":
+                shown = _QUOTED_IN_FORMAT.sub("", attributes.get("formatCode", "").split(";")[0])
+                own[int(attributes.get("numFmtId", "0"))] = bool(
+                    _DATE_LETTERS.search(shown.replace("General", ""))
+                )
+            elif name == "cellXfs":
+                inside = True
+            elif name == "xf" and inside:
+                number = int(attributes.get("numFmtId", "0"))
+                self.date_styles.append(own.get(number, number in _DATE_FORMATS))
+
+        def end(name: str) -> None:
+            nonlocal inside
+            inside = inside and name != "cellXfs"
+
+        self._each("xl/styles.xml", start, end)
+
+    def _read_strings(self) -> None:
+        parts: list[str] = []
+        inside = phonetic = False
+
+        def start(name: str, _attributes: dict[str, str]) -> None:
+            nonlocal inside, phonetic
+            if name == "si":
+                parts.clear()
+            elif name == "rPh":  # how a Japanese word is spoken; no part of the text
+                phonetic = True
+            elif name == "t":
+                inside = not phonetic
+
+        def end(name: str) -> None:
+            nonlocal inside, phonetic
+            if name == "si":
+                self.strings.add(_unescaped("".join(parts)))
+            elif name == "rPh":
+                phonetic = False
+            elif name == "t":
+                inside = False
+
+        def text(data: str) -> None:
+            if inside:
+                parts.append(data)
+
+        self._each("xl/sharedStrings.xml", start, end, text)
+        self.strings.ready()
+
+    def moment(self, serial: float) -> datetime | str:
+        """A serial date: days since the end of 1899 (with a 29 February 1900 that never was), or since 1904."""
+        if 0 <= serial < 1 and not self.from_1904:
+            return (datetime(2000, 1, 1) + timedelta(seconds=round(serial * 86400))).time().isoformat()  # noqa: DTZ001
+        days = serial + 1462 if self.from_1904 else serial
+        origin = datetime(1899, 12, 30 if days >= 60 else 31)  # noqa: DTZ001 - a sheet knows no zone
+        return origin + timedelta(seconds=round(days * 86400))
+
+
+class _Rows:
+    """Callbacks that turn a sheet's XML into rows: (row of the sheet from 1, value by column from 0, fault)."""
+
+    def __init__(self, book: _Workbook) -> None:
+        self._book = book
+        self.done: list[tuple[int, dict[int, Cell], str | None]] = []
+        self._row = 0
+        self._cells: dict[int, Cell] = {}
+        self._fault: str | None = None
+        self._column = -1
+        self._type = ""
+        self._style = 0
+        self._parts: list[str] = []
+        self._chars = 0
+        self._inside = self._phonetic = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name in ("v", "t"):
+            self._inside = not self._phonetic
+        elif name == "c":
+            found = _CELL.match(attributes.get("r", ""))
+            self._column = _column_number(found[1]) if found else self._column + 1
+            self._type = attributes.get("t", "n")
+            self._style = int(attributes.get("s", "0"))
+            self._parts, self._chars = [], 0
+        elif name == "row":
+            self._row = int(attributes.get("r", self._row + 1))
+            self._cells, self._fault, self._column = {}, None, -1
+        elif name == "rPh":
+            self._phonetic = True
+
+    def text(self, data: str) -> None:
+        if self._inside and self._chars <= MAX_CELL_CHARS:
+            self._parts.append(data)
+            self._chars += len(data)
+
+    def end(self, name: str) -> None:
+        if name in ("v", "t"):
+            self._inside = False
+        elif name == "rPh":
+            self._phonetic = False
+        elif name == "c" and self._parts:
+            if self._chars > MAX_CELL_CHARS:
+                self._fault = "cell_too_long"
+            try:
+                value = self._value("".join(self._parts))
+            except (ValueError, IndexError, OverflowError):
+                self._fault, value = "broken_cell", "".join(self._parts)
+            if value is not None and value != "":
+                self._cells[self._column] = value
+        elif name == "row":
+            self.done.append((self._row, self._cells, self._fault))
+
+    def _value(self, text: str) -> Cell:
+        if self._type == "s":
+            return self._book.strings[int(text)]
+        if self._type in ("inlineStr", "str"):
+            return _unescaped(text)
+        if self._type == "b":
+            return text.strip() == "1"
+        if self._type == "e":
+            return None  # #N/A and its like say nothing
+        if self._type == "d":
+            return text
+        number = float(text)
+        styles = self._book.date_styles
+        if self._style < len(styles) and styles[self._style]:
+            found = self._book.moment(number)
+            return found
+        # ids of many digits are kept exactly; Excel itself has no more than 15
+        return int(number) if number.is_integer() and abs(number) < 1e15 else number
+
+
+def _column_number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
+
+
+class SheetTable:
+    """One sheet of an open workbook."""
+
+    format = "xlsx"
+    encoding: str | None = None
+    encoding_sure = True
+    delimiter: str | None = None
+
+    def __init__(self, file: PackedFile, *, sheet: str | None) -> None:
+        self.packing = file.packing
+        self._file = file.seekable()
+        self._read_bytes = 0
+        self._book: _Workbook | None = None
+        try:
+            archive = self._checked_archive(file)
+            try:
+                self._book = _Workbook(archive)
+                self._open_sheet(sheet)
+            except (_BrokenXml, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+                if isinstance(error, FileRefused):
+                    raise
+                raise FileRefused("broken_workbook", "The workbook is damaged; save it again.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _checked_archive(self, file: PackedFile) -> zipfile.ZipFile:
+        try:
+            archive = zipfile.ZipFile(self._file)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise FileRefused("broken_workbook", "The workbook is damaged; save it again.") from error
+        # reading stops at the sizes declared here, so that they can be trusted as limits
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        packed = sum(entry.compress_size for entry in archive.infolist())
+        if unpacked > file.max_unpacked_bytes or unpacked > RATIO_FREE_BYTES + MAX_RATIO * packed:
+            raise file.too_large()
+        return archive
+
+    def _open_sheet(self, wanted: str | None) -> None:
+        assert self._book is not None
+        sheets = self._book.sheets
+        if wanted is not None:
+            sheets = [pair for pair in sheets if pair[0].strip().casefold() == wanted.strip().casefold()]
+            if not sheets:
+                names = ", ".join(name[:40] for name, _ in self._book.sheets[:10])
+                raise FileRefused("unknown_sheet", f"The workbook has the sheets: {names}.", pointer="sheet")
+        for name, part in sheets:
+            rows = self._rows_of(part)
+            for number, cells, _ in rows:
+                if any(str(value).strip() for value in cells.values()):
+                    self.sheet: str | None = name
+                    self._size = self._book.archive.getinfo(part).file_size
+                    self._rows, self._header_row = rows, number
+                    self._use_header(cells)
+                    return
+        raise FileRefused("empty_file", "The sheet is empty." if wanted else "The workbook holds no rows.")
+
+    def _use_header(self, cells: dict[int, Cell]) -> None:
+        width = max(cells) + 1
+        if width > MAX_COLUMNS:
+            raise FileRefused("too_many_columns", f"The sheet has {width} columns; the limit is {MAX_COLUMNS}.")
+        self.columns = unique_names([str(cells.get(place, "")) for place in range(width)])
+        check_columns(self.columns)
+
+    def _rows_of(self, part: str) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
+        assert self._book is not None
+        found = _Rows(self._book)
+        with self._book.archive.open(part) as stream:
+            for read in _parse(stream, found.start, found.end, found.text):
+                self._read_bytes = read
+                yield from found.done
+                found.done.clear()
+        yield from found.done
+
+    @property
+    def read_fraction(self) -> float:
+        return min(1.0, self._read_bytes / self._size) if self._size else 1.0
+
+    def rows(self, *, skip: int = 0) -> Iterator[Row | RowError]:
+        """All rows in order, without the first `skip`; can be called once."""
+        number = 0
+        try:
+            for sheet_row, cells, fault in self._rows:
+                number = max(number + 1, sheet_row - self._header_row)
+                if not cells and fault is None:
+                    continue
+                if skip > 0:
+                    skip -= 1
+                    continue
+                yield self._checked(number, cells, fault)
+                if number > MAX_ROWS:
+                    raise _BrokenXml("more rows than a sheet can have")
+        except (_BrokenXml, zipfile.BadZipFile, EOFError, ValueError):
+            detail = "The workbook is damaged; nothing behind this row could be read."
+            yield RowError(number + 1, "broken_workbook", detail, fatal=True)
+
+    def _checked(self, number: int, cells: dict[int, Cell], fault: str | None) -> Row | RowError:
+        width = len(self.columns)
+        values = [cells.get(place) for place in range(width)]
+        if fault == "cell_too_long":
+            return RowError(number, fault, f"A cell has more than {MAX_CELL_CHARS} characters.", values)
+        if fault is not None:
+            return RowError(number, fault, "A cell of this row is damaged.", values)
+        beyond = [value for place, value in sorted(cells.items()) if place >= width and str(value).strip()]
+        if beyond:
+            detail = f"The row has cells beyond the {width} columns of the header."
+            return RowError(number, "wrong_width", detail, [*values, *beyond])
+        return Row(number, values)
+
+    def close(self) -> None:
+        if self._book is not None:
+            self._book.close()
+        self._file.close()
+
+    def __enter__(self) -> SheetTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
