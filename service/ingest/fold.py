@@ -71,11 +71,15 @@ class Draft:
     reread: bool = False  # the tagger has to look at it (again)
     history: list[tuple[int, str | None]] = field(default_factory=list)  # text versions that were replaced
 
-    def apply(self, sent: dict[str, Any], *, origin: dict[str, Any]) -> Status:
+    def apply(self, sent: dict[str, Any], *, origin: dict[str, Any], replayed: bool = False) -> Status:
         """Fold a later delivery onto the item: "updated", or "duplicate" where it says nothing new."""
         stored = self.columns
         stored_time, sent_time = stored["sender_updated_at"], sent.get("sender_updated_at")
         if stored_time is not None and sent_time is not None and sent_time < stored_time:
+            return "duplicate"
+        ordered_by_sender = stored_time is not None and sent_time is not None
+        if replayed and not ordered_by_sender and stored["delivery_id"] != origin["delivery_id"]:
+            # by arrival: what stands there came after the delivery that is replayed
             return "duplicate"
         changes = {name: value for name, value in sent.items() if stored[name] != value}
         if "text" in changes and normalised(changes["text"]) == normalised(stored["text"]):

@@ -55,12 +55,14 @@ def receive(
     row_numbers: Sequence[int] | None = None,
     equal_before: Mapping[str, int] | None = None,
     enqueue: bool = True,
+    replayed: bool = False,
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
     `delivery_id` or `import_id` is where they came from. For a file, `file_sha256` and `row_numbers` name rows
     that nothing else identifies, and `equal_before` counts equal rows of its earlier slices (see
-    `identity.count_equal`), so that a repeated or resumed file doubles nothing. Rollups move with it.
+    `identity.count_equal`), so that a repeated or resumed file doubles nothing. `replayed`: a stored delivery
+    is taken again, later arrivals stay. Rollups move with it.
     """
     if not items:
         return []
@@ -89,6 +91,7 @@ def receive(
             erased=erased,
             moment=moment,
             origin=origin,
+            replayed=replayed,
         )
         if _insert_new(session, workspace_id, drafts):
             break
@@ -186,6 +189,7 @@ def _fold(
     erased: Sequence[bool],
     moment: datetime,
     origin: dict[str, Any],
+    replayed: bool,
 ) -> list[Status | None]:
     """Apply the items to the drafts in their order; the status of each, None for erased ones."""
     statuses: list[Status | None] = []
@@ -201,7 +205,7 @@ def _fold(
             )
             statuses.append("accepted")
         else:
-            statuses.append(draft.apply(sent, origin=origin))
+            statuses.append(draft.apply(sent, origin=origin, replayed=replayed))
     return statuses
 
 

@@ -1,0 +1,180 @@
+"""A delivery becomes items: stored raw first, then parsed, in one transaction, and again on replay."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
+from sqlmodel import Session, col
+
+from service.auth import Vault
+from service.errors import BadInput
+from service.ingest.endpoints import options_of
+from service.ingest.incoming import Call, CannotParse, IncomingItem, read_item
+from service.ingest.receive import receive
+from service.ingest.senders import SENDERS
+from service.settings import Settings
+from service.store.columns import now
+from service.store.queue import Priority
+from service.store.schema import Delivery, Endpoint
+
+log = logging.getLogger(__name__)
+
+MAX_DELIVERY_ID_CHARS = 512
+# what content of an unexpected shape raises in an adapter
+NOT_UNDERSTOOD = (
+    StatementError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+# credentials that came with the call are not kept with it
+NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
+
+
+def deliver(
+    session: Session, vault: Vault, settings: Settings, *, endpoint: Endpoint, call: Call
+) -> Delivery | None:
+    """Store a verified call and its items; None if this delivery came before, which is only counted."""
+    sender = SENDERS[endpoint.sender]
+    external_id = sender.delivery_id(call) or "sha256:" + hashlib.sha256(call.body).hexdigest()
+    external_id = external_id.replace("\x00", "")
+    if len(external_id) > MAX_DELIVERY_ID_CHARS:
+        external_id = "sha256:" + hashlib.sha256(external_id.encode("utf-8", "replace")).hexdigest()
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    delivery_id = session.execute(
+        dialect.insert(Delivery)
+        .values(
+            workspace_id=endpoint.workspace_id,
+            endpoint_id=endpoint.id,
+            external_id=external_id,
+            received_at=now(),
+            headers={name: value for name, value in call.headers.items() if name not in NOT_STORED_HEADERS},
+            content_type=call.headers.get("content-type", ""),
+            body=call.body,
+            state="unparsed",
+            detail="",
+            results=[],
+            repeats=0,
+        )
+        .on_conflict_do_nothing()
+        .returning(col(Delivery.id))
+    ).scalar_one_or_none()
+    if delivery_id is None:
+        session.execute(
+            update(Delivery)
+            .where(col(Delivery.endpoint_id) == endpoint.id, col(Delivery.external_id) == external_id)
+            .values(repeats=col(Delivery.repeats) + 1)
+            .execution_options(synchronize_session=False)
+        )
+        return None
+    delivery = session.get_one(Delivery, delivery_id)
+    take(session, vault, settings, endpoint=endpoint, delivery=delivery, call=call)
+    return delivery
+
+
+def take(
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    *,
+    endpoint: Endpoint,
+    delivery: Delivery,
+    call: Call,
+    replayed: bool = False,
+) -> None:
+    """Parse a stored delivery, receive its items and note on it what became of them.
+
+    Whatever the content is, this does not fail: a delivery that can't be parsed is kept and shown, because a
+    sender that is answered 5xx for it would send it again and again and hold back all others.
+    """
+    delivery.state, delivery.detail, delivery.results = "unparsed", "", []
+    try:
+        with session.begin_nested():
+            _parse_and_receive(
+                session, vault, settings, endpoint=endpoint, delivery=delivery, call=call, replayed=replayed
+            )
+    except CannotParse as error:
+        delivery.detail = str(error)
+    except DBAPIError as error:
+        if not isinstance(error, DataError):
+            raise  # the database is away or full: nothing of this call is stored, the sender tries again
+        delivery.detail = _not_understood(endpoint, error)
+    except (
+        StatementError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as e:
+        delivery.detail = _not_understood(endpoint, e)
+    session.add(delivery)
+    session.flush()
+
+
+def _not_understood(endpoint: Endpoint, error: Exception) -> str:
+    # only the kind of error: its text may hold customers' words
+    log.error("a delivery of %s can't be parsed: %s", endpoint.sender, type(error).__name__)
+    return f"it does not look like what {SENDERS[endpoint.sender].title} sends"
+
+
+def _parse_and_receive(
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    *,
+    endpoint: Endpoint,
+    delivery: Delivery,
+    call: Call,
+    replayed: bool,
+) -> None:
+    sender = SENDERS[endpoint.sender]
+    parsed = sender.parse(call, options_of(sender, endpoint.options))
+    items: list[IncomingItem] = []
+    places: list[int] = []
+    results: list[dict[str, Any]] = []
+    for index, entry in enumerate(parsed.items):
+        result: dict[str, Any] = {"index": index, "status": "rejected"}
+        results.append(result)
+        try:
+            if isinstance(entry, dict):
+                # the endpoint marks every item; two endpoints can't overwrite each other's
+                entry = {"channel": sender.default_channel, **entry, "source": endpoint.source}
+            items.append(read_item(entry, max_text_chars=settings.max_text_chars))
+            places.append(index)
+        except BadInput as error:
+            result["errors"] = [
+                {"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in error.errors
+            ]
+    outcomes = receive(
+        session,
+        vault,
+        workspace_id=endpoint.workspace_id,
+        source_default=endpoint.source,
+        items=items,
+        priority=Priority.SINGLE,
+        delivery_id=delivery.id,
+        received_at=delivery.received_at,
+        row_numbers=places,
+        replayed=replayed,
+    )
+    for item, place, outcome in zip(items, places, outcomes, strict=True):
+        results[place].update(status=outcome.status, external_id=item.external_id)
+        if outcome.item_id is not None:
+            results[place]["id"] = str(outcome.item_id)
+    delivery.results = results
+    if len(items) < len(results):
+        delivery.detail = f"{len(results) - len(items)} of {len(results)} items can't be used"
+    elif not results:
+        delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
+    else:
+        delivery.state = "parsed"

@@ -1,0 +1,315 @@
+"""Webhook addresses: each fixes workspace, sender, scheme and secrets before anything is parsed."""
+
+from __future__ import annotations
+
+import json
+import secrets as random
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlmodel import Session, col, select
+
+from service.auth import Vault
+from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultOf, json_body, parse_body
+from service.errors import BadInput, FieldError, NotFound, field_errors
+from service.ingest.idempotency import IdempotentRoute, not_for_replay
+from service.ingest.incoming import Moment, OptionalId
+from service.ingest.senders import SENDERS, Sender
+from service.ingest.senders.signatures import SenderOptions
+from service.paging import Page
+from service.settings import Settings
+from service.store.columns import now
+from service.store.schema import AuditEvent, Endpoint
+
+MAX_SECRETS = 10
+ADDRESS_BYTES = 16  # 128 random bits: for unsigned senders the address is the credential
+
+router = APIRouter(tags=["webhooks in"], route_class=IdempotentRoute)
+
+
+class Secret(BaseModel):
+    """A secret that holds until `not_after` (for ever without)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: Annotated[str, Field(min_length=1, max_length=1000)]
+    not_after: Moment = None
+
+
+class NewEndpoint(BaseModel):
+    """A webhook address to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sender: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    source: OptionalId = None
+    secrets: Annotated[list[str | Secret], Field(max_length=MAX_SECRETS)] | None = None
+    options: dict[str, Any] | None = None
+
+
+class NewSecret(BaseModel):
+    """A secret that follows the ones before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str | Secret | None = None
+    keep_old_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 24.0
+
+
+EXAMPLE: dict[str, Any] = {
+    "id": "Jh2xq0cPMpyWQd7jZcT9yA",
+    "url": "http://localhost:8000/hooks/standard-webhooks/Jh2xq0cPMpyWQd7jZcT9yA",
+    "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="],
+}
+
+
+class CreatedEndpoint(BaseModel):
+    """The address and its secrets, which are shown this once (null when the answer is replayed)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    id: str
+    url: str
+    secrets: list[str] | None
+
+
+class EndpointView(BaseModel):
+    """A webhook address without its secrets."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": EXAMPLE["id"],
+                "url": EXAMPLE["url"],
+                "sender": "standard-webhooks",
+                "name": "App feedback",
+                "source": "app",
+                "options": {"replay_window_seconds": 300},
+                "secrets": 1,
+                "created_at": "2026-11-02T10:15:00Z",
+                "removed_at": None,
+            }
+        }
+    )
+
+    id: str
+    url: str
+    sender: str
+    name: str
+    source: str
+    options: dict[str, Any]
+    secrets: Annotated[int, Field(description="How many secrets hold now.")]
+    created_at: datetime
+    removed_at: datetime | None
+
+
+class EndpointPage(BaseModel):
+    """One page of addresses, newest first."""
+
+    data: list[EndpointView]
+    next: str | None
+
+
+def sender_named(name: str) -> Sender:
+    """The sender of this name; BadInput listing those that there are."""
+    if name not in SENDERS:
+        detail = f"senders are {', '.join(sorted(SENDERS))}"
+        raise BadInput(f"This sender is not known: {detail}.", errors=[FieldError("/sender", "unknown", detail)])
+    return SENDERS[name]
+
+
+def options_of(sender: Sender, options: dict[str, Any]) -> SenderOptions:
+    """The sender's options, checked; BadInput naming each that is unknown or wrong."""
+    try:
+        return sender.options.model_validate(options)
+    except ValidationError as error:
+        found = [FieldError(f"/options{one.pointer}", one.code, one.detail) for one in field_errors(error)]
+        known = ", ".join(sender.options.model_fields)
+        raise BadInput(f"Options of {sender.name} are {known}.", errors=found) from error
+
+
+def active_secrets(endpoint: Endpoint, vault: Vault, moment: datetime) -> list[str]:
+    """The secrets that hold at this moment."""
+    return [
+        secret.value
+        for secret in _secrets(endpoint, vault)
+        if secret.not_after is None or secret.not_after > moment
+    ]
+
+
+def _secrets(endpoint: Endpoint, vault: Vault) -> list[Secret]:
+    return [Secret.model_validate(one) for one in json.loads(vault.decrypt(endpoint.secrets))]
+
+
+def _encrypted(secrets: list[Secret], vault: Vault) -> str:
+    return vault.encrypt(json.dumps([secret.model_dump(mode="json") for secret in secrets]))
+
+
+def _checked(given: list[str | Secret], sender: Sender) -> list[Secret]:
+    found, errors = [], []
+    for number, one in enumerate(given):
+        secret = Secret(value=one) if isinstance(one, str) and one else one
+        try:
+            if isinstance(secret, str):
+                raise ValueError("the secret is empty")
+            sender.check_secret(secret.value)
+        except ValueError:
+            errors.append(FieldError(f"/secrets/{number}", "bad_secret", f"not a secret of {sender.title}"))
+        else:
+            found.append(secret)
+    if errors:
+        raise BadInput(f"At least one secret is not of the kind that {sender.title} uses.", errors=errors)
+    return found
+
+
+def _made(sender: Sender) -> list[Secret]:
+    return [Secret(value=sender.new_secret())] if sender.new_secret is not None else []
+
+
+@router.post(
+    "/v1/endpoints",
+    status_code=201,
+    response_model=CreatedEndpoint,
+    openapi_extra=json_body(NewEndpoint, {"sender": "standard-webhooks", "name": "App feedback", "source": "app"}),
+    summary="Make a webhook address",
+)
+def post_endpoint(
+    request: Request, caller: Admin, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
+) -> CreatedEndpoint:
+    """Make an address for one sender. Its secrets are shown once; give your own, or have one made."""
+    asked = parse_body(NewEndpoint, body)
+    sender = sender_named(asked.sender)
+    options = options_of(sender, asked.options or {})
+    secrets = _checked(asked.secrets, sender) if asked.secrets else _made(sender)
+    endpoint = Endpoint(
+        workspace_id=caller.workspace_id,
+        public_id=random.token_urlsafe(ADDRESS_BYTES),
+        sender=sender.name,
+        name=asked.name,
+        source=asked.source or f"{sender.name}-{random.token_hex(4)}",
+        secrets=_encrypted(secrets, vault),
+        options=options.model_dump(),
+    )
+    session.add(endpoint)
+    _audit(session, endpoint, caller.actor, "endpoint.create")
+    not_for_replay(request, "secrets")
+    return CreatedEndpoint(
+        id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in secrets]
+    )
+
+
+@router.get("/v1/endpoints", response_model=EndpointPage, summary="List webhook addresses")
+def get_endpoints(
+    caller: Admin, page: Page, settings: SettingsOf, vault: VaultOf, session: ReadDb
+) -> EndpointPage:
+    """The addresses of this workspace, newest first, without their secrets."""
+    query = select(Endpoint).where(Endpoint.workspace_id == caller.workspace_id)
+    if (key := page.key_id()) is not None:
+        query = query.where(col(Endpoint.id) < key)
+    rows = session.exec(query.order_by(col(Endpoint.id).desc()).limit(page.limit + 1)).all()
+    shown = rows[: page.limit]
+    return EndpointPage(
+        data=[_view(row, settings, vault) for row in shown],
+        next=page.next_after(rows, shown[-1].id) if shown else None,
+    )
+
+
+@router.get("/v1/endpoints/{endpoint_id}", response_model=EndpointView, summary="One webhook address")
+def get_endpoint(
+    endpoint_id: str, caller: Admin, settings: SettingsOf, vault: VaultOf, session: ReadDb
+) -> EndpointView:
+    """One address, without its secrets."""
+    return _view(_endpoint(session, caller.workspace_id, endpoint_id), settings, vault)
+
+
+@router.delete("/v1/endpoints/{endpoint_id}", status_code=204, summary="Remove a webhook address")
+def delete_endpoint(endpoint_id: str, caller: Admin, session: Db) -> Response:
+    """Close the address: deliveries are answered 410 from now on; what came in stays."""
+    endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    if endpoint.removed_at is None:
+        endpoint.removed_at = now()
+        session.add(endpoint)
+        _audit(session, endpoint, caller.actor, "endpoint.remove")
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/endpoints/{endpoint_id}/secrets",
+    status_code=201,
+    response_model=CreatedEndpoint,
+    openapi_extra=json_body(NewSecret, {"keep_old_hours": 24}),
+    summary="Rotate the secret of a webhook address",
+)
+def post_secret(
+    endpoint_id: str,
+    request: Request,
+    caller: Admin,
+    body: JsonBody,
+    settings: SettingsOf,
+    vault: VaultOf,
+    session: Db,
+) -> CreatedEndpoint:
+    """Add a secret (yours, or a new one, shown once); the ones before hold for `keep_old_hours` more."""
+    endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    sender = sender_named(endpoint.sender)
+    asked = parse_body(NewSecret, body)
+    added = _checked([asked.value], sender) if asked.value is not None else _made(sender)
+    if not added:
+        detail = f"{sender.title} makes its secrets itself: bring the new one as «value»"
+        raise BadInput(detail, errors=[FieldError("/value", "missing", detail)])
+    moment = now()
+    end = moment + timedelta(hours=asked.keep_old_hours)
+    kept = [
+        secret.model_copy(update={"not_after": min(secret.not_after or end, end)})
+        for secret in _secrets(endpoint, vault)
+        if secret.not_after is None or secret.not_after > moment
+    ]
+    endpoint.secrets = _encrypted([*added, *kept][:MAX_SECRETS], vault)
+    session.add(endpoint)
+    _audit(session, endpoint, caller.actor, "endpoint.rotate")
+    not_for_replay(request, "secrets")
+    return CreatedEndpoint(
+        id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in added]
+    )
+
+
+def _endpoint(session: Session, workspace_id: int, public_id: str) -> Endpoint:
+    found = session.exec(
+        select(Endpoint).where(Endpoint.workspace_id == workspace_id, Endpoint.public_id == public_id)
+    ).first()
+    if found is None:
+        raise NotFound("There is no such webhook address.")
+    return found
+
+
+def _url(endpoint: Endpoint, settings: Settings) -> str:
+    return f"{settings.public_url}/hooks/{endpoint.sender}/{endpoint.public_id}"
+
+
+def _view(endpoint: Endpoint, settings: Settings, vault: Vault) -> EndpointView:
+    return EndpointView(
+        id=endpoint.public_id,
+        url=_url(endpoint, settings),
+        sender=endpoint.sender,
+        name=endpoint.name,
+        source=endpoint.source,
+        options=endpoint.options,
+        secrets=len(active_secrets(endpoint, vault, now())),
+        created_at=endpoint.created_at,
+        removed_at=endpoint.removed_at,
+    )
+
+
+def _audit(session: Session, endpoint: Endpoint, actor: str, action: str) -> None:
+    session.add(
+        AuditEvent(
+            workspace_id=endpoint.workspace_id,
+            actor=actor,
+            action=action,
+            target=endpoint.name,
+            detail={"sender": endpoint.sender, "source": endpoint.source},
+        )
+    )

@@ -1,0 +1,225 @@
+"""Deliveries of senders: verified, stored whole in one transaction, answered; repeated ones counted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from service.ingest import deliver
+from service.ingest.senders import SENDERS
+from service.store.engine import Database
+from service.store.schema import Delivery, FeedbackItem, Job
+
+SECRET = "whsec_H88Xnvcy4tZtqj1S4LQMtexwFurze6b/38//YTwT3hs="
+DATA = {"id": "fb_1", "rating": 2, "text": "The export never ends."}
+
+
+def signed(
+    payload: Any, *, message_id: str = "msg_1", secret: str = SECRET, sent_at: int | None = None
+) -> dict[str, Any]:
+    """`content` and `headers` of a delivery as a Standard Webhooks library would send it."""
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    sent = str(int(time.time()) if sent_at is None else sent_at)
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    mac = hmac.new(key, f"{message_id}.{sent}.".encode() + body, hashlib.sha256).digest()
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": sent,
+        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
+        "content-type": "application/json",
+        "authorization": "",
+    }
+    return {"content": body, "headers": headers}
+
+
+@pytest.fixture
+def endpoint(client: Any) -> dict[str, Any]:
+    made = client.post(
+        "/v1/endpoints",
+        json={"sender": "standard-webhooks", "name": "App", "source": "app", "secrets": [SECRET]},
+    ).json()
+    return made | {"path": made["url"].removeprefix("http://localhost:8000")}
+
+
+def stored(database: Database, model: Any = FeedbackItem) -> int:
+    with database.read() as session:
+        return session.execute(select(func.count()).select_from(model)).scalar_one()
+
+
+def deliveries(database: Database) -> list[Delivery]:
+    with database.read() as session:
+        return list(session.execute(select(Delivery).order_by(Delivery.id)).scalars())
+
+
+def test_a_delivery_is_stored_with_its_items_and_job(
+    client: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    call = signed({"type": "feedback.created", "timestamp": "2026-11-20T09:14:03Z", "data": DATA})
+    answer = client.post(endpoint["path"], **call)
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    (delivery,) = deliveries(database)
+    assert (delivery.state, delivery.external_id, delivery.body) == ("parsed", "msg_1", call["content"])
+    assert "authorization" not in delivery.headers
+    with database.read() as session:
+        item = session.execute(select(FeedbackItem)).scalar_one()
+    assert (item.source, item.external_id, item.delivery_id, item.state) == ("app", "fb_1", delivery.id, "pending")
+    assert (item.score_kind, item.score_value, item.channel) == ("stars", 2, "other")
+    assert delivery.results == [{"index": 0, "status": "accepted", "external_id": "fb_1", "id": str(item.id)}]
+    assert stored(database, Job) == 1
+
+
+def test_the_same_delivery_again_is_only_counted(
+    client: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    bare = {"data": {"text": "No id, no time, no name."}}
+    for _ in range(3):
+        assert client.post(endpoint["path"], **signed(bare)).status_code == 200
+    (delivery,) = deliveries(database)
+    assert (delivery.repeats, stored(database), stored(database, Job)) == (2, 1, 1)
+    client.post(endpoint["path"], **signed(bare, message_id="msg_2"))
+    assert stored(database) == 2
+
+
+def test_bad_signatures_store_nothing(client: Any, endpoint: dict[str, Any], database: Database) -> None:
+    good = signed({"data": DATA})
+    for change in (
+        {"webhook-signature": "garbage"},
+        {"webhook-signature": "v1"},
+        {"webhook-signature": ""},
+        {"webhook-id": "other"},
+        {"webhook-timestamp": "soon"},
+    ):
+        answer = client.post(endpoint["path"], content=good["content"], headers=good["headers"] | change)
+        assert answer.status_code == 401, change
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert client.post(endpoint["path"], json={"data": DATA}).status_code == 401
+    assert (
+        client.post(endpoint["path"], **signed({"data": DATA}, sent_at=int(time.time()) - 400)).status_code == 401
+    )
+    other = base64.b64encode(b"another secret of 24 byte").decode()
+    assert client.post(endpoint["path"], **signed({"data": DATA}, secret=other)).status_code == 401
+    assert stored(database, Delivery) == stored(database) == 0
+
+
+def test_addresses_that_are_not_or_no_more(client: Any, endpoint: dict[str, Any], database: Database) -> None:
+    call = signed({"data": DATA})
+    assert client.head(endpoint["path"]).status_code == 200
+    for path in ("/hooks/standard-webhooks/none", f"/hooks/zendesk/{endpoint['id']}", "/hooks/x/y"):
+        assert client.post(path, **call).status_code == client.head(path).status_code == 404
+    client.delete(f"/v1/endpoints/{endpoint['id']}")
+    assert client.post(endpoint["path"], **call).status_code == client.head(endpoint["path"]).status_code == 410
+    assert stored(database, Delivery) == 0
+
+
+def test_too_large_a_delivery_is_refused(client: Any, endpoint: dict[str, Any], database: Database) -> None:
+    assert client.post(endpoint["path"], **signed(b"x" * (2 * 1024 * 1024 + 1))).status_code == 413
+    assert stored(database, Delivery) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"data": null}',
+        b'{"data": 5}',
+        b'{"data": {"id": "x"}}',
+        b'{"data": {"text": {"en": "x"}}}',
+        b'{"data": {"text": "x", "occurred_at": "the day before"}}',
+        b'{"data": {"text": "x", "id": "' + b"9" * 600 + b'"}}',
+        b"[" * 50_000,
+        b'{"data": {"text": "' + b"x" * 1_000_000 + b'"}}',
+    ],
+)
+def test_what_can_not_be_parsed_is_kept_and_answered_200(
+    client: Any, endpoint: dict[str, Any], database: Database, body: bytes
+) -> None:
+    assert client.post(endpoint["path"], **signed(body)).status_code == 200
+    (delivery,) = deliveries(database)
+    assert (delivery.state, delivery.body) == ("unparsed", body)
+    assert delivery.detail
+    assert stored(database) == stored(database, Job) == 0
+
+
+def test_a_defect_of_an_adapter_is_kept_too(
+    client: Any, endpoint: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(call: Any, options: Any) -> Any:
+        return {}["missing"]
+
+    name = "standard-webhooks"
+    changed = {name: deliver.SENDERS[name].__class__(**{**_fields(SENDERS[name]), "parse": broken})}
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "SENDERS", changed)
+        assert client.post(endpoint["path"], **signed({"data": DATA})).status_code == 200
+    (delivery,) = deliveries(database)
+    assert delivery.state == "unparsed"
+    replayed = client.post(f"/v1/deliveries/{delivery.id}/replay")
+    assert (replayed.status_code, replayed.json()["state"]) == (200, "parsed")
+    assert stored(database) == 1
+
+
+def _fields(sender: Any) -> dict[str, Any]:
+    return {name: getattr(sender, name) for name in sender.__dataclass_fields__}
+
+
+def test_a_bad_item_refuses_no_other(client: Any, endpoint: dict[str, Any], database: Database) -> None:
+    items = [DATA, {"id": "fb_2"}, 7, {"id": "fb_3", "text": "Good."}]
+    assert client.post(endpoint["path"], **signed({"data": {"items": items}})).status_code == 200
+    (delivery,) = deliveries(database)
+    assert [result["status"] for result in delivery.results] == ["accepted", "rejected", "rejected", "accepted"]
+    assert (delivery.state, delivery.detail) == ("unparsed", "2 of 4 items can't be used")
+    assert stored(database) == 2
+
+
+def test_tests_of_the_connection_are_ignored(client: Any, endpoint: dict[str, Any], database: Database) -> None:
+    assert client.post(endpoint["path"], **signed({"type": "webhook.test", "data": DATA})).status_code == 200
+    assert deliveries(database)[0].state == "ignored"
+    assert stored(database) == 0
+
+
+def test_an_update_that_was_overtaken_changes_nothing(
+    client: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    for number, (text, sent) in enumerate([("newer", "2026-11-20T10:00:00Z"), ("older", "2026-11-20T09:00:00Z")]):
+        payload = {"type": "feedback.created", "timestamp": sent, "data": DATA | {"text": text}}
+        client.post(endpoint["path"], **signed(payload, message_id=f"m{number}"))
+    with database.read() as session:
+        assert session.execute(select(FeedbackItem.text)).scalar_one() == "newer"
+
+
+def test_nothing_is_stored_where_there_is_no_room(
+    client: Any, app: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    app.state.settings = app.state.settings.model_copy(update={"min_free_disk_mb": 10**9})
+    answer = client.post(endpoint["path"], **signed({"data": DATA}))
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert stored(database, Delivery) == 0
+
+
+def test_a_failed_commit_is_no_200(
+    client: Any, endpoint: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+    from sqlmodel import Session
+
+    def fails(self: Session) -> None:
+        raise OperationalError("COMMIT", {}, Exception("disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "commit", fails)
+        answer = client.post(endpoint["path"], **signed({"data": DATA}))
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert stored(database, Delivery) == stored(database) == stored(database, Job) == 0
+    assert client.post(endpoint["path"], **signed({"data": DATA})).status_code == 200
+    assert stored(database) == 1

@@ -1,0 +1,189 @@
+"""Standard Webhooks: the specification's signatures, and what its payloads become."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.ingest.incoming import Call, CannotParse, read_item
+from service.ingest.senders import SENDERS
+from service.ingest.senders import standard_webhooks as sender
+from service.ingest.senders.signatures import BadSignature, SenderOptions
+
+FIXTURES = Path(__file__).parent / "fixtures" / "standard-webhooks"
+META = json.loads((FIXTURES / "feedback.created.meta.json").read_text())
+BODY = (FIXTURES / "feedback.created.json").read_bytes()
+CLOCK = datetime.fromtimestamp(META["test_clock"]["unix"], UTC)
+SECRET = META["signature"]["secret"]
+CASES = META["cases"]
+
+
+def call(body: bytes = BODY, **headers: str) -> Call:
+    own = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Call({name.lower(): value for name, value in (META["headers"] | own).items()}, body)
+
+
+def accepted(one: Call, *secrets: str, now: datetime = CLOCK, window: int = 300) -> bool:
+    try:
+        sender.verify(one, secrets, SenderOptions(replay_window_seconds=window), now)
+    except BadSignature:
+        return False
+    return True
+
+
+def test_the_fixture_is_accepted() -> None:
+    assert accepted(call(), SECRET)
+    assert sender.delivery_id(call()) == "msg_2pXkTestDelivery0001"
+
+
+@pytest.mark.parametrize(
+    ("case", "secret", "expected"),
+    [
+        (name, secret, kind == "accept_with")
+        for name, case in CASES.items()
+        for kind in ("accept_with", "reject_with")
+        for secret in case.get(kind, ())
+    ]
+    + [(name, case.get("public_key", SECRET), case["accept"]) for name, case in CASES.items() if "accept" in case],
+)
+def test_every_case_of_the_fixture(case: str, secret: str, expected: bool) -> None:
+    assert accepted(call(**CASES[case]["headers"]), secret) is expected
+
+
+def test_the_fixture_has_its_seven_cases() -> None:
+    assert len(CASES) == 7
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["", " ", "garbage", "v1", "v1,", ",", "v1a", "v1a,", "v1a,!!!", "v1,\xe9\xff", "v2,abc", "v1a,YWJj", "v1 ,x"],
+)
+def test_malformed_signatures_are_refused_and_never_crash(signature: str) -> None:
+    assert not accepted(call(webhook_signature=signature), SECRET, CASES["ed25519_v1a"]["public_key"])
+    good = META["signature"]["expected"]
+    assert accepted(call(webhook_signature=f"{signature} {good}"), SECRET)
+
+
+@pytest.mark.parametrize("sent_at", ["", "soon", "-5", "1e9", "²", "1795166045.5", "9" * 40])
+def test_a_time_that_is_none_is_refused(sent_at: str) -> None:
+    assert not accepted(call(webhook_timestamp=sent_at), SECRET)
+
+
+def test_a_flipped_byte_anywhere_is_refused() -> None:
+    for place in (0, len(BODY) // 2, len(BODY) - 1):
+        flipped = bytearray(BODY)
+        flipped[place] ^= 1
+        assert not accepted(call(bytes(flipped)), SECRET)
+    assert not accepted(call(json.dumps(json.loads(BODY)).encode()), SECRET)
+    assert not accepted(call(webhook_timestamp="1795166046"), SECRET)
+    assert not accepted(call())
+
+
+def test_the_replay_window_holds_both_ways_and_is_an_option() -> None:
+    for seconds, expected in ((299, True), (-299, True), (302, False), (-302, False)):
+        assert accepted(call(), SECRET, now=CLOCK + timedelta(seconds=seconds)) is expected
+    assert accepted(call(), SECRET, now=CLOCK + timedelta(seconds=3000), window=3600)
+    assert not accepted(call(), SECRET, now=CLOCK + timedelta(seconds=20), window=10)
+
+
+def test_a_made_secret_is_of_the_specified_kind() -> None:
+    made = sender.new_secret()
+    assert made.startswith("whsec_")
+    assert 24 <= len(sender._key(made)) <= 64
+    assert made != sender.new_secret()
+    sender.check_secret(made)
+    sender.check_secret(made.rstrip("="))
+    for bad in ("whsec_", "whsec_***", "whpk_YWJj", "ünicode"):
+        with pytest.raises(ValueError):  # noqa: PT011 - any message
+            sender.check_secret(bad)
+
+
+def items(payload: Any) -> list[Any]:
+    return sender.parse(Call({}, json.dumps(payload).encode()), SenderOptions()).items
+
+
+def test_the_fixture_becomes_an_item() -> None:
+    (found,) = sender.parse(call(), SenderOptions()).items
+    assert found == {
+        "external_id": "fb_01JD4M7Q",
+        "text": json.loads(BODY)["data"]["text"],
+        "language": "en",
+        "url": "https://app.example.com/reports",
+        "score": {"kind": "stars", "value": 2, "scale_min": 1, "scale_max": 5},
+        "occurred_at": "2026-11-20T09:14:03.120000Z",
+        "updated_at": "2026-11-20T09:14:03.120000Z",
+        "attributes": {"source": "in_app"},
+    }
+    assert read_item(found, max_text_chars=1000).score is not None
+
+
+def test_an_item_of_the_contract_goes_through_whole() -> None:
+    item = {
+        "text": "Late.",
+        "channel": "ticket",
+        "external_id": "t-1",
+        "occurred_at": "2026-11-02T10:15:00Z",
+        "score": {"kind": "nps", "value": 3},
+        "respondent": "c-83",
+        "stage": "delivery",
+        "question": "Why?",
+        "value": 12,
+        "updated_at": "2026-11-03T10:15:00Z",
+        "attributes": {"plan": "pro"},
+    }
+    assert items({"type": "x", "timestamp": "2026-11-20T00:00:00Z", "data": item}) == [item]
+    assert items({"data": {"items": [item, "no item"]}}) == [item, "no item"]
+    assert items(item) == [item]
+
+
+def test_the_time_of_a_change_is_not_the_time_of_the_feedback() -> None:
+    (found,) = items({"type": "feedback.updated", "timestamp": "2026-11-20T00:00:00Z", "data": {"text": "x"}})
+    assert "occurred_at" not in found
+    assert found["updated_at"] == "2026-11-20T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"comment": "a"}, {"text": "a"}),
+        ({"title": "T", "body": "b"}, {"text": "T\n\nb"}),
+        ({"subject": "T"}, {"text": "T"}),
+        (
+            {"text": "a", "nps": 9},
+            {"text": "a", "score": {"kind": "nps", "value": 9, "scale_min": 0, "scale_max": 10}},
+        ),
+        ({"text": "a", "rating": 9}, {"text": "a", "attributes": {"rating": "9"}}),
+        (
+            {"text": "a", "rating": 9, "scale_max": 10},
+            {"text": "a", "score": {"kind": "stars", "value": 9, "scale_min": 1, "scale_max": 10}},
+        ),
+        ({"text": "a", "channel": "in-app"}, {"text": "a", "attributes": {"channel": "in-app"}}),
+        (
+            {"text": "a", "vip": True, "tags": ["x"], "meta": {"a": 1}, "none": None},
+            {"text": "a", "attributes": {"vip": "true"}},
+        ),
+    ],
+)
+def test_names_that_mean_the_same(data: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert items({"data": data}) == [expected]
+
+
+def test_attributes_stay_within_the_contract() -> None:
+    (found,) = items({"data": {"text": "a", **{f"k{n}": "v" * 900 for n in range(50)}}})
+    assert len(found["attributes"]) == 20
+    read_item(found, max_text_chars=1000)
+
+
+def test_tests_of_the_connection_are_ignored_and_other_bodies_not_parsed() -> None:
+    assert sender.parse(Call({}, b'{"type":"webhook.test","data":{}}'), SenderOptions()).ignored
+    for body in (b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b"1" * 10_000):
+        with pytest.raises(CannotParse):
+            sender.parse(Call({}, body), SenderOptions())
+
+
+def test_every_sender_is_listed_under_its_name() -> None:
+    assert {name: one.name for name, one in SENDERS.items()} == {name: name for name in SENDERS}
