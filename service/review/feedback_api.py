@@ -27,6 +27,7 @@ from service.dependencies import (
     parse_body,
 )
 from service.errors import BadInput, FieldError, Forbidden
+from service.ingest.idempotency import IdempotentRoute
 from service.paging import Page, PageQuery, row_id
 from service.review import corrections, erasure
 from service.review.export import FORMATS, MEDIA_TYPES, encode, export_rows
@@ -34,7 +35,7 @@ from service.review.feedback_query import FeedbackFilters, Filters
 from service.review.feedback_view import FeedbackDetail, FeedbackPage, FollowUp, detail, item_of, views
 from service.store.schema import AuditEvent, FeedbackItem
 
-router = APIRouter(tags=["feedback"])
+router = APIRouter(tags=["feedback"], route_class=IdempotentRoute)
 
 
 class SegmentSpan(BaseModel):

@@ -281,3 +281,13 @@ def test_follow_up(client: Any, work: Work, words: WordPipeline) -> None:
     assert client.post(address, json={"state": "answered"}).json() == given | {"state": "answered"}
     assert client.get(f"/v1/feedback/{item_id}").json()["follow_up"]["state"] == "answered"
     assert client.post(address, json={"state": "done"}).status_code == 422
+
+
+def test_a_repeated_follow_up_is_replayed(client: Any, work: Work) -> None:
+    address = f"/v1/feedback/{make_item(work.database, client.workspace_id)}/follow-up"
+    once = {"Idempotency-Key": "k-1"}
+    first = client.post(address, json={"state": "needs_answer"}, headers=once)
+    client.post(address, json={"state": "answered"})
+    assert client.post(address, json={"state": "needs_answer"}, headers=once).json() == first.json()
+    assert client.post(address, json={"state": "dismissed"}, headers=once).status_code == 422
+    assert client.get(address.removesuffix("/follow-up")).json()["follow_up"]["state"] == "answered"
