@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         summary="Customer feedback in, a living journey map and its adaptations out.",
         lifespan=lifespan,
+        responses=errors.DOCUMENTED,
         docs_url=None,  # our own reference: the usual one loads scripts from elsewhere
         redoc_url=None,
     )
@@ -61,4 +63,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reference,
     ):
         app.include_router(router)
+    framework_document = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = errors.describe(framework_document())
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way of extending the document
     return app

@@ -97,6 +97,55 @@ class CannotStore(JourneymapError):
     status, title = 503, "Can't store right now"
 
 
+PROBLEM_EXAMPLE = {
+    "type": "about:blank",
+    "title": "The input can't be used",
+    "status": 422,
+    "detail": "/score/value: value must lie on its scale, 1 to 5",
+    "instance": "/v1/feedback",
+    "errors": [{"pointer": "/score/value", "code": "value_error", "detail": "must lie on its scale, 1 to 5"}],
+}
+# what the OpenAPI document says of errors, for every route
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "An error in words (RFC 9457); `errors` names each field or row that can't be used",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM_EXAMPLE}},
+    }
+}
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with our one error shape in place of the framework's."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = {
+        "type": "object",
+        "title": "Problem",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "instance": {"type": "string"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["pointer", "code", "detail"],
+                    "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
+                },
+            },
+        },
+    }
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                del operation["responses"]["422"]
+    return document
+
+
 def pointer_of(location: Sequence[str | int]) -> str:
     """A pydantic error location as a JSON pointer (RFC 6901)."""
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
