@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,38 +13,30 @@ from sqlmodel import col
 from nlp.artifact import ArtifactError
 from service.auth import Vault
 from service.classify.active_model import get_pipeline
+from service.classify.batch import classify
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
+from service.ingest.imports import on_dead as import_given_up
+from service.ingest.imports import read_file
 from service.monitor import logs
+from service.monitor.retention import upkeep
 from service.settings import Settings
 from service.stop import Stop
 from service.store import queue
 from service.store.engine import Database
 from service.store.queue import ClaimedJob, LeaseLost, Priority
+from service.store.rollups import compact
 from service.store.schema import Workspace
 from service.work import JobKind, Work
 
 log = logging.getLogger(__name__)
 
-
-def _kinds() -> Mapping[str, JobKind]:
-    """Until every stage is in the tree, what is there."""
-    found: dict[str, JobKind] = {}
-    for kind, module, stage, batch, dead in (
-        ("classify", "service.classify.batch", "classify", 64, None),
-        ("import", "service.ingest.imports", "read_file", 1, "on_dead"),
-        ("compact", "service.store.rollups", "compact", 1, None),
-        ("upkeep", "service.monitor.retention", "upkeep", 1, None),
-    ):
-        try:
-            there = importlib.import_module(module)
-            found[kind] = JobKind(getattr(there, stage), batch, getattr(there, dead) if dead else None)
-        except (ImportError, AttributeError) as error:
-            log.error("the job kind %s is not there yet: %s", kind, error)
-    return found
-
-
-KINDS = _kinds()
+KINDS: Mapping[str, JobKind] = {
+    "classify": JobKind(classify, batch=64),
+    "import": JobKind(read_file, on_dead=import_given_up),
+    "compact": JobKind(compact),
+    "upkeep": JobKind(upkeep),
+}
 NEEDS_MODEL = frozenset({"classify"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
@@ -98,9 +89,10 @@ class Worker:
             return
         try:
             pipeline = get_pipeline(self._settings)
-        except (ArtifactError, OSError) as error:
+        except Exception as error:
             # what needs no model goes on; `/readyz` says that none is loaded
-            log.error("the model can't be loaded: %s", error)
+            known = isinstance(error, ArtifactError | OSError)
+            log.error("the model can't be loaded: %s", error if known else _reason(error))
             self._next_model_try = time.monotonic() + MODEL_RETRY_SECONDS
             return
         self._has_model = True
@@ -108,7 +100,7 @@ class Worker:
 
     def _schedule(self) -> None:
         """At the start and then hourly, have every workspace tidied up."""
-        if time.monotonic() < self._next_schedule:
+        if time.monotonic() < self._next_schedule or "upkeep" not in self._kinds:
             return
         self._next_schedule = time.monotonic() + UPKEEP_SECONDS
         with self._database.write() as session:

@@ -1,0 +1,309 @@
+"""The worker's loop with stages made for the test: order, batches, failures, stopping, time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+
+from service import worker as worker_module
+from service.heartbeat import Heartbeat
+from service.stop import Stop
+from service.store import queue
+from service.store.columns import now
+from service.store.queue import ClaimedJob, Priority
+from service.store.schema import Job, ProcessBeat
+from service.work import JobKind, Work
+from service.worker import Worker
+
+
+@dataclass
+class Recorder:
+    """Stages that write down what they are given."""
+
+    seen: list[list[Any]] = field(default_factory=list)
+    dead: list[tuple[int, str]] = field(default_factory=list)
+    poison: set[Any] = field(default_factory=set)
+
+    def stage(self, work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        self.seen.append([job.payload["n"] for job in jobs])
+        if self.poison & {job.payload["n"] for job in jobs}:
+            raise ValueError("words of a customer")
+        with work.database.write() as session:
+            for job in jobs:
+                queue.finish(session, job)
+        yield
+
+    def on_dead(self, work: Work, job: ClaimedJob, error: str) -> None:
+        self.dead.append((job.payload["n"], error))
+
+    @property
+    def kinds(self) -> Mapping[str, JobKind]:
+        return {"one": JobKind(self.stage, batch=4, on_dead=self.on_dead)}
+
+
+@pytest.fixture
+def enqueue(work: Work, workspace_id: int) -> Callable[..., None]:
+    def add(*numbers: Any, kind: str = "one", priority: Priority = Priority.SINGLE) -> None:
+        with work.database.write() as session:
+            for n in numbers:
+                queue.enqueue(session, workspace_id=workspace_id, kind=kind, payload={"n": n}, priority=priority)
+
+    return add
+
+
+def _run(work: Work, kinds: Mapping[str, JobKind]) -> None:
+    Worker(work, Stop(), kinds=kinds).run_until_idle()
+
+
+def _jobs(work: Work) -> list[Job]:
+    with work.database.read() as session:
+        return list(session.execute(select(Job).order_by(Job.id)).scalars())
+
+
+def _due_now(work: Work) -> None:
+    with work.database.write() as session:
+        session.execute(update(Job).values(run_after=now()))
+
+
+def test_single_arrivals_run_together_bulk_one_by_one(work: Work, enqueue: Callable[..., None]) -> None:
+    recorder = Recorder()
+    enqueue(10, 11, priority=Priority.BULK)
+    enqueue(0, 1, 2, 3, 4, 5)
+    _run(work, recorder.kinds)
+    assert recorder.seen == [[0, 1, 2, 3], [4, 5], [10], [11]]
+    assert _jobs(work) == []
+
+
+def test_one_bad_job_fails_alone(
+    work: Work, enqueue: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(poison={1})
+    enqueue(0, 1, 2)
+    with caplog.at_level(logging.DEBUG):
+        _run(work, recorder.kinds)
+    assert recorder.seen == [[0, 1, 2], [0], [1], [2]]
+    [left] = _jobs(work)
+    assert (left.payload["n"], left.state, left.attempts) == (1, "queued", 1)
+    assert left.run_after > now()
+    assert left.error is not None
+    assert left.error.startswith("ValueError at test_worker.py:")
+    
+    assert all("words" not in record.getMessage() for record in caplog.records)
+
+
+def test_a_job_that_never_works_is_set_aside_and_told(work: Work, enqueue: Callable[..., None]) -> None:
+    recorder = Recorder(poison={1})
+    enqueue(1)
+    for _ in range(work.settings.max_attempts + 2):
+        _run(work, recorder.kinds)
+        _due_now(work)
+    [left] = _jobs(work)
+    assert (left.state, left.attempts) == ("dead", work.settings.max_attempts)
+    assert len(recorder.seen) == work.settings.max_attempts
+    [(n, error)] = recorder.dead
+    assert n == 1
+    assert error == left.error
+
+
+def test_a_job_that_kills_its_workers_is_set_aside(work: Work, enqueue: Callable[..., None]) -> None:
+    recorder = Recorder()
+    enqueue(1)
+    with work.database.write() as session:
+        session.execute(update(Job).values(crashes=2 * work.settings.max_attempts))
+    _run(work, recorder.kinds)
+    assert recorder.seen == []
+    assert [n for n, _ in recorder.dead] == [1]
+    assert _jobs(work)[0].state == "dead"
+
+
+def test_single_arrivals_overtake_a_long_job(work: Work, enqueue: Callable[..., None]) -> None:
+    recorder = Recorder()
+    order: list[Any] = []
+
+    def long(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        for slice_ in range(3):
+            with work.database.write() as session:
+                queue.hold(session, jobs[0])
+            order.append(f"slice {slice_}")
+            if slice_ == 0:
+                enqueue(1)
+                enqueue(2, priority=Priority.BULK)
+            yield
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+
+    def single(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        order.extend(job.payload["n"] for job in jobs)
+        return recorder.stage(work, jobs)
+
+    enqueue(0, kind="long", priority=Priority.READ_FILE)
+    _run(work, {"long": JobKind(long), "one": JobKind(single, batch=4)})
+    assert order == ["slice 0", 1, "slice 1", "slice 2", 2]
+    assert _jobs(work) == []
+
+
+def test_a_lost_lease_rolls_back_and_goes_on(work: Work, enqueue: Callable[..., None]) -> None:
+    done: list[Any] = []
+
+    def late(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        with work.database.write() as session:
+            if jobs[0].payload["n"] == 0:
+                session.execute(update(Job).where(Job.id == jobs[0].id).values(lease_token="another worker's"))
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+        done.append(jobs[0].payload["n"])
+        yield
+
+    enqueue(0, 1)
+    _run(work, {"one": JobKind(late)})
+    assert done == [1]
+    assert [(job.payload["n"], job.state, job.attempts) for job in _jobs(work)] == [(0, "running", 1)]
+
+
+def test_a_stop_gives_the_jobs_back(work: Work, enqueue: Callable[..., None]) -> None:
+    stop = Stop()
+
+    def slow(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        with work.database.write() as session:
+            queue.hold(session, jobs[0])
+        stop.request()
+        yield
+        raise AssertionError("went on after the stop")
+
+    enqueue(0, 1)
+    Worker(work, stop, kinds={"one": JobKind(slow, batch=2)}).run()
+    assert [(job.state, job.attempts, job.lease_token) for job in _jobs(work)] == [("queued", 0, None)] * 2
+    with work.database.read() as session:
+        assert session.execute(select(ProcessBeat)).first() is None, "signed off"
+
+
+def test_a_database_that_is_away_is_waited_for(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "DATABASE_RETRY_SECONDS", 0.01)
+    recorder, stop = Recorder(), Stop()
+    enqueue(0)
+    troubles = [sqlite3.OperationalError("database is locked")] * 2
+    real = work.database.write
+
+    @contextmanager
+    def sometimes() -> Iterator[Any]:
+        if troubles and threading.current_thread() is threading.main_thread():
+            from sqlalchemy.exc import OperationalError
+
+            raise OperationalError("statement", {}, troubles.pop())
+        with real() as session:
+            yield session
+
+    def stage(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        yield from recorder.stage(work, jobs)
+        stop.request()
+
+    monkeypatch.setattr(work.database, "write", sometimes)
+    Worker(work, stop, kinds={"one": JobKind(stage)}).run()
+    assert recorder.seen == [[0]]
+    assert troubles == []
+
+
+def test_the_heartbeat_extends_leases_and_beats(work: Work, enqueue: Callable[..., None]) -> None:
+    enqueue(0)
+    with work.database.write() as session:
+        jobs = queue.claim(session, worker="me", lease_seconds=0.6)
+    with Heartbeat(work.database, lease_seconds=0.6) as heart, heart.holding(jobs):
+        heart.tell(model="m-1")
+        time.sleep(1.5)
+        with work.database.read() as session:
+            assert queue.due(session) is None, "the lease has been extended"
+            beat = session.execute(select(ProcessBeat)).scalar_one()
+            assert beat.state["model"] == "m-1"
+            assert now() - beat.beat_at < timedelta(seconds=1)
+    with work.database.read() as session:
+        assert session.execute(select(ProcessBeat)).first() is None
+
+
+def test_a_dead_workers_jobs_are_taken_over_in_time(work: Work, enqueue: Callable[..., None]) -> None:
+    """The promise is 15 s; the lease of 10 s leaves 5 s to notice, here both are a tenth."""
+    recorder, stop = Recorder(), Stop()
+    quick = replace(work, settings=work.settings.model_copy(update={"lease_seconds": 1.0}))
+    enqueue(0)
+    with work.database.write() as session:
+        queue.claim(session, worker="dead", lease_seconds=quick.settings.lease_seconds)
+
+    def stage(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        yield from recorder.stage(work, jobs)
+        stop.request()
+
+    started = time.monotonic()
+    Worker(quick, stop, kinds={"one": JobKind(stage)}).run()
+    assert recorder.seen == [[0]]
+    assert 0.5 < time.monotonic() - started < 3.0
+
+
+def test_upkeep_is_scheduled_once_per_workspace(work: Work, workspace_id: int) -> None:
+    ran: list[int] = []
+    stop = Stop()
+
+    def upkeep(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        ran.append(jobs[0].workspace_id)
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+        stop.request()
+        yield
+
+    Worker(work, stop, kinds={"upkeep": JobKind(upkeep)}).run()
+    assert ran == [workspace_id]
+    assert _jobs(work) == []
+
+
+def test_what_needs_no_model_goes_on_without_one(work: Work, enqueue: Callable[..., None]) -> None:
+    recorder = Recorder()
+    nothing = replace(work, settings=work.settings.model_copy(update={"models_dir": work.settings.data_dir}))
+    enqueue(0, kind="classify")
+    enqueue(1, priority=Priority.BULK)
+    _run(nothing, {"classify": JobKind(recorder.stage), **recorder.kinds})
+    assert recorder.seen == [[1]]
+    assert [(job.kind, job.attempts) for job in _jobs(work)] == [("classify", 0)]
+
+
+def test_every_kind_of_job_has_its_stage() -> None:
+    assert set(worker_module.KINDS) == {"classify", "import", "compact", "upkeep"}
+
+
+def test_sigterm_ends_the_process_in_seconds(work: Work, workspace_id: int, tmp_path: Any) -> None:
+    environment = {
+        **os.environ,
+        "JOURNEYMAP_DATABASE_URL": work.settings.database_url,
+        "JOURNEYMAP_DATA_DIR": str(tmp_path / "data"),
+        "JOURNEYMAP_SECRET_KEY": work.settings.secret_key,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "service", "work"], env=environment, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with work.database.read() as session:
+                if session.execute(text("SELECT count(*) FROM process_beat")).scalar_one():
+                    break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors.decode()
+    assert time.monotonic() - started < 10
+    with work.database.read() as session:
+        assert session.execute(text("SELECT count(*) FROM process_beat")).scalar_one() == 0
