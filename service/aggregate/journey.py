@@ -1,16 +1,33 @@
-"""The journey map: items of a period, projected to the columns of a journey model, with every number's interval."""
+"""The journey map: items of a period, projected to the columns of a journey model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from numpy.typing import NDArray
 from sqlmodel import Session
 
+from nlp.codebook import JourneyModel
+from service.aggregate.change import Windows, trends, weekly, windows_of
+from service.aggregate.columns import counted_columns
+from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
+from service.aggregate.scores import estimates
+from service.aggregate.tally import Tally, columns_of, sentiment_of_mood
+from service.aggregate.verbatims import verbatims_of
+from service.errors import BadInput, FieldError
+from service.selection import Selection, midnight
+from service.store.columns import now
+from service.store.journey_models import journey_model
+from service.store.rollup_frame import Frame, codebook, load
 
-# what the suggest stage puts into a column: (codebook stages of the column) -> [{"id", "adaptation", …}]
-SuggestionsOf = Callable[[Sequence[str]], list[dict[str, Any]]]
+Array = NDArray[Any]
+SUGGESTIONS_SHOWN = 3  # of a column
+# the suggest stage's best suggestions by codebook stage, each with "touchpoint" and "priority"
+SuggestionsByStage = Callable[..., dict[str, list[dict[str, Any]]]]
 
 
 def journey_map(
@@ -20,7 +37,7 @@ def journey_map(
     timezone: str,
     query: MapQuery,
     verbatims: bool = True,
-    suggestions_of: SuggestionsOf | None = None,
+    suggestions_by_stage: SuggestionsByStage | None = None,
 ) -> dict[str, Any]:
     """The map as in the public contract; JSON-ready (times as RFC 3339 strings, never NaN).
 
@@ -52,4 +69,114 @@ def journey_map(
      "totals": {"items", "segments", "respondents", "undated", "net_sentiment", "emotion_score",
                 "scores": {"nps": {"everyone": estimate, "with_text": estimate}, …}, "series"}}
     """
-    raise NotImplementedError
+    model = journey_model(session, workspace_id=workspace_id, model_id=query.model, codebook=codebook())
+    first, end = query.days(timezone)
+    if query.compare_to is not None and (first is None or end is None):
+        detail = "a comparison with the previous period needs «from» and «to»"
+        raise BadInput(detail, errors=[FieldError("/compare_to", "no_period", detail)])
+    frame = load(session, workspace_id)
+    as_of = now()
+    filtered = frame.mask(first_day=None, end_day=None, filters=query.filters())
+    tally = Tally(frame, _within(frame, filtered, first, end), columns_of(model), len(model.stages))
+    dated = filtered & frame.rows["dated"]
+    pairs = {name: tally.pairs(name) for name in ("pain", "delight")}
+    stages, totals = counted_columns(tally, model, pairs)
+    by_mention, by_sender, totals["scores"] = map_scores(tally, model)
+    windows = windows_of(first, end, int(frame.rows["day"][dated].max()) if dated.any() else None)
+    changes = _changes(tally, dated, windows)
+    *series, totals["series"] = _series(tally, dated)
+    said = verbatims_of(session, workspace_id, tally, pairs) if verbatims else [[] for _ in stages]
+    proposed: dict[str, list[dict[str, Any]]] = {}
+    if suggestions_by_stage is not None:
+        selection = Selection.model_validate(query.model_dump(include=set(Selection.model_fields)))
+        proposed = suggestions_by_stage(session, workspace_id=workspace_id, timezone=timezone, selection=selection)
+    for number, stage in enumerate(stages):
+        stage |= {
+            "scores": by_mention[number],
+            "declared_scores": by_sender[number],
+            "trend": changes[number],
+            "series": series[number],
+            "verbatims": said[number],
+            "suggestions": _suggestions_of(model, number, proposed),
+        }
+    answer = {
+        "model": {"id": model.id, "name": model.name},
+        "from": _moment(first, timezone),
+        "to": _moment(end, timezone),
+        "as_of": rfc3339(as_of),
+        "timezone": timezone,
+        "stages": stages,
+        "unassigned": {
+            "items": int(tally.items[-1].sum()),
+            "reasons": tally.reasons(),
+            "segments": int(tally.segments[-1].sum()),
+        },
+        "totals": totals,
+    }
+    if query.compare_to is not None and first is not None and end is not None:
+        answer["previous"] = _previous(frame, filtered, Windows(2 * first - end, first, end), model, timezone)
+    return answer
+
+
+def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Array:
+    """The rows of a mask in a period of days."""
+    if first is not None:
+        mask = mask & (frame.rows["day"] >= first)
+    if end is not None:
+        mask = mask & (frame.rows["day"] < end)
+    return mask
+
+
+def _changes(tally: Tally, dated: Array, windows: Windows | None) -> list[dict[str, Any] | None]:
+    """By column the change from one period to the next; null where there is nothing to compare."""
+    if windows is None:
+        return [None] * tally.groups
+    both = replace(tally, mask=_within(tally.frame, dated, windows.before, windows.end))
+    return [*trends(both, windows, sentiment_of_mood()[both.chosen("mood")])]
+
+
+def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
+    """By column, and last over all columns, the weeks of the selection."""
+    course = replace(tally, mask=tally.mask & dated)
+    *columns, _unassigned, whole = weekly(course, sentiment_of_mood()[course.chosen("mood")])
+    return [*columns, whole]
+
+
+def _suggestions_of(
+    model: JourneyModel, column: int, proposed: dict[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The best suggestions for a column, of the codebook stages that it covers."""
+    found = [
+        one
+        for stage, some in proposed.items()
+        for one in some
+        if model.column(stage, one.get("touchpoint")) == column
+    ]
+    return sorted(found, key=lambda one: -one["priority"])[:SUGGESTIONS_SHOWN]
+
+
+def _previous(
+    frame: Frame, filtered: Array, windows: Windows, model: JourneyModel, timezone: str
+) -> dict[str, Any]:
+    """The period before, equally long: items and net sentiment by column and over all."""
+    mask = _within(frame, filtered, windows.before, windows.first)
+    tally = Tally(frame, mask, columns_of(model), len(model.stages))
+    sentiment = estimates(tally.mean_of_mood(sentiment_of_mood()), low=-1, high=1, scale=100, digits=2)
+    return {
+        "from": _moment(windows.before, timezone),
+        "to": _moment(windows.first, timezone),
+        "stages": [
+            {"stage": column.name, "items": int(tally.items[number].sum()), "net_sentiment": sentiment[number]}
+            for number, column in enumerate(model.stages)
+        ],
+        "totals": {"items": int(tally.items.sum()), "net_sentiment": sentiment[-1]},
+    }
+
+
+def _moment(day: int | None, timezone: str) -> str | None:
+    return None if day is None else rfc3339(midnight(day, timezone))
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC as text."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,12 +1,10 @@
-"""What a map is asked for: a selection (service/selection.py) seen through a journey model."""
+"""What a map is asked for."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from service.selection import EPOCH, Selection, midnight
-
-__all__ = ["EPOCH", "MapQuery", "Selection", "midnight"]
+from service.selection import Selection
 
 
 class MapQuery(Selection):

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ from service.store.schema import RollupBlock
 Array = NDArray[Any]
 CACHE_BYTES = 256 * 2**20  # of all frames of a process; the one in use stays whatever its size
 FILTER_WORDS = ("channel", "source", "language", "declared_stage", "score_kind")
+BESIDE = (
+    *("segment_row", "segment_cell", "attribute_row", "attribute_word"),
+    *("pain_row", "pain_topic", "delight_row", "delight_topic"),
+)
 PAYLOADS_AT_ONCE = 200
 
 
@@ -88,14 +92,15 @@ def codes() -> Codes:
     return Codes({name: codebook().labels(name) for name in LABEL_FIELDS})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """Counted items in columns, one row an item, and their segments.
 
     `rows`: item_id, digest, day, dated, known, cluster (number of the respondent), response (number), place,
     mood, topic, cell, chars, value, score_value/_min/_max, and FILTER_WORDS as indices into `words` (-1: none).
     `segment_row`, `segment_cell`: a segment's item, and its labels. `attribute_row`, `attribute_word`: pairs
-    "<name>\\0<value>". `live` is False for rows that were taken back.
+    "<name>\\0<value>". `pain_row`, `pain_topic`: items that say something negative about a topic in a segment of
+    their own stage, once each; `delight_…` likewise positive. `live` is False for rows that were taken back.
     """
 
     rows: dict[str, Array]
@@ -104,6 +109,10 @@ class Frame:
     segment_cell: Array
     attribute_row: Array
     attribute_word: Array
+    pain_row: Array
+    pain_topic: Array
+    delight_row: Array
+    delight_topic: Array
     words: dict[str, dict[str, int]]
     clusters: int  # how many respondents have a number
     responses: int
@@ -114,8 +123,12 @@ class Frame:
     @property
     def nbytes(self) -> int:
         """Memory of the columns."""
-        parts = (*self.rows.values(), self.live, self.segment_row, self.segment_cell)
-        return sum(part.nbytes for part in (*parts, self.attribute_row, self.attribute_word))
+        return sum(part.nbytes for part in (*self.rows.values(), self.live, *(getattr(self, n) for n in BESIDE)))
+
+    @cached_property
+    def alone(self) -> Array:
+        """By respondent: whether only one row is theirs, so that nothing has to be summed up over them."""
+        return np.asarray(np.bincount(self.rows["cluster"][self.live], minlength=self.clusters) <= 1)
 
     def mask(self, *, first_day: int | None, end_day: int | None, filters: Mapping[str, Sequence[str]]) -> Array:
         """Which rows are live, of the period (first_day ≤ day < end_day) and pass every filter.
@@ -209,6 +222,31 @@ class _Columns:
     attribute_count: Array
     attribute_word: Array
 
+    def flat(self, first: int) -> dict[str, Array]:
+        """Everything as columns of a frame that has `first` rows before these."""
+        numbers = np.arange(first, first + len(self.segment_count), dtype=np.int32)
+        segment_row = np.repeat(numbers, self.segment_count)
+        found = {
+            **self.rows,
+            "segment_row": segment_row,
+            "segment_cell": self.segment_cell,
+            "attribute_row": np.repeat(numbers, self.attribute_count),
+            "attribute_word": self.attribute_word,
+        }
+        stage_size = codes().size("touchpoint") * codes().moods * codes().size("topic")
+        own_stage = (
+            self.segment_cell // stage_size == np.repeat(self.rows["cell"], self.segment_count) // stage_size
+        )
+        sentiment = self.segment_cell // codes().size("topic") % codes().size("sentiment")
+        for name, label in (("pain", "negative"), ("delight", "positive")):
+            chosen = own_stage & (sentiment == codes().labels["sentiment"].index(label))
+            pairs = np.unique(
+                segment_row[chosen].astype(np.int64) * 256 + self.segment_cell[chosen] % codes().size("topic")
+            )
+            found[f"{name}_row"] = (pairs >> 8).astype(np.int32)
+            found[f"{name}_topic"] = (pairs & 255).astype(np.uint8)
+        return found
+
 
 @dataclass(slots=True)
 class _State:
@@ -295,14 +333,12 @@ def _sorted(columns: _Columns) -> _Columns:
 
 def _frame(state: _State, live: Array) -> Frame:
     """The state as an unchangeable view."""
-    beside = ("segment_row", "segment_cell", "attribute_row", "attribute_word")
+    views = {name: column.view for name, column in state.columns.items()}
+    beside = {name: views.pop(name) for name in BESIDE}
     return Frame(
-        rows={name: column.view for name, column in state.columns.items() if name not in beside},
+        rows=views,
         live=live,
-        segment_row=state.columns["segment_row"].view,
-        segment_cell=state.columns["segment_cell"].view,
-        attribute_row=state.columns["attribute_row"].view,
-        attribute_word=state.columns["attribute_word"].view,
+        **beside,
         words={kind: dict(known) for kind, known in state.words.items()},
         clusters=len(state.clusters.keys),
         responses=len(state.responses.keys),
@@ -318,12 +354,7 @@ def _start(state: _State, blocks: Sequence[Block]) -> None:
         joined = take(joined, kept)
     state.words, state.clusters, state.responses = {}, _Numbers(), _Numbers()
     columns = _sorted(_columns_of(joined, state))
-    numbers = np.arange(len(joined), dtype=np.int32)
-    state.columns = {name: _Growing(np.ascontiguousarray(column)) for name, column in columns.rows.items()}
-    state.columns["segment_row"] = _Growing(np.repeat(numbers, columns.segment_count))
-    state.columns["segment_cell"] = _Growing(columns.segment_cell)
-    state.columns["attribute_row"] = _Growing(np.repeat(numbers, columns.attribute_count))
-    state.columns["attribute_word"] = _Growing(columns.attribute_word)
+    state.columns = {name: _Growing(np.ascontiguousarray(column)) for name, column in columns.flat(0).items()}
     state.frame = _frame(state, np.ones(len(joined), dtype=bool))
 
 
@@ -340,15 +371,7 @@ def _extend(state: _State, frame: Frame, blocks: Sequence[Block]) -> None:
         near = np.flatnonzero((frame.rows["item_id"] >= ids.min()) & (frame.rows["item_id"] <= ids.max()) & live)
         live[near[np.isin(frame.rows["digest"][near], digests)]] = False
     added = take(joined, kept[weights > 0])
-    columns = _columns_of(added, state)
-    numbers = np.arange(len(frame), len(frame) + len(added), dtype=np.int32)
-    more = {
-        **columns.rows,
-        "segment_row": np.repeat(numbers, columns.segment_count),
-        "segment_cell": columns.segment_cell,
-        "attribute_row": np.repeat(numbers, columns.attribute_count),
-        "attribute_word": columns.attribute_word,
-    }
+    more = _columns_of(added, state).flat(len(frame))
     for name, column in more.items():
         state.columns[name].append(column)
     state.frame = _frame(state, np.r_[live, np.ones(len(added), dtype=bool)])

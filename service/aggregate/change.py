@@ -1,0 +1,165 @@
+"""Which changes are more than noise: a period against the one before, and weekly series.
+
+The difference of two means and of two logarithms of counts is estimated with its variance over respondents (each
+respondent's summed influence on the difference, squared: K.-Y. Liang, S. Zeger, "Longitudinal data analysis using
+generalized linear models", Biometrika 73, 1986), so that people who speak in both periods are counted right.
+`significant` holds for all columns of a map together, at 5 % after S. Holm, "A simple sequentially rejective
+multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from service.aggregate.scores import Moments, moments
+from service.aggregate.tally import Tally
+from service.selection import EPOCH
+
+Array = NDArray[Any]
+LEVEL = 0.95
+MIN_ITEMS = 10  # in each period, below which no change is called significant
+TREND_WEEKS = 4  # without bounds: so many full weeks against as many before
+MAX_WEEKS = 105  # of a series
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Two equally long periods in days since 1970-01-01: [before, first) and [first, end)."""
+
+    before: int
+    first: int
+    end: int
+
+
+def windows_of(first: int | None, end: int | None, newest: int | None) -> Windows | None:
+    """The periods to compare: the asked one and its predecessor, or, without a beginning, the last full weeks.
+
+    `newest` is the day of the newest dated item; None where there is none.
+    """
+    if newest is None:
+        return None
+    if first is not None:
+        end = newest + 1 if end is None else end
+        return Windows(first - (end - first), first, end) if end > first else None
+    end = newest + 1 if end is None else min(end, newest + 1)
+    monday = week_of(end) * 7 - 3
+    return Windows(monday - 14 * TREND_WEEKS, monday - 7 * TREND_WEEKS, monday)
+
+
+def week_of(day: Any) -> Any:
+    """The number of the week (Monday to Sunday) of a day since 1970-01-01, which was a Thursday."""
+    return (day + 3) // 7
+
+
+def day_text(day: int) -> str:
+    """A day since 1970-01-01 as a date."""
+    return (EPOCH + timedelta(days=day)).isoformat()
+
+
+def trends(tally: Tally, windows: Windows, value: Array) -> list[dict[str, Any]]:
+    """Change of net sentiment and of the number of items by column, `tally` being of both periods and dated.
+
+    `value`: net sentiment of each chosen row, NaN without one.
+    """
+    current = tally.chosen("day") >= windows.first
+    said = ~np.isnan(value)
+    sentiment = _changes(
+        value[said], current[said], tally.column[said], tally.cluster[said], tally, of_mean=True, scale=100
+    )
+    ones = np.ones(len(current))
+    volume = _changes(ones, current, tally.column, tally.cluster, tally, of_mean=False, scale=1)
+    period = {
+        "from": day_text(windows.first),
+        "to": day_text(windows.end),
+        "previous_from": day_text(windows.before),
+        "previous_to": day_text(windows.first),
+    }
+    return [{"net_sentiment": s, "items": v, **period} for s, v in zip(sentiment, volume, strict=True)]
+
+
+def _changes(
+    value: Array, current: Array, group: Array, cluster: Array, tally: Tally, *, of_mean: bool, scale: float
+) -> list[dict[str, Any] | None]:
+    groups = tally.groups
+    halves = []
+    for chosen in (~current, current):
+        n = np.bincount(group[chosen], minlength=groups).astype(float)
+        halves.append((n, np.bincount(group[chosen], value[chosen], minlength=groups)))
+    (n0, total0), (n1, total1) = halves
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean0, mean1 = total0 / n0, total1 / n1
+        if of_mean:
+            change = mean1 - mean0
+            influence = np.where(current, (value - mean1[group]) / n1[group], -(value - mean0[group]) / n0[group])
+        else:
+            change = np.log(n1 / n0)
+            influence = np.where(current, 1 / n1[group], -1 / n0[group])
+    sums: Moments = moments(influence, group, cluster, groups=groups, alone=tally.frame.alone)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1))
+        freedom = np.maximum(sums.clusters - 1, 1)
+        chance = 2 * stdtr(freedom, -np.abs(change) / np.maximum(error, 1e-12))
+    usable = (n0 > 0) & (n1 > 0)
+    enough = usable & (n0 >= MIN_ITEMS) & (n1 >= MIN_ITEMS)
+    significant = holm(np.where(enough, chance, 1.0), among=np.flatnonzero(enough))
+    half = stdtrit(freedom, 0.5 + LEVEL / 2) * error
+    found: list[dict[str, Any] | None] = []
+    for g in range(groups):
+        if not usable[g]:
+            found.append(None)
+            continue
+        bounds = np.array([change[g], change[g] - half[g], change[g] + half[g]])
+        shown = np.clip(bounds, -2, 2) * scale if of_mean else np.expm1(np.minimum(bounds, 10))
+        answer = dict(zip(("change", "low", "high"), (round(float(x), 4) for x in shown), strict=True))
+        found.append({**answer, "significant": bool(significant[g]), "n": int(n1[g]), "previous_n": int(n0[g])})
+    return found
+
+
+def holm(chance: Array, *, among: Array, alpha: float = 1 - LEVEL) -> Array:
+    """Which of the tests at positions `among` hold together at `alpha`."""
+    held = np.zeros(len(chance), dtype=bool)
+    ordered = among[np.argsort(chance[among], kind="stable")]
+    for rank, place in enumerate(ordered):
+        if chance[place] > alpha / (len(ordered) - rank):
+            break
+        held[place] = True
+    return held
+
+
+def weekly(tally: Tally, value: Array) -> list[list[dict[str, Any]]]:
+    """Items and net sentiment of each week by column, `tally` being of dated items; the last list is of all."""
+    day = tally.chosen("day")
+    if not len(day):
+        return [[] for _ in range(tally.groups + 1)]
+    last = int(week_of(day.max()))
+    first = max(int(week_of(day.min())), last - MAX_WEEKS + 1)
+    weeks = last - first + 1
+    week = week_of(day).astype(np.int64) - first
+    kept = week >= 0
+    cell = tally.column[kept] * weeks + week[kept]
+    shape = (tally.groups, weeks)
+    items = np.bincount(cell, minlength=tally.groups * weeks).reshape(shape)
+    said = ~np.isnan(value[kept])
+    n = np.bincount(cell[said], minlength=tally.groups * weeks).reshape(shape)
+    total = np.bincount(cell[said], value[kept][said], minlength=tally.groups * weeks).reshape(shape)
+    inside = slice(0, tally.columns)
+    items = np.vstack([items, items[inside].sum(axis=0)])
+    n, total = np.vstack([n, n[inside].sum(axis=0)]), np.vstack([total, total[inside].sum(axis=0)])
+    mondays = [(date(1969, 12, 29) + timedelta(weeks=first + w)).isoformat() for w in range(weeks)]
+    return [
+        [
+            {
+                "week": mondays[w],
+                "items": int(items[g, w]),
+                "net_sentiment": round(100 * total[g, w] / n[g, w], 2) if n[g, w] else None,
+            }
+            for w in range(weeks)
+        ]
+        for g in range(len(items))
+    ]

@@ -1,0 +1,74 @@
+"""Scores of a map: over all of it, of those mentioning a column, and of the columns that senders declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.codebook import JourneyModel
+from service.aggregate.scores import KINDS, SHOWN, moments
+from service.aggregate.tally import Tally, mentions, scored_responses
+
+Array = NDArray[Any]
+Scores = dict[str, dict[str, Any] | None]
+
+
+def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Scores], dict[str, Any]]:
+    """By column of those mentioning it, by column as declared by the sender, and over the whole map.
+
+    Each is an estimate (CSAT with its `mean` beside) or null by kind; over the whole map there is one for
+    `everyone` and one for those `with_text`.
+    """
+    alone = tally.frame.alone
+    declared_column = _declared_columns(tally, model)
+    mentioned: Array | None = None
+    by_mention: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
+    by_sender: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
+    whole: list[Scores] = [dict.fromkeys(SHOWN) for _ in ("everyone", "with_text")]
+    for name, kind in KINDS.items():
+        scored = scored_responses(tally, name.removesuffix("_mean"), as_kind=name, declared_column=declared_column)
+        if scored is None:
+            continue
+        mentioned = mentions(tally) if mentioned is None else mentioned
+        who, where = np.nonzero(mentioned[scored.response])
+        of = moments(scored.value[who], where, scored.cluster[who], groups=tally.groups, alone=alone)
+        _put(by_mention, name, kind.answer(of))
+        of = moments(scored.value, scored.declared, scored.cluster, groups=tally.groups, alone=alone)
+        _put(by_sender, name, kind.answer(of))
+        texted = scored.with_text
+        value, cluster = (np.r_[all_of, all_of[texted]] for all_of in (scored.value, scored.cluster))
+        part = np.repeat([0, 1], [len(texted), int(texted.sum())])
+        _put(whole, name, kind.answer(moments(value, part, cluster, groups=2, alone=alone)))
+    everyone, with_text = whole
+    over_all = {
+        name: {"everyone": everyone[name], "with_text": with_text[name]} if everyone[name] else None
+        for name in SHOWN
+    }
+    return by_mention, by_sender, over_all
+
+
+def _put(columns: list[Scores], name: str, answers: list[dict[str, Any]]) -> None:
+    for column, answer in zip(columns, answers, strict=False):
+        if not answer["n"]:
+            continue
+        if name.endswith("_mean"):
+            beside = column[name.removesuffix("_mean")] or {}
+            beside["mean"] = answer["value"]
+        else:
+            column[name] = answer
+
+
+def _declared_columns(tally: Tally, model: JourneyModel) -> Array:
+    """The column of each word that senders declared as stage; the last entry is for none.
+
+    A word is a codebook stage or the name of a column.
+    """
+    named = {column.name.casefold(): number for number, column in enumerate(model.stages)}
+    found = []
+    for word in tally.frame.words["declared_stage"]:
+        covered = model.column(word.casefold(), None)
+        column = covered if covered is not None else named.get(word.casefold())
+        found.append(tally.columns if column is None else column)
+    return np.array([*found, tally.columns], dtype=np.int64)

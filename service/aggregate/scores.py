@@ -1,0 +1,176 @@
+"""Scores and net sentiment with their intervals over respondents.
+
+Formulas
+- Net sentiment: share of positive minus share of negative items, -100 to 100; mixed and neutral count as 0.
+- NPS: share of 9 and 10 minus share of 0 to 6 (F. Reichheld, "The one number you need to grow", Harvard Business
+  Review, December 2003), -100 to 100. Scales that do not end at 10 are stretched to 0–10 first.
+- CSAT: share of answers in the upper quarter of the scale in percent, which on five points are the top two boxes;
+  beside it the mean, stretched to 1–5.
+- CES: mean, stretched to 1–7, where 7 is the least effort ("made it easy", Dixon, Freeman, Toman, "Stop trying
+  to delight your customers", Harvard Business Review, July 2010, in the direction of the later CES 2.0).
+- Stars: mean, stretched to 1–5.
+- Interval: what one respondent says twice is not two independent facts, so the unit is the respondent. The mean is
+  the ratio of two respondent totals; its variance is m/(m-1) · Σ(S_c - r·N_c)²/N² over the m respondents
+  (W. G. Cochran, "Sampling Techniques", 3rd ed. 1977, ch. 6; L. Kish, "Survey Sampling", 1965, ch. 6).
+  With the mean y on its scale as a share of [0, 1] this gives an effective number of answers y(1-y)/variance (the
+  number of respondents where all agree), which goes into the score interval of E. B. Wilson (JASA 22, 1927) with
+  the t quantile of m-1 degrees of freedom: it never leaves the scale and holds for few respondents. With fewer
+  than two respondents the interval is the whole scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+Array = NDArray[Any]
+LEVEL = 0.95
+NPS_PROMOTER, NPS_DETRACTOR = 9.0, 6.0
+CSAT_BOX = 0.75  # of the scale
+TABLE_CELLS = 6_000_000  # of a respondents-by-groups table; larger ones are sorted instead
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over the respondents of each group, one entry a group: enough for a mean and its variance."""
+
+    n: Array  # items
+    total: Array  # of the value
+    clusters: Array  # respondents
+    squares: Array  # Σ S_c²
+    products: Array  # Σ S_c N_c
+    sizes: Array  # Σ N_c²
+
+    def __getitem__(self, groups: Any) -> Moments:
+        return Moments(*(getattr(self, name)[groups] for name in self.__slots__))
+
+
+def moments(value: Array, group: Array, cluster: Array, *, groups: int, alone: Array) -> Moments:
+    """Sum a value over respondents and groups; `alone[c]` tells that respondent c has one row at most."""
+    single = alone[cluster]
+    values, at = value[single], group[single]
+    n = np.bincount(at, minlength=groups).astype(np.float64)
+    total = np.bincount(at, values, minlength=groups)
+    squares = np.bincount(at, values * values, minlength=groups)
+    many = ~single
+    sums = respondent_sums(value[many], group[many], cluster[many], groups=groups)
+    counts = sums.counts.astype(np.float64)
+
+    def over(weights: Array) -> Array:
+        return np.bincount(sums.group, weights, minlength=groups)
+
+    return Moments(
+        n=n + over(counts),
+        total=total + over(sums.totals),
+        clusters=n + np.bincount(sums.group, minlength=groups),
+        squares=squares + over(sums.totals * sums.totals),
+        products=total + over(sums.totals * counts),
+        sizes=n + over(counts * counts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RespondentSums:
+    """One entry for each group and respondent with rows in it."""
+
+    group: Array
+    cluster: Array
+    counts: Array
+    totals: Array
+
+
+def respondent_sums(value: Array, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
+    """Count rows and add their values by group and respondent."""
+    key = cluster.astype(np.int64) * groups + group
+    size = (int(key.max()) + 1) if len(key) else 0
+    if size <= TABLE_CELLS and size <= 30 * len(key):
+        table = np.bincount(key, minlength=size)
+        at = np.flatnonzero(table)
+        return RespondentSums(at % groups, at // groups, table[at], np.bincount(key, value, minlength=size)[at])
+    if not len(key):
+        none = np.empty(0, np.int64)
+        return RespondentSums(none, none, none, np.empty(0))
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    at = ordered[starts]
+    counts = np.diff(np.r_[starts, len(key)])
+    return RespondentSums(at % groups, at // groups, counts, np.add.reduceat(value[order], starts))
+
+
+def estimates(
+    of: Moments, *, low: float, high: float, scale: float = 1.0, digits: int = 4
+) -> list[dict[str, Any]]:
+    """The mean of each group with its interval: {"value", "low", "high", "n", "respondents"}.
+
+    `low` and `high` bound the value; `scale` multiplies what is answered. Empty groups answer null.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = of.total / of.n
+        spread = of.squares - 2 * mean * of.products + mean**2 * of.sizes
+        variance = of.clusters / (of.clusters - 1) * np.maximum(spread, 0) / of.n**2 / (high - low) ** 2
+        y = np.clip((mean - low) / (high - low), 0, 1)
+        worth = np.where(variance > 1e-12, y * (1 - y) / variance, of.clusters)
+        worth = np.maximum(worth, 1e-9)
+        t2 = stdtrit(np.maximum(of.clusters - 1, 1), 0.5 + LEVEL / 2) ** 2
+        centre = (y + t2 / (2 * worth)) / (1 + t2 / worth)
+        half = np.sqrt(t2 * (y * (1 - y) / worth + t2 / (4 * worth**2))) / (1 + t2 / worth)
+    whole = of.clusters < 2
+    below = np.where(whole, 0.0, np.clip(np.minimum(centre - half, y), 0, 1))
+    above = np.where(whole, 1.0, np.clip(np.maximum(centre + half, y), 0, 1))
+    found = []
+    for g in range(len(of.n)):
+        n = int(of.n[g])
+        answer: dict[str, Any] = {
+            "value": None,
+            "low": None,
+            "high": None,
+            "n": n,
+            "respondents": int(of.clusters[g]),
+        }
+        if n:
+            shown = [mean[g], low + below[g] * (high - low), low + above[g] * (high - low)]
+            answer |= dict(
+                zip(("value", "low", "high"), (round(float(x) * scale, digits) for x in shown), strict=True)
+            )
+        found.append(answer)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreKind:
+    """How answers of one kind become a value, and the bounds of that value."""
+
+    low: float
+    high: float
+    scale: float  # of what is answered
+
+    def answer(self, of: Moments) -> list[dict[str, Any]]:
+        """The score of each group."""
+        return estimates(of, low=self.low, high=self.high, scale=self.scale, digits=2)
+
+
+KINDS: dict[str, ScoreKind] = {
+    "nps": ScoreKind(-1, 1, 100),
+    "csat": ScoreKind(0, 1, 100),
+    "csat_mean": ScoreKind(1, 5, 1),
+    "ces": ScoreKind(1, 7, 1),
+    "stars": ScoreKind(1, 5, 1),
+}
+SHOWN = ("nps", "csat", "ces", "stars")
+
+
+def score_values(kind: str, value: Array, scale_min: Array, scale_max: Array) -> Array:
+    """Answers on their own scales as the values that `KINDS[kind]` averages."""
+    share = (value - scale_min) / (scale_max - scale_min)
+    if kind == "nps":
+        ten = np.where(scale_max == 10, value, share * 10)
+        return np.asarray(np.where(ten >= NPS_PROMOTER, 1.0, np.where(ten <= NPS_DETRACTOR, -1.0, 0.0)))
+    if kind == "csat":
+        return np.asarray(share >= CSAT_BOX - 1e-9, dtype=np.float64)
+    bounds = KINDS[kind]
+    return np.asarray(bounds.low + share * (bounds.high - bounds.low))

@@ -1,0 +1,126 @@
+"""The customers' own words for a column of the map: a few recent, different ones of readable length."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from sqlalchemy import case, func, select
+from sqlmodel import Session, col
+
+from service.aggregate.tally import Pairs, Tally
+from service.store.rollup_frame import Frame
+from service.store.schema import FeedbackItem, Segment
+
+SHOWN = 3  # for each column and polarity
+CANDIDATES = 16  # newest items looked at for each
+MAX_CHARS = 400  # of one verbatim; longer ones are cut
+GOOD_CHARS = (40, 240)  # long enough to say something, short enough to be read at a glance
+SENTIMENTS = {"pain": "negative", "delight": "positive"}
+
+
+def newest_rows(frame: Frame, pairs: Pairs, columns: int, limit: int) -> list[list[int]]:
+    """The newest items of each column, newest first."""
+    chosen = []
+    for column in range(columns):
+        rows = pairs.row[pairs.column == column]
+        rank = frame.rows["day"][rows].astype(np.int64) << 32 | frame.rows["item_id"][rows] & 0xFFFFFFFF
+        if len(rows) > 4 * limit:  # an item stands once for each of its topics
+            newest = np.argpartition(rank, len(rows) - 4 * limit)[-4 * limit :]
+            rows, rank = rows[newest], rank[newest]
+        ordered = dict.fromkeys(rows[np.argsort(rank)[::-1]].tolist())
+        chosen.append(list(ordered)[:limit])
+    return chosen
+
+
+def verbatims_of(
+    session: Session, workspace_id: int, tally: Tally, pairs: dict[str, Pairs]
+) -> list[list[dict[str, Any]]]:
+    """Verbatims by column, painful ones first; one query for all."""
+    frame = tally.frame
+    wanted: dict[tuple[int, str], int] = {}  # (item, sentiment) to column
+    for name, sentiment in SENTIMENTS.items():
+        for column, rows in enumerate(newest_rows(frame, pairs[name], tally.columns, CANDIDATES)):
+            for item_id in frame.rows["item_id"][rows].tolist():
+                wanted[item_id, sentiment] = column
+    found: dict[tuple[int, str], list[Any]] = defaultdict(list)
+    for row in _segments(session, workspace_id, sorted({item_id for item_id, _ in wanted})):
+        place = wanted.get((row.item_id, row.sentiment))
+        if place is not None and (row.text or "").strip():
+            found[place, row.sentiment].append(row)
+    return [
+        [_public(row) for sentiment in SENTIMENTS.values() for row in _best(found[column, sentiment])]
+        for column in range(tally.columns)
+    ]
+
+
+def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[Any]:
+    if not item_ids:
+        return []
+    length = col(Segment.end) - col(Segment.start)
+    return list(
+        session.execute(
+            select(
+                col(Segment.item_id),
+                col(Segment.sentiment),
+                col(Segment.emotion),
+                col(Segment.topic),
+                col(Segment.start),
+                col(Segment.end),
+                # cut in the database: an item may be a hundred thousand characters long
+                func.substr(
+                    col(FeedbackItem.text),
+                    col(Segment.start) + 1,
+                    case((length > MAX_CHARS, MAX_CHARS + 1), else_=length),
+                ).label("text"),
+                col(FeedbackItem.respondent),
+                col(FeedbackItem.at),
+                col(FeedbackItem.occurred_at),
+                col(FeedbackItem.channel),
+            )
+            .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
+            .where(
+                col(Segment.workspace_id) == workspace_id,
+                col(FeedbackItem.workspace_id) == workspace_id,
+                col(Segment.item_id).in_(item_ids),
+                col(Segment.stage) == col(FeedbackItem.stage),
+                col(Segment.sentiment).in_(tuple(SENTIMENTS.values())),
+            )
+        ).all()
+    )
+
+
+def _best(rows: list[Any]) -> list[Any]:
+    """The newest of readable length, each of another person and saying something else."""
+    low, high = GOOD_CHARS
+    rows = sorted(rows, key=lambda row: (low <= len(row.text) <= high, row.at, row.item_id), reverse=True)
+    chosen: list[Any] = []
+    people: set[str] = set()
+    words: list[frozenset[str]] = []
+    for row in rows:
+        person = row.respondent or f"item {row.item_id}"
+        said = frozenset(row.text.casefold().split())
+        if person in people or any(2 * len(said & other) > len(said | other) for other in words):
+            continue
+        chosen.append(row)
+        people.add(person)
+        words.append(said)
+        if len(chosen) == SHOWN:
+            break
+    return chosen
+
+
+def _public(row: Any) -> dict[str, Any]:
+    text = row.text.strip()
+    return {
+        "feedback_id": str(row.item_id),
+        "text": text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1].rstrip() + "…",
+        "occurred_at": row.occurred_at.isoformat().replace("+00:00", "Z") if row.occurred_at else None,
+        "channel": row.channel,
+        "polarity": row.sentiment,
+        "emotion": row.emotion,
+        "topic": row.topic,
+        "start": row.start,
+        "end": row.end,
+    }
