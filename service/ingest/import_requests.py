@@ -1,0 +1,136 @@
+"""Imports as their uploaders see them: begun, asked about, changed, canceled."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session, select
+
+from service.errors import Conflict, NotFound
+from service.ingest.import_files import ImportOptions, Upload, checked_options, default_source, layout_of
+from service.settings import Settings
+from service.store import queue
+from service.store.columns import now
+from service.store.engine import Database
+from service.store.queue import Priority
+from service.store.schema import FileImport, Workspace
+
+OPEN_STATES = ("queued", "running")
+COPY_BYTES = 1024 * 1024
+
+
+def create_import(
+    session: Session, *, workspace_id: int, upload: Upload, options: ImportOptions, layout: dict[str, Any]
+) -> FileImport:
+    """Store an upload as an import, with the job that reads it (none while a question is open)."""
+    questions = layout["plan"]["questions"]
+    found = FileImport(
+        workspace_id=workspace_id,
+        filename=upload.filename,
+        path=upload.name,
+        size_bytes=upload.size_bytes,
+        sha256=upload.sha256,
+        source=options.source or default_source(options.filename or upload.filename),
+        channel=layout["plan"]["channel"],
+        options=options.model_dump(),
+        layout=layout,
+        state="needs_input" if questions else "queued",
+        questions=questions,
+    )
+    session.add(found)
+    session.flush()
+    if not questions:
+        _enqueue(session, found)
+    return found
+
+
+def _enqueue(session: Session, found: FileImport) -> None:
+    queue.enqueue(
+        session,
+        workspace_id=found.workspace_id,
+        kind="import",
+        payload={"import_id": found.id},
+        priority=Priority.READ_FILE,
+        dedupe_key=f"import:{found.id}",
+    )
+
+
+def import_path(
+    database: Database, settings: Settings, *, workspace_id: int, file: Path, options: Mapping[str, Any]
+) -> int:
+    """Import a file of this machine as `POST /v1/imports` does, and return the import's id.
+
+    `options` are those of the route; None counts as not given. Raises BadInput and FileRefused.
+    """
+    chosen = checked_options({name: value for name, value in options.items() if value is not None})
+    settings.imports_dir.mkdir(parents=True, exist_ok=True)
+    name, digest = f"{secrets.token_hex(16)}.upload", hashlib.sha256()
+    target = settings.imports_dir / name
+    try:
+        with file.open("rb") as source, target.open("wb") as copy:
+            while chunk := source.read(COPY_BYTES):
+                digest.update(chunk)
+                copy.write(chunk)
+        upload = Upload(name, file.name, target.stat().st_size, digest.hexdigest())
+        with database.read() as session:
+            workspace = session.get(Workspace, workspace_id)
+            timezone = workspace.timezone if workspace is not None else "UTC"
+        layout = layout_of(target, file.name, chosen, settings, timezone=timezone)
+        with database.write() as session:
+            found = create_import(session, workspace_id=workspace_id, upload=upload, options=chosen, layout=layout)
+            assert found.id is not None
+            return found.id
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def get_import(session: Session, *, workspace_id: int, import_id: int, lock: bool = False) -> FileImport:
+    """An import of this workspace; NotFound for any other. `lock` keeps it as it is until the commit."""
+    wanted = select(FileImport).where(FileImport.id == import_id, FileImport.workspace_id == workspace_id)
+    found = session.exec(wanted.with_for_update() if lock else wanted).first()
+    if found is None:
+        raise NotFound("This import does not exist.")
+    return found
+
+
+def ensure_unread(found: FileImport) -> None:
+    """Conflict once a row of the import is stored: what was read so cannot be read otherwise."""
+    if found.state not in ("needs_input", "queued") or found.rows_read:
+        raise Conflict(
+            "The mapping can be changed until the first row is stored; cancel this import and send again."
+        )
+
+
+def change_reading(
+    session: Session, *, workspace_id: int, import_id: int, options: ImportOptions, layout: dict[str, Any]
+) -> FileImport:
+    """Give an import that has not begun other options and the layout that follows from them."""
+    found = get_import(session, workspace_id=workspace_id, import_id=import_id, lock=True)
+    ensure_unread(found)
+    was_asked = found.state == "needs_input"
+    found.options, found.layout = options.model_dump(), layout
+    found.questions = layout["plan"]["questions"]
+    found.channel = layout["plan"]["channel"]
+    found.state = "needs_input" if found.questions else "queued"
+    session.add(found)
+    session.flush()
+    if was_asked and not found.questions:  # else its job is there already
+        _enqueue(session, found)
+    return found
+
+
+def cancel_import(session: Session, *, workspace_id: int, import_id: int) -> FileImport:
+    """Stop an import at its next slice; what is stored stays. Conflict where it has ended by itself."""
+    found = get_import(session, workspace_id=workspace_id, import_id=import_id, lock=True)
+    if found.state not in (*OPEN_STATES, "needs_input", "canceled"):
+        raise Conflict(f"This import has ended already: {found.state}.")
+    if found.state != "canceled":
+        found.state, found.finished_at = "canceled", now()
+        session.add(found)
+        session.flush()
+    return found
