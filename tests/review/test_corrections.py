@@ -160,9 +160,9 @@ def test_a_new_text_ends_a_correction(client: Any, work: Work, words: WordPipeli
     assert item["corrections"][0]["state"] == "lapsed"
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer", "word"),
-    [
+def test_bad_labels_are_named(client: Any, work: Work, words: WordPipeline) -> None:
+    item_id = tagged_item(work, client.workspace_id, "one opinion")
+    cases: list[tuple[Any, str, str]] = [
         ({"labels": {"stage": "buying"}}, "/labels/stage", "awareness, consideration"),
         ({"labels": {"stage": None}}, "/labels/stage", "awareness"),
         ({"labels": {"emotion2": "sadness"}}, "/labels/emotion2", "curiosity"),
@@ -175,17 +175,13 @@ def test_a_new_text_ends_a_correction(client: Any, work: Work, words: WordPipeli
         ({"labels": {"stage": "usage"}, "segment": {"start": 5}}, "/segment/end", "required"),
         ({"labels": "stage"}, "/labels", "object"),
         ({}, "/labels", "required"),
-    ],
-)
-def test_bad_labels_are_named(
-    client: Any, work: Work, words: WordPipeline, body: Any, pointer: str, word: str
-) -> None:
-    item_id = tagged_item(work, client.workspace_id, "one opinion")
-    answer = client.put(f"/v1/feedback/{item_id}/labels", json=body)
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == pointer
-    assert word in error["detail"]
+    ]
+    for body, pointer, word in cases:
+        answer = client.put(f"/v1/feedback/{item_id}/labels", json=body)
+        assert answer.status_code == 422, body
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == pointer, body
+        assert word in error["detail"], body
     assert client.get(f"/v1/feedback/{item_id}").json()["corrections"] == []
 
 

@@ -86,12 +86,12 @@ def test_filters_narrow_the_export(client: Any, work: Work, words: WordPipeline)
     assert client.get("/v1/feedback/export", params={"stage": "x"}).status_code == 422
 
 
-@pytest.mark.parametrize("form", ["parquet", "xlsx", ""])
-def test_other_formats_are_refused(client: Any, form: str) -> None:
-    answer = client.get("/v1/feedback/export", params={"format": form})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "/format"
-    assert ("parquet is not written yet" in answer.json()["detail"]) is (form == "parquet")
+def test_other_formats_are_refused(client: Any) -> None:
+    for form in ("parquet", "xlsx", ""):
+        answer = client.get("/v1/feedback/export", params={"format": form})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/format"
+        assert ("parquet is not written yet" in answer.json()["detail"]) is (form == "parquet")
 
 
 def test_it_is_read_in_pages(
