@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from service import errors
@@ -25,6 +26,12 @@ from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
 
+# of one web process, at once; `serve` refuses more
+MAX_REQUESTS = 500
+# A route's answer is checked in a thread while its transaction is still open. Were all threads taken by requests
+# that wait for the write lock (or a connection), the one that holds it would wait for a thread: nobody would get on.
+THREADS = 2 * MAX_REQUESTS
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app for these settings (default: from the environment). Nothing is built at import."""
@@ -32,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         app.state.database.dispose()
 
