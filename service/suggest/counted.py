@@ -2,51 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from sqlalchemy import select
-from sqlmodel import Session, col
+import numpy.typing as npt
+from sqlmodel import Session
 
 from nlp.codebook import Codebook
 from service.selection import Selection
-from service.store.rollup_blocks import FLAG_DATED, Block, concatenate, flat_positions, from_bytes, surviving, take
-from service.store.rollup_records import REASONS
-from service.store.schema import RollupBlock
-from service.suggest.pains import Counted, Ints
+from service.store import rollup_frame
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
-def load(
-    session: Session, *, workspace_id: int, timezone: str, codebook: Codebook, selection: Selection
-) -> Counted:
-    """The items of a workspace that fall into the selection; BadInput for a period that can't be counted."""
-    block = _block(session, workspace_id)
-    columns = block.columns
-    keep = _chosen(block, selection, timezone)
-    rows = np.flatnonzero(keep)
-    segments = flat_positions(columns["segment_count"], rows)
-    sizes = columns["segment_count"][rows].astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Items and their negative mentions in columns; labels are codebook positions.
 
-    def positions(name: str, values: Ints) -> Ints:
-        known = {label: place for place, label in enumerate(codebook.labels(name))}
-        # the last entry stands for index -1: nothing was said
-        return np.array([*(known.get(word, -1) for word in block.words[name]), -1], dtype=np.int64)[values]
+    Item columns have one entry per item, mention columns one per negative segment. `item_stage` is -1 for items
+    that stand in no column (unsure, not tagged …) or do not belong to the selection. `item_day` counts days since
+    1970-01-01 in the workspace's zone.
+    """
 
-    stage = positions("stage", columns["stage"][rows])
-    stage[columns["reason"][rows] != REASONS.index("")] = -1
-    labels = {
-        name: positions(name, columns[f"segment_{name}"][segments])
-        for name in ("stage", "topic", "emotion", "sentiment", "touchpoint")
-    }
-    # a label that has left the codebook can't be placed any more
-    placed = np.logical_and.reduce([found >= 0 for found in labels.values()])
+    item_id: Ints
+    item_stage: Ints
+    item_day: Ints
+    item_dated: Bools  # whether the sender gave the time
+    item_respondent: Ints  # equal numbers are one respondent; items without one have a number of their own
+    item_alone: Bools  # whether the respondent is known to have no other item
+    item_value: npt.NDArray[np.float64]  # money, NaN where unknown
+    mention_item: Ints  # position of the item in the item columns
+    mention_stage: Ints
+    mention_topic: Ints
+    mention_emotion: Ints
+    mention_touchpoint: Ints  # -1 where none is known
+
+
+def load(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> Counted:
+    """The items of a workspace that fall into the selection; BadInput for a period that can't be counted.
+
+    Labels are numbered as in the shipped codebook, which is the one that rollups go by.
+    """
+    first, end = selection.days(timezone)
+    frame = rollup_frame.load(session, workspace_id)
+    codes = rollup_frame.codes()
+    mask = frame.mask(first_day=first, end_day=end, filters=selection.filters())
+    touchpoints, topics, sentiments = (codes.size(name) for name in ("touchpoint", "topic", "sentiment"))
+
+    place = frame.rows["place"].astype(np.int64)
+    stage = np.where(mask & (place < codes.pairs), place // touchpoints, -1)
+    stage[stage >= len(codes.labels["stage"])] = -1  # a label that has left the codebook
+
+    negative = codes.labels["sentiment"].index("negative")
+    chosen = np.flatnonzero((frame.segment_cell // topics % sentiments == negative) & mask[frame.segment_row])
+    cell = frame.segment_cell[chosen].astype(np.int64)
+    mention_place, mood, topic = cell // topics // codes.moods, cell // topics % codes.moods, cell % topics
+    mention_stage, touchpoint, emotion = (
+        mention_place // touchpoints,
+        mention_place % touchpoints,
+        mood // sentiments,
+    )
+    known = (mention_place < codes.pairs) & (mention_stage < len(codes.labels["stage"]))
+    known &= (topic < len(codes.labels["topic"])) & (emotion < len(codes.labels["emotion"]))
+    touchpoint[touchpoint == touchpoints - 1] = -1
     return Counted(
-        item_id=columns["item_id"][rows],
+        item_id=frame.rows["item_id"],
         item_stage=stage,
-        item_day=columns["day"][rows].astype(np.int64),
-        item_dated=(columns["flags"][rows] & FLAG_DATED) > 0,
-        item_respondent=columns["respondent"][rows].astype(np.uint64).view(np.int64),
-        item_value=columns["value"][rows],
-        segment_item=np.repeat(np.arange(len(rows)), sizes)[placed],
-        **{f"segment_{name}": found[placed] for name, found in labels.items()},
+        item_day=frame.rows["day"],
+        item_dated=frame.rows["dated"],
+        item_respondent=frame.rows["cluster"],
+        item_alone=frame.alone[frame.rows["cluster"]],
+        item_value=frame.rows["value"],
+        mention_item=frame.segment_row[chosen][known],
+        mention_stage=mention_stage[known],
+        mention_topic=topic[known],
+        mention_emotion=emotion[known],
+        mention_touchpoint=touchpoint[known],
     )
 
 
@@ -55,36 +87,3 @@ def items_by_stage(counted: Counted, codebook: Codebook) -> dict[str, int]:
     stages = codebook.labels("stage")
     found = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
     return dict(zip(stages, found.tolist(), strict=True))
-
-
-def _block(session: Session, workspace_id: int) -> Block:
-    payloads = session.execute(
-        select(col(RollupBlock.payload))
-        .where(col(RollupBlock.workspace_id) == workspace_id)
-        .order_by(col(RollupBlock.id))
-    ).scalars()
-    joined = concatenate([from_bytes(payload) for payload in payloads])
-    kept = surviving(joined.columns["digest"], joined.columns["weight"])
-    return take(joined, kept[joined.columns["weight"][kept] > 0])
-
-
-def _chosen(block: Block, selection: Selection, timezone: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    first, end = selection.days(timezone)
-    keep = np.ones(len(block), dtype=np.bool_)
-    if first is not None:
-        keep &= block.columns["day"] >= first
-    if end is not None:
-        keep &= block.columns["day"] < end
-    for kind, values in selection.filters().items():
-        if kind.startswith("attr."):
-            name = kind.removeprefix("attr.")
-            wanted = {f"{name}\0{value}" for value in values}
-            hits = np.array([*(word in wanted for word in block.words["attribute"]), False])
-            owner = np.repeat(np.arange(len(block)), block.columns["attribute_count"].astype(np.int64))
-            found = np.zeros(len(block), dtype=np.bool_)
-            found[owner[hits[block.columns["attribute"]]]] = True
-            keep &= found
-        else:
-            hits = np.array([*(word in values for word in block.words[kind]), False])
-            keep &= hits[block.columns[kind]]
-    return keep

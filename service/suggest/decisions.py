@@ -39,14 +39,13 @@ STEPS: dict[DecisionName, tuple[Status, frozenset[Status]]] = {
 }
 # a change of the map: these decisions make up its history
 MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
-NEEDS: dict[DecisionName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
+DECISIONS_NEEDING: dict[DecisionName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
 
 
 def _utc(moment: datetime) -> datetime:
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if not 1990 <= moment.year <= 2200:
+    if not 1990 <= moment.year <= 2200:  # before the zone: at the calendar's ends it can't be applied
         raise ValueError("the year must lie between 1990 and 2200")
-    return moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _said(text: str) -> str:
@@ -178,7 +177,7 @@ def _state(suggestion: Suggestion, status: str) -> dict[str, Any]:
 
 
 def _check(body: DecisionBody) -> None:
-    needed = NEEDS.get(body.decision)
+    needed = DECISIONS_NEEDING.get(body.decision)
     if needed is not None and getattr(body, needed) is None:
         detail = f"«{body.decision}» needs «{needed}»."
         raise BadInput(detail, errors=[FieldError(f"/{needed}", "missing", detail)])

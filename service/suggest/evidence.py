@@ -58,7 +58,7 @@ def evidence_of(
     session: Session, *, workspace_id: int, pains: Sequence[Pain], codebook: Codebook, limit: int = VERBATIMS
 ) -> dict[Key, list[Verbatim]]:
     """The best verbatims of each pain, best first, by stage and topic; two queries for any number of pains."""
-    wanted = {(pain.stage, pain.topic): pain.item_ids[:CANDIDATES].tolist() for pain in pains}
+    wanted = {(pain.stage, pain.topic): pain.newest(CANDIDATES) for pain in pains}
     found = _candidates(session, workspace_id, wanted)
     background = Counter(word for group in found.values() for one in group for word in one.words)
     everything = sum(len(group) for group in found.values())

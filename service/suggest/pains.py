@@ -11,36 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from nlp.codebook import Codebook
 from service.intervals import Interval, effective_n_of_sums, share_interval
 from service.suggest.change import Trend, Windows, trends
+from service.suggest.counted import Counted, Ints
 from service.suggest.priority import FLOOR
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The items of one question (workspace, period, filters) in columns; labels are codebook positions.
-
-    Item columns have one entry per item, segment columns one per segment. `item_stage` is -1 for items in no
-    column (unsure, not tagged …). `item_day` counts days since 1970-01-01 in the workspace's zone.
-    """
-
-    item_id: Ints
-    item_stage: Ints
-    item_day: Ints
-    item_dated: npt.NDArray[np.bool_]  # whether the sender gave the time
-    item_respondent: Ints  # equal numbers are one respondent; items without one have a number of their own
-    item_value: npt.NDArray[np.float64]  # money, NaN where unknown
-    segment_item: Ints  # position of the item in the item columns
-    segment_stage: Ints
-    segment_topic: Ints
-    segment_emotion: Ints
-    segment_sentiment: Ints
-    segment_touchpoint: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,59 +33,63 @@ class Pain:
     severity: float
     value: float | None  # money behind the items with the pain, None where none is known
     mentions: int  # negative segments, those in items of other columns included
-    touchpoint: str  # where most of it happened
+    touchpoint: str | None  # where most of it happened
     trend: Trend
     first_day: int  # since 1970-01-01, of the oldest item with the pain
     last_day: int
-    item_ids: Ints = field(repr=False, compare=False)  # items with the pain, newest first
+    item_ids: Ints = field(repr=False, compare=False)  # items with the pain
+    item_days: Ints = field(repr=False, compare=False)  # and their days
+
+    def newest(self, limit: int) -> list[int]:
+        """The ids of the newest items with the pain, newest first."""
+        order = np.lexsort((self.item_ids, self.item_days))[::-1]
+        found: list[int] = self.item_ids[order[:limit]].tolist()
+        return found
 
 
 def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pain]:
-    """Every pain of the columns, by stage and topic label; linear in items and segments."""
+    """Every pain of the columns, by stage and topic label; linear in items and mentions."""
     stages, topics, touchpoints = (codebook.labels(name) for name in ("stage", "topic", "touchpoint"))
-    valence = np.array([entry.valence for entry in codebook.emotions])
     cells = len(stages) * len(topics)
-
-    cell = counted.segment_stage * len(topics) + counted.segment_topic
-    bad = counted.segment_sentiment == codebook.labels("sentiment").index("negative")
-    mentions = np.bincount(cell[bad], minlength=cells)
-    inside = np.flatnonzero(bad & (counted.item_stage[counted.segment_item] == counted.segment_stage))
+    mention_cell = counted.mention_stage * len(topics) + counted.mention_topic
+    mentions = np.bincount(mention_cell, minlength=cells)
+    inside = np.flatnonzero(counted.item_stage[counted.mention_item] == counted.mention_stage)
     if not len(inside):
         return {}
-    touched = np.zeros((cells, len(touchpoints)), dtype=np.int64)
-    np.add.at(touched, (cell[inside], counted.segment_touchpoint[inside]), 1)
+    where = counted.mention_touchpoint[inside]
+    touched = np.bincount(
+        mention_cell[inside][where >= 0] * len(touchpoints) + where[where >= 0],
+        minlength=cells * len(touchpoints),
+    ).reshape(cells, len(touchpoints))
 
-    # one row per item and cell, with the worst emotion of its segments there
-    pair = counted.segment_item[inside] * cells + cell[inside]
+    # one row per item and cell, with the worst emotion of its mentions there
+    valence = np.array([entry.valence for entry in codebook.emotions])
+    pair = counted.mention_item[inside].astype(np.int64) * cells + mention_cell[inside]
     order = np.argsort(pair, kind="stable")
-    pairs, starts = np.unique(pair[order], return_index=True)
-    harm = np.maximum(FLOOR, -valence[counted.segment_emotion[inside]])[order]
+    ordered = pair[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    harm = np.maximum(FLOOR, -valence[counted.mention_emotion[inside]])[order]
     worst = np.maximum.reduceat(harm, starts)
-    pair_item, pair_cell = pairs // cells, pairs % cells
+    pair_item, pair_cell = ordered[starts] // cells, ordered[starts] % cells
 
-    clusters = _Clusters(counted.item_stage, counted.item_respondent, len(stages))
+    clusters = _Clusters(counted, len(stages))
     windows = Windows(counted.item_day, counted.item_dated, counted.item_stage, len(stages))
-    by_cell = np.argsort(pair_cell, kind="stable")
+    by_cell = np.argsort(pair_cell.astype(np.int16), kind="stable")
     codes, begins = np.unique(pair_cell[by_cell], return_index=True)
     groups = np.split(by_cell, begins[1:])
+    worth, windowed = [], []
+    for code, rows in zip(codes.tolist(), groups, strict=True):
+        stage, items = code // len(topics), pair_item[rows]
+        effective, people = clusters.worth(stage, items)
+        worth.append((effective, people))
+        windowed.append(windows.counts(stage, items, effective / clusters.items[stage]))
 
-    worth = [
-        clusters.effective_n(code // len(topics), pair_item[rows])
-        for code, rows in zip(codes.tolist(), groups, strict=True)
-    ]
-    totals = clusters.items
-    changes = trends(
-        [
-            windows.counts(code // len(topics), pair_item[rows], one / totals[code // len(topics)])
-            for code, rows, one in zip(codes.tolist(), groups, worth, strict=True)
-        ]
-    )
     found = {}
-    for code, rows, effective, trend in zip(codes.tolist(), groups, worth, changes, strict=True):
-        items = pair_item[rows]
-        n = int(totals[code // len(topics)])
-        values = counted.item_value[items]
-        days = counted.item_day[items]
+    for code, rows, (effective, people), trend in zip(
+        codes.tolist(), groups, worth, trends(windowed), strict=True
+    ):
+        items, n = pair_item[rows], int(clusters.items[code // len(topics)])
+        values, days = counted.item_value[items], counted.item_day[items]
         pain = Pain(
             stage=stages[code // len(topics)],
             topic=topics[code % len(topics)],
@@ -117,44 +97,53 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
             n=n,
             share=share_interval(len(items) / n, effective),
             effective_n=effective,
-            respondents=len(np.unique(counted.item_respondent[items])),
+            respondents=people,
             severity=float(worst[rows].mean()),
             value=None if np.isnan(values).all() else float(np.nansum(values)),
             mentions=int(mentions[code]),
-            touchpoint=touchpoints[int(touched[code].argmax())],
+            touchpoint=touchpoints[int(touched[code].argmax())] if touched[code].any() else None,
             trend=trend,
             first_day=int(days.min()),
             last_day=int(days.max()),
-            item_ids=counted.item_id[items[np.argsort(days, kind="stable")[::-1]]],
+            item_ids=counted.item_id[items],
+            item_days=days,
         )
         found[pain.stage, pain.topic] = pain
     return found
 
 
 class _Clusters:
-    """Respondents with their items, per stage: what a share over items is worth when some people repeat."""
+    """Respondents with their items, per stage: what a share over items is worth when some people repeat.
 
-    def __init__(self, stage: Ints, respondent: Ints, stages: int) -> None:
+    Those who are known to have one item only need no summing up; the others are grouped by stage and person.
+    """
+
+    def __init__(self, counted: Counted, stages: int) -> None:
+        stage = counted.item_stage
         placed = stage >= 0
-        _, self._person = np.unique(respondent, return_inverse=True)
-        self._people = int(self._person.max()) + 1 if len(respondent) else 0
+        self._person = counted.item_respondent.astype(np.int64)
+        self._alone = counted.item_alone
+        self._people = int(self._person.max()) + 1 if len(stage) else 1
         self.items = np.bincount(stage[placed], minlength=stages)
-        # one row per stage and person who speaks there
-        keys, sizes = np.unique(stage[placed] * self._people + self._person[placed], return_counts=True)
+        several = placed & ~self._alone
+        keys, sizes = np.unique(stage[several] * self._people + self._person[several], return_counts=True)
         self._keys, self._sizes = keys, sizes.astype(np.float64)
-        key_stage = keys // max(1, self._people)
-        self._clusters = np.bincount(key_stage, minlength=stages)
-        self._squares = np.bincount(key_stage, weights=self._sizes**2, minlength=stages)
+        single = self.items - np.bincount(stage[several], minlength=stages)
+        self._clusters = single + np.bincount(keys // self._people, minlength=stages)
+        self._squares = single + np.bincount(keys // self._people, weights=self._sizes**2, minlength=stages)
 
-    def effective_n(self, stage: int, items: Ints) -> float:
-        """What the stage's items are worth for the share of those at these positions."""
-        people, hits = np.unique(self._person[items], return_counts=True)
+    def worth(self, stage: int, items: Ints) -> tuple[float, int]:
+        """What the stage's items are worth for the share of these (by position), and how many people they are."""
+        several = items[~self._alone[items]]
+        single = len(items) - len(several)
+        people, hits = np.unique(self._person[several], return_counts=True)
         sizes = self._sizes[np.searchsorted(self._keys, stage * self._people + people)]
-        return effective_n_of_sums(
+        effective = effective_n_of_sums(
             clusters=int(self._clusters[stage]),
             total=float(self.items[stage]),
-            hits=float(hits.sum()),
-            hits_squared=float((hits.astype(np.float64) ** 2).sum()),
-            hits_by_size=float((hits * sizes).sum()),
+            hits=float(len(items)),
+            hits_squared=single + float((hits.astype(np.float64) ** 2).sum()),
+            hits_by_size=single + float((hits * sizes).sum()),
             sizes_squared=float(self._squares[stage]),
         )
+        return effective, single + len(people)

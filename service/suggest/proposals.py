@@ -84,11 +84,7 @@ def proposals(
     """
     playbook = playbook or shipped_playbook()
     columns = counted.load(
-        session,
-        workspace_id=workspace_id,
-        timezone=timezone,
-        codebook=codebook,
-        selection=selection or Selection(),
+        session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection()
     )
     pains = find_pains(columns, codebook)
     sizes = counted.items_by_stage(columns, codebook)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from sqlmodel import Session
 
-from nlp.codebook import Codebook, JourneyModel, load_codebook
+from nlp.codebook import JourneyModel
 from service.errors import BadInput, FieldError, NotFound
 from service.paging import encode_cursor
 from service.selection import Selection
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.journey_models import journey_model
+from service.store.rollup_frame import codebook
 from service.suggest import decisions
 from service.suggest.evidence import evidence_of
 from service.suggest.proposals import Proposal, key_of, proposals
@@ -33,12 +33,6 @@ class SuggestionQuery:
     selection: Selection = field(default_factory=Selection)
     model: str = "7-stage"
     status: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=1)
-def codebook() -> Codebook:
-    """The shipped codebook, read once per process."""
-    return load_codebook()
 
 
 def suggestions(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import Session
 
 from service.store import rollups
 from service.store.engine import Database
@@ -46,6 +48,7 @@ def add(database: Database) -> AddItem:
         respondent: str | None = None,
         confidence: float = 0.9,
         segments: list[tuple[int, int, dict[str, str]]] | None = None,
+        session: Session | None = None,
         **item: Any,
     ) -> int:
         made[0] += 1
@@ -76,7 +79,7 @@ def add(database: Database) -> AddItem:
         }
         row = FeedbackItem(**(values | labels | item))
         parts = segments or [(0, len(text), {})]
-        with database.write() as session:
+        with nullcontext(session) if session is not None else database.write() as session:
             session.add(row)
             session.flush()
             assert row.id is not None
@@ -122,22 +125,32 @@ def add(database: Database) -> AddItem:
 
 
 @pytest.fixture
-def shop(add: AddItem, workspace_id: int) -> int:
+def shop(add: AddItem, workspace_id: int, database: Database) -> int:
     """A workspace with a large pain in the checkout, a smaller one in support, an anecdote, and praise."""
-    for day in range(12):
-        add(workspace_id, day=day)
-        add(workspace_id, stage="purchase", topic="general", sentiment="positive", emotion="joy", day=day)
-    for day in range(5):
-        add(
-            workspace_id,
-            stage="support",
-            topic="responsiveness",
-            touchpoint="customer_support",
-            emotion="anger",
-            day=day,
-        )
-    for day in range(10):
-        add(workspace_id, stage="support", topic="staff", sentiment="positive", emotion="gratitude", day=day)
-    for day in range(2):
-        add(workspace_id, stage="delivery", topic="delivery", touchpoint="delivery", day=day)
+    with database.write() as session:
+        for day in range(12):
+            add(workspace_id, day=day, session=session)
+            add(workspace_id, topic="general", sentiment="positive", emotion="joy", day=day, session=session)
+        for day in range(5):
+            add(
+                workspace_id,
+                stage="support",
+                topic="responsiveness",
+                touchpoint="customer_support",
+                emotion="anger",
+                day=day,
+                session=session,
+            )
+        for day in range(10):
+            add(
+                workspace_id,
+                stage="support",
+                topic="staff",
+                sentiment="positive",
+                emotion="gratitude",
+                day=day,
+                session=session,
+            )
+        for day in range(2):
+            add(workspace_id, stage="delivery", topic="delivery", day=day, session=session)
     return workspace_id

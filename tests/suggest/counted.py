@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nlp.codebook import load_codebook
-from service.suggest.pains import Counted
+from service.suggest.counted import Counted
 
 CODEBOOK = load_codebook()
 
@@ -45,24 +46,29 @@ def columns(items: Sequence[Item]) -> Counted:
     def position(name: str, label: str) -> int:
         return CODEBOOK.labels(name).index(label)
 
-    segments = [(row, item, one) for row, item in enumerate(items) for one in item.segments]
+    mentions = [
+        (row, item, one) for row, item in enumerate(items) for one in item.segments if one[2] == "negative"
+    ]
 
     def ints(values: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array(values, dtype=np.int64)
 
+    respondents = [
+        1_000_000 + row if item.respondent is None else item.respondent for row, item in enumerate(items)
+    ]
+    times = Counter(respondents)
     return Counted(
         item_id=ints(list(range(1, len(items) + 1))),
         item_stage=ints([-1 if item.stage is None else position("stage", item.stage) for item in items]),
         item_day=ints([item.day for item in items]),
         item_dated=np.array([item.dated for item in items], dtype=np.bool_),
-        item_respondent=ints(
-            [1_000_000 + row if item.respondent is None else item.respondent for row, item in enumerate(items)]
-        ),
+        item_respondent=ints(respondents),
+        # of those with one item some are not known to be alone
+        item_alone=np.array([times[one] == 1 and one % 3 > 0 for one in respondents], dtype=np.bool_),
         item_value=np.array([item.value for item in items], dtype=np.float64),
-        segment_item=ints([row for row, _, _ in segments]),
-        segment_stage=ints([position("stage", one[0]) for _, _, one in segments]),
-        segment_topic=ints([position("topic", one[1]) for _, _, one in segments]),
-        segment_sentiment=ints([position("sentiment", one[2]) for _, _, one in segments]),
-        segment_emotion=ints([position("emotion", one[3]) for _, _, one in segments]),
-        segment_touchpoint=ints([position("touchpoint", item.touchpoint) for _, item, _ in segments]),
+        mention_item=ints([row for row, _, _ in mentions]),
+        mention_stage=ints([position("stage", one[0]) for _, _, one in mentions]),
+        mention_topic=ints([position("topic", one[1]) for _, _, one in mentions]),
+        mention_emotion=ints([position("emotion", one[3]) for _, _, one in mentions]),
+        mention_touchpoint=ints([position("touchpoint", item.touchpoint) for _, item, _ in mentions]),
     )

@@ -68,7 +68,7 @@ def test_touchpoint_is_where_most_of_it_happened() -> None:
 
 def test_items_are_newest_first() -> None:
     found = find_pains(columns([hurt(day=1), hurt(day=3), hurt(day=2)]), CODEBOOK)
-    assert found["purchase", "ease_of_use"].item_ids.tolist() == [2, 3, 1]
+    assert found["purchase", "ease_of_use"].newest(5) == [2, 3, 1]
 
 
 def weeks(rates: list[float], per_week: int = 50, **more: object) -> list[Item]:
