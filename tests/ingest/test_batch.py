@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
 
 from service import auth
 from service.app import create_app
 from service.settings import Settings
 from service.store.engine import Database
-from service.store.schema import FeedbackItem, Job
+from service.store.schema import Job
+from tests.ingest.rows import stored
 
 ADDRESS = "/v1/feedback/batch"
 NDJSON = {"content-type": "application/x-ndjson"}
-
-
-def stored(database: Database, model: Any = FeedbackItem) -> int:
-    with database.read() as session:
-        return session.execute(select(func.count()).select_from(model)).scalar_one()
 
 
 def counts(answer: Any) -> dict[str, int]:

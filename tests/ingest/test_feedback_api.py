@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from service.store.engine import Database
 from service.store.schema import FeedbackItem, Job
+from tests.ingest.rows import stored
 
 ITEM = {
     "text": "Checkout was easy but my parcel came a week late.",
@@ -32,11 +33,6 @@ ITEM = {
     "value": None,
     "attributes": {"plan": "pro", "country": "DE", "persona": "returning shopper"},
 }
-
-
-def stored(database: Database, model: Any = FeedbackItem) -> int:
-    with database.read() as session:
-        return session.execute(select(func.count()).select_from(model)).scalar_one()
 
 
 def test_the_contracts_example_is_accepted_then_a_duplicate_then_updated(client: Any, database: Database) -> None:

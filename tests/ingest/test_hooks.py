@@ -10,12 +10,13 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from service.ingest import deliver
 from service.ingest.senders import SENDERS
 from service.store.engine import Database
 from service.store.schema import Delivery, FeedbackItem, Job
+from tests.ingest.rows import stored
 
 SECRET = "whsec_H88Xnvcy4tZtqj1S4LQMtexwFurze6b/38//YTwT3hs="
 DATA = {"id": "fb_1", "rating": 2, "text": "The export never ends."}
@@ -46,11 +47,6 @@ def endpoint(client: Any) -> dict[str, Any]:
         json={"sender": "standard-webhooks", "name": "App", "source": "app", "secrets": [SECRET]},
     ).json()
     return made | {"path": made["url"].removeprefix("http://localhost:8000")}
-
-
-def stored(database: Database, model: Any = FeedbackItem) -> int:
-    with database.read() as session:
-        return session.execute(select(func.count()).select_from(model)).scalar_one()
 
 
 def deliveries(database: Database) -> list[Delivery]:

@@ -49,8 +49,11 @@ class Inbox:
         return [outcome.status for outcome in self.take(*items, **more)]
 
     def rows(self, model: Any = FeedbackItem) -> list[Any]:
+        query = select(model).order_by(model.id)
+        if model is Job:
+            query = query.where(Job.kind == "classify")  # type: ignore[arg-type]
         with self.database.read() as session:
-            return list(session.execute(select(model).order_by(model.id)).scalars())
+            return list(session.execute(query).scalars())
 
     def only(self) -> FeedbackItem:
         (found,) = self.rows()
