@@ -101,10 +101,7 @@ def load(folder: Path, codebook: Codebook) -> Artifact:
         manifest=manifest,
         features=Features(names, idf),
         heads=Heads(manifest.labels, weights, bias),
-        calibration={
-            field: FieldCalibration(float(entry["scale"]), tuple(entry["shift"]))
-            for field, entry in settings["calibration"].items()
-        },
+        calibration={field: FieldCalibration(float(scale)) for field, scale in settings["scales"].items()},
         thresholds=Thresholds(**settings["thresholds"]),
     )
 

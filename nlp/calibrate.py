@@ -1,8 +1,8 @@
 """From scores to probabilities that mean what they say.
 
-Vector scaling with one temperature per field: p = softmax(scale · score + shift), fitted on predictions for
-texts that the heads had not seen (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2).
-The fitting is in `training`; here is only its use.
+Temperature scaling per field: p = softmax(scale · score), fitted on predictions for texts that the heads had
+not seen (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2). It does not change which
+label is best. The fitting is in `training`; here is only its use.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,11 @@ class FieldCalibration:
     """How one field's scores become probabilities."""
 
     scale: float
-    shift: tuple[float, ...]
-    """One per label, in codebook order."""
+    """The inverse of the temperature: below one the scores were too sure of themselves."""
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Probabilities:
-        """softmax(scale · scores + shift), row by row."""
-        return softmax(self.scale * scores.astype(np.float64) + np.array(self.shift))
+        """softmax(scale · scores), row by row."""
+        return softmax(self.scale * scores.astype(np.float64))
 
 
 Calibration = Mapping[str, FieldCalibration]

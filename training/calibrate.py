@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 
 from nlp.analysis import FIELDS
 from nlp.calibrate import Calibration, FieldCalibration, softmax
@@ -70,10 +70,11 @@ def _segment_rows(corpus: Corpus, features: Features, items: npt.NDArray[np.int6
 def fit_calibration(
     corpus: Corpus, codebook: Codebook, recipe: Recipe, known: HeldOutScores, elsewhere: HeldOutScores
 ) -> dict[str, FieldCalibration]:
-    """Per field the temperature and label shifts with the least penalised log loss on held-out texts.
+    """Per field the temperature with the least log loss on held-out texts.
 
     `known` are predictions from folds, `elsewhere` those for sources left out. A deployed model meets texts of
-    both kinds, so both count, by `source_out_share`.
+    both kinds, so both count, by `source_out_share`. Shifts per label (vector scaling) were tried: they follow
+    the label shares of the gold set, lowered macro-F1 by up to 0.06 and made the shares of labels worse.
     """
     share = recipe.source_out_share
     weights = np.concatenate([np.full(len(known.items), 1 - share), np.full(len(elsewhere.items), share)])
@@ -81,40 +82,27 @@ def fit_calibration(
     for field in FIELDS:
         order = codebook.labels(field)
         truth = np.array([order.index(label) for label in corpus.labels(field)])
-        result[field] = _fit_field(
+        result[field] = fit_scale(
             np.concatenate([known.whole[field], elsewhere.whole[field]]),
             np.concatenate([truth[known.items], truth[elsewhere.items]]),
             weights,
-            recipe.shift_penalty,
         )
     return result
 
 
-def _fit_field(
-    scores: npt.NDArray[np.float64],
-    truth: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    penalty: float,
+def fit_scale(
+    scores: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
 ) -> FieldCalibration:
-    rows, labels = scores.shape
-    target = np.zeros((rows, labels))
-    target[np.arange(rows), truth] = 1.0
-    weights = weights / weights.sum()
+    """The scale with the least weighted log loss; `truth` is the index of the right label of each row."""
+    right = np.arange(len(truth)), truth
 
-    def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        scale, shift = np.exp(parameters[0]), parameters[1:]
-        chances = softmax(scale * scores + shift)
-        value = -(weights * np.log(np.maximum(chances[np.arange(rows), truth], 1e-12))).sum()
-        error = weights[:, None] * (chances - target)
-        pull = penalty / rows
-        gradient = np.concatenate([[scale * (error * scores).sum()], error.sum(axis=0) + 2 * pull * shift])
-        return float(value + pull * (shift**2).sum()), gradient
+    def loss(log_scale: float) -> float:
+        chances = softmax(np.exp(log_scale) * scores)[right]
+        return float(-(weights * np.log(np.maximum(chances, 1e-12))).sum() / weights.sum())
 
-    best = minimize(loss, np.zeros(labels + 1), jac=True, method="L-BFGS-B")
+    best = minimize_scalar(loss, bounds=(-3.0, 4.0), method="bounded")
     # rounded, so that the last bits of another machine's arithmetic do not make another artifact
-    return FieldCalibration(
-        scale=round(float(np.exp(best.x[0])), 4), shift=tuple(round(float(s), 4) for s in best.x[1:])
-    )
+    return FieldCalibration(scale=round(float(np.exp(best.x)), 3))
 
 
 def fit_thresholds(

@@ -96,9 +96,7 @@ def publish(ready: Artifact, reports: Sequence[Report], corpus: Corpus, recipe: 
 
 def _settings(calibration: Calibration, thresholds: Thresholds) -> str:
     settings = {
-        "calibration": {
-            field: {"scale": entry.scale, "shift": list(entry.shift)} for field, entry in calibration.items()
-        },
+        "scales": {field: entry.scale for field, entry in calibration.items()},
         "thresholds": asdict(thresholds),
     }
     return json.dumps(settings, indent=1) + "\n"

@@ -32,7 +32,6 @@ class Recipe:
     regularisation: float
     balance: float
     source_out_share: float
-    shift_penalty: float
     unsure_share: float
     second_from: float
     whole_shares: tuple[float, ...]
@@ -56,7 +55,6 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         regularisation=raw["heads"]["regularisation"],
         balance=raw["heads"]["balance"],
         source_out_share=raw["calibration"]["source_out_share"],
-        shift_penalty=raw["calibration"]["shift_penalty"],
         unsure_share=raw["decision"]["unsure_share"],
         second_from=raw["decision"]["second_from"],
         whole_shares=tuple(raw["decision"]["whole_shares"]),
