@@ -53,10 +53,10 @@ def test_one_delivery_is_shown_raw_beside_parsed(client: Any, path: str) -> None
     assert client.get(f"/v1/deliveries/{binary['id']}").json()["body_base64"] == "//4="
 
 
-@pytest.mark.parametrize("bad", ["0", "999", "x", "-1", "1.5", "9" * 30, "9" * 5000, "%00", "²"])
-def test_ids_that_are_none_are_not_found(client: Any, bad: str) -> None:
-    assert client.get(f"/v1/deliveries/{bad}").status_code == 404
-    assert client.post(f"/v1/deliveries/{bad}/replay").status_code == 404
+def test_ids_that_are_none_are_not_found(client: Any) -> None:
+    for bad in ("0", "999", "x", "-1", "1.5", "9" * 30, "9" * 5000, "%00", "²"):
+        assert client.get(f"/v1/deliveries/{bad}").status_code == 404
+        assert client.post(f"/v1/deliveries/{bad}/replay").status_code == 404
 
 
 def test_another_workspace_sees_nothing(client: Any, client_of: Any, path: str) -> None:
