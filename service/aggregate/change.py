@@ -9,8 +9,8 @@ multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from service.aggregate.scores import Moments, moments
-from service.aggregate.tally import Tally
 from service.selection import EPOCH
 
 Array = NDArray[Any]
@@ -35,6 +34,18 @@ class Windows:
     before: int
     first: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Dated items in time: one entry an item."""
+
+    day: Array  # since 1970-01-01
+    group: Array  # what it is counted under, below `groups`
+    cluster: Array  # respondent
+    value: Array  # net sentiment, NaN without one
+    groups: int
+    alone: Array  # by respondent: no other item in the workspace
 
 
 def windows_of(first: int | None, end: int | None, newest: int | None) -> Windows | None:
@@ -62,18 +73,13 @@ def day_text(day: int) -> str:
     return (EPOCH + timedelta(days=day)).isoformat()
 
 
-def trends(tally: Tally, windows: Windows, value: Array) -> list[dict[str, Any]]:
-    """Change of net sentiment and of the number of items by column, `tally` being of both periods and dated.
-
-    `value`: net sentiment of each chosen row, NaN without one.
-    """
-    current = tally.chosen("day") >= windows.first
-    said = ~np.isnan(value)
-    sentiment = _changes(
-        value[said], current[said], tally.column[said], tally.cluster[said], tally, of_mean=True, scale=100
-    )
-    ones = np.ones(len(current))
-    volume = _changes(ones, current, tally.column, tally.cluster, tally, of_mean=False, scale=1)
+def trends(course: Course, windows: Windows) -> list[dict[str, Any]]:
+    """Change of net sentiment and of the number of items by group; `course` holds both periods and no more."""
+    current = course.day >= windows.first
+    said = ~np.isnan(course.value)
+    spoken = replace(course, group=course.group[said], cluster=course.cluster[said], value=course.value[said])
+    sentiment = _changes(spoken, current[said], of_mean=True, scale=100)
+    volume = _changes(replace(course, value=np.ones(len(current))), current, of_mean=False, scale=1)
     period = {
         "from": day_text(windows.first),
         "to": day_text(windows.end),
@@ -83,10 +89,8 @@ def trends(tally: Tally, windows: Windows, value: Array) -> list[dict[str, Any]]
     return [{"net_sentiment": s, "items": v, **period} for s, v in zip(sentiment, volume, strict=True)]
 
 
-def _changes(
-    value: Array, current: Array, group: Array, cluster: Array, tally: Tally, *, of_mean: bool, scale: float
-) -> list[dict[str, Any] | None]:
-    groups = tally.groups
+def _changes(course: Course, current: Array, *, of_mean: bool, scale: float) -> list[dict[str, Any] | None]:
+    groups, group, value = course.groups, course.group, course.value
     halves = []
     for chosen in (~current, current):
         n = np.bincount(group[chosen], minlength=groups).astype(float)
@@ -100,7 +104,7 @@ def _changes(
         else:
             change = np.log(n1 / n0)
             influence = np.where(current, 1 / n1[group], -1 / n0[group])
-    sums: Moments = moments(influence, group, cluster, groups=groups, alone=tally.frame.alone)
+    sums: Moments = moments(influence, group, course.cluster, groups=groups, alone=course.alone)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1))
         freedom = np.maximum(sums.clusters - 1, 1)
@@ -132,34 +136,63 @@ def holm(chance: Array, *, among: Array, alpha: float = 1 - LEVEL) -> Array:
     return held
 
 
-def weekly(tally: Tally, value: Array) -> list[list[dict[str, Any]]]:
-    """Items and net sentiment of each week by column, `tally` being of dated items; the last list is of all."""
-    day = tally.chosen("day")
-    if not len(day):
-        return [[] for _ in range(tally.groups + 1)]
-    last = int(week_of(day.max()))
-    first = max(int(week_of(day.min())), last - MAX_WEEKS + 1)
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """Items by group and week."""
+
+    first: int  # number of the first week, see week_of
+    week: Array  # of each entry of the course; below 0 where it is older than the first week
+    items: Array  # (groups, weeks)
+    said: Array  # with a sentiment
+    total: Array  # of net sentiment
+
+    @property
+    def mondays(self) -> list[str]:
+        """The day on which each week begins."""
+        return [day_text((self.first + week) * 7 - 3) for week in range(self.items.shape[1])]
+
+
+def weekly(course: Course) -> Weeks | None:
+    """The weeks from the first to the last item, the last MAX_WEEKS at most; None without items."""
+    if not len(course.day):
+        return None
+    last = int(week_of(course.day.max()))
+    first = max(int(week_of(course.day.min())), last - MAX_WEEKS + 1)
     weeks = last - first + 1
-    week = week_of(day).astype(np.int64) - first
-    kept = week >= 0
-    cell = tally.column[kept] * weeks + week[kept]
-    shape = (tally.groups, weeks)
-    items = np.bincount(cell, minlength=tally.groups * weeks).reshape(shape)
-    said = ~np.isnan(value[kept])
-    n = np.bincount(cell[said], minlength=tally.groups * weeks).reshape(shape)
-    total = np.bincount(cell[said], value[kept][said], minlength=tally.groups * weeks).reshape(shape)
-    inside = slice(0, tally.columns)
-    items = np.vstack([items, items[inside].sum(axis=0)])
-    n, total = np.vstack([n, n[inside].sum(axis=0)]), np.vstack([total, total[inside].sum(axis=0)])
-    mondays = [(date(1969, 12, 29) + timedelta(weeks=first + w)).isoformat() for w in range(weeks)]
+    week = week_of(course.day).astype(np.int64) - first
+    shape, size = (course.groups, weeks), course.groups * weeks
+    cell = course.group * weeks + week
+    if week.min() < 0:
+        cell = cell[week >= 0]
+        value = course.value[week >= 0]
+    else:
+        value = course.value
+    said = ~np.isnan(value)
+    return Weeks(
+        first,
+        week,
+        np.bincount(cell, minlength=size).reshape(shape),
+        np.bincount(cell[said], minlength=size).reshape(shape),
+        np.bincount(cell[said], value[said], minlength=size).reshape(shape),
+    )
+
+
+def weekly_means(weeks: Weeks | None, groups: int) -> list[list[dict[str, Any]]]:
+    """Items and net sentiment of each week by group, without intervals."""
+    if weeks is None:
+        return [[] for _ in range(groups)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.round(100 * weeks.total / weeks.said, 2)
     return [
         [
-            {
-                "week": mondays[w],
-                "items": int(items[g, w]),
-                "net_sentiment": round(100 * total[g, w] / n[g, w], 2) if n[g, w] else None,
-            }
-            for w in range(weeks)
+            {"week": monday, "items": items, "net_sentiment": net if said else None}
+            for monday, items, said, net in zip(
+                weeks.mondays,
+                weeks.items[group].tolist(),
+                weeks.said[group].tolist(),
+                mean[group].tolist(),
+                strict=True,
+            )
         ]
-        for g in range(len(items))
+        for group in range(groups)
     ]

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
 from nlp.codebook import JourneyModel
-from service.aggregate.change import Windows, trends, weekly, windows_of
+from service.aggregate.change import Course, Windows, trends, weekly, weekly_means, windows_of
 from service.aggregate.columns import counted_columns
 from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
@@ -132,14 +133,27 @@ def _changes(tally: Tally, dated: Array, windows: Windows | None) -> list[dict[s
     if windows is None:
         return [None] * tally.groups
     both = replace(tally, mask=_within(tally.frame, dated, windows.before, windows.end))
-    return [*trends(both, windows, sentiment_of_mood()[both.chosen("mood")])]
+    return [*trends(_course(both), windows)]
 
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
     """By column, and last over all columns, the weeks of the selection."""
-    course = replace(tally, mask=tally.mask & dated)
-    *columns, _unassigned, whole = weekly(course, sentiment_of_mood()[course.chosen("mood")])
-    return [*columns, whole]
+    weeks = weekly(_course(replace(tally, mask=tally.mask & dated)))
+    if weeks is not None:  # in place of the items in no column, the sum of all columns
+        for counts in (weeks.items, weeks.said, weeks.total):
+            counts[-1] = counts[:-1].sum(axis=0)
+    return weekly_means(weeks, tally.groups)
+
+
+def _course(tally: Tally) -> Course:
+    return Course(
+        day=tally.chosen("day"),
+        group=tally.column.astype(np.int64),
+        cluster=tally.cluster,
+        value=sentiment_of_mood()[tally.chosen("mood")],
+        groups=tally.groups,
+        alone=tally.frame.alone,
+    )
 
 
 def _suggestions_of(

@@ -1,0 +1,98 @@
+"""Weekly series of every label of a field, with intervals, and which changes are more than noise."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlmodel import Session
+
+from service.aggregate.change import Course, trends, weekly, windows_of
+from service.aggregate.scores import estimates, moments
+from service.aggregate.tally import sentiment_of_mood
+from service.selection import Selection
+from service.store.rollup_frame import Frame, codes, load
+
+Array = NDArray[Any]
+By = Literal["stage", "emotion", "sentiment", "topic", "touchpoint"]
+FIELDS: tuple[str, ...] = get_args(By)
+
+
+def label_numbers(frame: Frame, mask: Array, by: str) -> Array:
+    """The label of a field of each chosen item that stands in a column of the codebook; others have none."""
+    place, mood = (frame.rows[name][mask].astype(np.int64) for name in ("place", "mood"))
+    found = {
+        "stage": place // codes().size("touchpoint"),
+        "touchpoint": place % codes().size("touchpoint"),
+        "emotion": mood // codes().size("sentiment"),
+        "sentiment": mood % codes().size("sentiment"),
+        "topic": frame.rows["topic"][mask].astype(np.int64),
+    }[by]
+    return np.where(place < codes().pairs, found, len(codes().labels[by]))
+
+
+def weekly_trends(
+    session: Session, *, workspace_id: int, timezone: str, selection: Selection, by: By
+) -> dict[str, Any]:
+    """Dated items by label and week: {"by", "every", "data": [{"label", "items", "trend", "series"}]}.
+
+    Each week of a series has its items, their share of the week's items, and net sentiment as an estimate. The
+    trend compares periods as the journey map does; labels without items are left out.
+    """
+    first, end = selection.days(timezone)
+    frame = load(session, workspace_id)
+    dated = frame.mask(first_day=None, end_day=None, filters=selection.filters()) & frame.rows["dated"]
+    newest = int(frame.rows["day"][dated].max()) if dated.any() else None
+    day = frame.rows["day"]
+    inside = (
+        dated & (day >= (first if first is not None else -(2**31))) & (day < (end if end is not None else 2**31))
+    )
+    course = _course(frame, inside, by)
+    windows = windows_of(first, end, newest)
+    changes: list[dict[str, Any] | None] = [None] * course.groups
+    if windows is not None:
+        changes = [*trends(_course(frame, dated & (day >= windows.before) & (day < windows.end), by), windows)]
+    series = _series(course)
+    counts = np.bincount(course.group, minlength=course.groups).tolist()
+    data = [
+        {"label": label, "items": counts[number], "trend": changes[number], "series": series[number]}
+        for number, label in enumerate(codes().labels[by])
+        if counts[number]
+    ]
+    return {"by": by, "every": "week", "data": data}
+
+
+def _course(frame: Frame, mask: Array, by: str) -> Course:
+    return Course(
+        day=frame.rows["day"][mask],
+        group=label_numbers(frame, mask, by),
+        cluster=frame.rows["cluster"][mask],
+        value=sentiment_of_mood()[frame.rows["mood"][mask]],
+        groups=codes().size(by),
+        alone=frame.alone,
+    )
+
+
+def _series(course: Course) -> list[list[dict[str, Any]]]:
+    weeks = weekly(course)
+    if weeks is None:
+        return [[] for _ in range(course.groups)]
+    count = weeks.items.shape[1]
+    kept = (weeks.week >= 0) & ~np.isnan(course.value)
+    cell = course.group[kept] * count + weeks.week[kept]
+    of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count, alone=course.alone)
+    net = estimates(of, low=-1, high=1, scale=100, digits=2)
+    whole = np.maximum(weeks.items.sum(axis=0), 1)
+    return [
+        [
+            {
+                "week": monday,
+                "items": int(weeks.items[group, week]),
+                "share": round(float(weeks.items[group, week] / whole[week]), 4),
+                "net_sentiment": net[group * count + week],
+            }
+            for week, monday in enumerate(weeks.mondays)
+        ]
+        for group in range(course.groups)
+    ]
