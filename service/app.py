@@ -29,7 +29,7 @@ from service.suggest.api import router as suggest
 # of one web process, at once; `serve` refuses more
 MAX_REQUESTS = 500
 # A route's answer is checked in a thread while its transaction is still open. Were all threads taken by requests
-# that wait for the write lock (or a connection), the one that holds it would wait for a thread: nobody would get on.
+# that wait for the write lock (or a connection), its holder would wait for a thread, and nobody would get on.
 THREADS = 2 * MAX_REQUESTS
 
 
