@@ -73,6 +73,10 @@ class SegmentView(BaseModel):
 class FollowUp(BaseModel):
     """Whether someone answered the customer."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"state": "answered", "owner": "ann", "note": "called back"}}
+    )
+
     state: str
     owner: str | None
     note: str | None
