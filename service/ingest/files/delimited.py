@@ -116,10 +116,9 @@ class DelimitedTable:
         self.packing = text.file.packing
         self.encoding: str | None = text.encoding
         self.encoding_sure = text.sure
-        self._stream = text.open()
-        sample = self._stream.read(SAMPLE_CHARS)
+        with text.open() as stream:
+            sample = stream.read(SAMPLE_CHARS)
         whole = len(sample) < SAMPLE_CHARS
-        self._stream.close()
         first, found = _LINE_END.split(sample, maxsplit=1)[0], None
         told = _SEP_LINE.match(first)
         if told:
@@ -132,9 +131,12 @@ class DelimitedTable:
             self._stream.readline()
         self._lines = _Lines(self._stream)
         self._reader = self._new_reader(self._lines)
-        header = self._header()
-        self.columns = unique_names(header)
-        check_columns(self.columns)
+        try:
+            self.columns = unique_names(self._header())
+            check_columns(self.columns)
+        except BaseException:
+            self.close()
+            raise
 
     def _new_reader(self, lines: Iterator[str], **changes: object) -> Iterator[list[str]]:
         options: dict[str, object] = {"delimiter": self.delimiter or NO_DELIMITER, "strict": True} | changes
@@ -188,6 +190,10 @@ class DelimitedTable:
 
     def _checked(self, number: int, cells: list[str], record: Sequence[str]) -> Row | RowError:
         """The row, or why it can't be taken."""
+        if len(record) == 1 and len(cells) == len(self.columns):  # nearly all rows: no need to look closer
+            line = record[0]
+            if len(line) <= MAX_CELL_CHARS and "\x00" not in line and BROKEN not in line:
+                return Row(number, cells)
         if any("\x00" in line for line in record):
             return RowError(number, "nul_byte", "The row holds NUL bytes, which are no text.", cells)
         if any(BROKEN in line for line in record):

@@ -22,13 +22,17 @@ from service.ingest.files.table import (
 from service.ingest.files.text import BROKEN, TextOfFile
 from service.ingest.files.unpack import STREAM_ERRORS, UnpackedTooLarge
 
-WINDOW_CHARS = 1024 * 1024
+WINDOW_CHARS = 128 * 1024  # small: the decoder counts lines from the window's start for every fault it reports
 SAMPLE_RECORDS = 200
 MAX_DEPTH = 20
+LIST_NAMES = frozenset(
+    ("responses", "data", "reviews", "events", "items", "results", "records", "feedback", "tickets", "rows")
+)
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_EMPTY = re.compile(r"\[\s*\]")
 _RECORDS = re.compile(r"\[\s*\{")
-_SKIPPED = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_SKIPPED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 
 
 class BrokenJson(Exception):
@@ -167,7 +171,15 @@ class RecordsTable:
         self.encoding_sure = text.sure
         self._array_key = array_key
         self._stream = text.open()
-        self.columns: list[str] = []
+        try:
+            self.columns = self._first_names()
+        finally:
+            self._stream.close()
+        self._known = set(self.columns)
+        self._stream = text.open()
+
+    def _first_names(self) -> list[str]:
+        """The keys of the first records, in their order; FileRefused where there are none."""
         names: dict[str, None] = {}
         found = 0
         first_error: RowError | None = None
@@ -182,14 +194,11 @@ class RecordsTable:
             found += 1
             if found >= SAMPLE_RECORDS:
                 break
-        self._stream.close()
-        if not found:
-            if first_error is not None:
-                raise FileRefused(first_error.code, first_error.detail)
-            raise FileRefused("no_rows", "The file holds no records.")
-        self.columns = list(names)
-        self._known = set(self.columns)
-        self._stream = text.open()
+        if found:
+            return list(names)
+        if first_error is not None:
+            raise FileRefused(first_error.code, first_error.detail)
+        raise FileRefused("no_rows", "The file holds no records.")
 
     @property
     def read_fraction(self) -> float:
@@ -352,9 +361,11 @@ def _skip_value(window: _Window) -> bool:
 def lists_in(text: TextOfFile) -> list[str]:
     """Which names of a document's outermost object hold lists of objects.
 
-    Looks as far as the first list that is longer than one record may be.
+    Looks as far as the first list that is longer than one record may be. An empty list counts where it has a name
+    that lists of records have, and no other list is there.
     """
     found: list[str] = []
+    empty: list[str] = []
     with text.open() as stream:
         window = _Window(stream)
         if window.peek() != "{":
@@ -366,7 +377,9 @@ def lists_in(text: TextOfFile) -> list[str]:
                     pass
                 if _RECORDS.match(window.text, window.at):
                     found.append(key)
+                elif _EMPTY.match(window.text, window.at) and key.lower() in LIST_NAMES:
+                    empty.append(key)
                 _skip_value(window)
         except BrokenJson:
             pass  # reading the rows will say where
-    return found
+    return found or empty

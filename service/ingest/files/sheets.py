@@ -377,11 +377,20 @@ class SheetTable:
         assert self._book is not None
         found = _Rows(self._book)
         with self._book.archive.open(part) as stream:
-            for read in _parse(stream, found.start, found.end, found.text):
-                self._read_bytes = read
-                yield from found.done
+            chunks = _parse(stream, found.start, found.end, found.text)
+            while True:
+                broken: Exception | None = None
+                try:
+                    self._read_bytes = next(chunks, -1)
+                except (_BrokenXml, zipfile.BadZipFile, EOFError) as error:
+                    broken = error
+                yield from found.done  # those before the damage, too
                 found.done.clear()
-        yield from found.done
+                if broken is not None:
+                    raise broken
+                if self._read_bytes < 0:
+                    self._read_bytes = self._book.archive.getinfo(part).file_size
+                    return
 
     @property
     def read_fraction(self) -> float:
