@@ -7,11 +7,12 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from service.errors import BadInput, FieldError, field_errors
 
 EPOCH = date(1970, 1, 1)
+_MOMENT = TypeAdapter(datetime)
 
 
 class Selection(BaseModel):
@@ -28,6 +29,13 @@ class Selection(BaseModel):
     source: list[str] = Field(default_factory=list)
     language: list[str] = Field(default_factory=list)
     attributes: dict[str, list[str]] = Field(default_factory=dict)
+
+    @field_validator("from_", "to", mode="before")
+    @classmethod
+    def _date_or_moment(cls, value: object) -> object:
+        # "2026-01-05T00:00:00Z" would be taken for a date, but is the start of that day in one zone only
+        is_moment = isinstance(value, str) and len(value) > len("2026-01-05")
+        return _MOMENT.validate_python(value) if is_moment else value
 
     def filters(self) -> dict[str, list[str]]:
         """The filters by the kind of term that the rollups hold; empty ones left out."""

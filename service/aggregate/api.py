@@ -1,3 +1,175 @@
-from fastapi import APIRouter
+"""The map, its trends and journey models over HTTP."""
 
-router = APIRouter()
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.aggregate.answers import JourneyMapAnswer, TrendsAnswer, WorkspaceAnswer
+from service.aggregate.journey import journey_map
+from service.aggregate.journey_models import (
+    JourneyModelAnswer,
+    JourneyModelBody,
+    JourneyModelList,
+    create_model,
+    list_models,
+    replace_model,
+)
+from service.aggregate.query import MapQuery
+from service.aggregate.trends import By, weekly_trends
+from service.dependencies import Admin, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
+from service.errors import BadInput, FieldError
+from service.selection import SelectionQuery
+from service.store import rollups
+from service.store.schema import AuditEvent
+
+router = APIRouter(tags=["map"])
+
+EXAMPLE_MODEL: dict[str, Any] = {
+    "name": "Our three steps",
+    "stages": [
+        {"name": "Before buying", "codebook_stages": ["awareness", "consideration", "decision"]},
+        {"name": "Buying", "codebook_stages": ["purchase"]},
+        {
+            "name": "Living with it",
+            "codebook_stages": ["delivery", "onboarding", "usage", "support", "loyalty", "churn", "advocacy"],
+        },
+    ],
+}
+
+
+def _json(answer: dict[str, Any]) -> Response:
+    # built by us field by field; a second pass through the answer's model would cost more than the counting
+    return Response(orjson.dumps(answer), media_type="application/json")
+
+
+@router.get("/v1/journey-map", response_model=JourneyMapAnswer, summary="The living journey map")
+def read_map(
+    request: Request,
+    caller: Reader,
+    session: ReadDb,
+    selection: SelectionQuery,
+    model: Annotated[str, Query(description="Journey model.", examples=["7-stage"])] = "7-stage",
+    compare_to: Annotated[
+        Literal["previous"] | None, Query(description="Adds the equally long period before `from`.")
+    ] = None,
+) -> Response:
+    """Each item of the period in exactly one stage of the model, or in `unassigned` with its reason.
+
+    `from` and `to` are days of the workspace's time zone; without them, all time. `attr.<name>=<value>` keeps
+    items with this attribute; a filter that is repeated widens. Every number has its n and 95 % interval over
+    respondents. Callers who may not read verbatims get the numbers alone.
+    """
+    query = MapQuery.model_validate({**selection.model_dump(), "model": model, "compare_to": compare_to})
+    return _json(
+        journey_map(
+            session,
+            workspace_id=caller.workspace_id,
+            timezone=caller.timezone,
+            query=query,
+            verbatims=caller.may("verbatims"),
+            # stages do not know each other: the app says where suggestions come from
+            suggestions_by_stage=getattr(request.app.state, "suggestions_by_stage", None),
+        )
+    )
+
+
+@router.get("/v1/trends", response_model=TrendsAnswer, summary="Weekly series and which changes are real")
+def read_trends(
+    caller: Reader,
+    session: ReadDb,
+    selection: SelectionQuery,
+    by: Annotated[By, Query(description="Labels of this field.", examples=["topic"])] = "stage",
+) -> Response:
+    """Items, their share and net sentiment of each label and week, for items whose time the sender gave.
+
+    `trend` compares the period with the one before, or, without `from`, the last four full weeks with the four
+    before; `significant` holds for all labels together.
+    """
+    return _json(
+        weekly_trends(
+            session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection, by=by
+        )
+    )
+
+
+@router.get("/v1/journey-models", response_model=JourneyModelList, summary="Journey models")
+def read_models(caller: Reader, session: ReadDb) -> dict[str, Any]:
+    """The built-in projections of the codebook's stages, then the workspace's own."""
+    return {"data": list_models(session, caller.workspace_id), "next": None}
+
+
+@router.post(
+    "/v1/journey-models",
+    status_code=201,
+    response_model=JourneyModelAnswer,
+    summary="Create a journey model",
+    openapi_extra=json_body(JourneyModelBody, EXAMPLE_MODEL),
+)
+def add_model(caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
+    """A projection of one's own: stages in order with the codebook stages they cover; nothing is tagged again.
+
+    A codebook stage stands in one column, or in several with different touchpoints. Items of stages that no column
+    covers are `unassigned` with the reason `none`; the answer lists them in `uncovered`.
+    """
+    parsed = parse_body(JourneyModelBody, body)
+    made = create_model(session, workspace_id=caller.workspace_id, body=parsed)
+    _audit(session, caller.workspace_id, caller.actor, "journey_model.create", made["id"])
+    return made
+
+
+@router.put(
+    "/v1/journey-models/{id}",
+    response_model=JourneyModelAnswer,
+    summary="Replace a journey model",
+    openapi_extra=json_body(JourneyModelBody, EXAMPLE_MODEL),
+)
+def put_model(id: str, caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
+    """Name and stages of one of the workspace's own models; its id stays."""
+    parsed = parse_body(JourneyModelBody, body)
+    made = replace_model(session, workspace_id=caller.workspace_id, model_id=id, body=parsed)
+    _audit(session, caller.workspace_id, caller.actor, "journey_model.replace", id)
+    return made
+
+
+class WorkspaceBody(BaseModel):
+    """What can be changed of a workspace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timezone: str = Field(max_length=64, examples=["Europe/Berlin"], description="IANA name.")
+
+
+@router.get("/v1/workspace", response_model=WorkspaceAnswer, tags=["workspace"], summary="The caller's workspace")
+def read_workspace(caller: Reader) -> dict[str, str]:
+    """Name and time zone."""
+    return {"name": caller.workspace, "timezone": caller.timezone}
+
+
+@router.put(
+    "/v1/workspace",
+    response_model=WorkspaceAnswer,
+    tags=["workspace"],
+    summary="Change the time zone",
+    openapi_extra=json_body(WorkspaceBody, {"timezone": "Europe/Berlin"}),
+)
+def put_workspace(caller: Admin, session: Db, body: JsonBody) -> dict[str, str]:
+    """Days of the map are days of this zone; everything is counted anew before the answer."""
+    timezone = parse_body(WorkspaceBody, body).timezone
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        detail = "no time zone of this name; send an IANA name such as Europe/Berlin"
+        raise BadInput(f"/timezone: {detail}", errors=[FieldError("/timezone", "unknown_zone", detail)]) from error
+    if timezone != caller.timezone:
+        rollups.change_timezone(session, caller.workspace_id, timezone)
+        _audit(session, caller.workspace_id, caller.actor, "workspace.timezone", timezone)
+    return {"name": caller.workspace, "timezone": timezone}
+
+
+def _audit(session: Db, workspace_id: int, actor: str, action: str, target: str) -> None:
+    session.add(AuditEvent(workspace_id=workspace_id, actor=actor, action=action, target=target))

@@ -1,0 +1,283 @@
+"""What the map and the trends answer, for the reference; journey.journey_map builds it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
+
+EXAMPLE_ESTIMATE: JsonDict = {"value": -12.4, "low": -18.9, "high": -5.8, "n": 812, "respondents": 655}
+
+
+class Answer(BaseModel):
+    """Answers name every field that they have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Estimate(Answer):
+    """A number with its 95 % interval over respondents; null where nothing was counted."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE_ESTIMATE})
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int  # items, or responses of a score
+    respondents: int
+    mean: float | None = None  # of CSAT, on 1 to 5
+
+
+class Share(Answer):
+    """A share of items, 0 to 1, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class CoveredStage(Answer):
+    """A codebook stage that a column covers, whole or only at these touchpoints."""
+
+    stage: str
+    touchpoints: list[str] | None
+
+
+class EmotionShare(Answer):
+    """An emotion in a column: items, segments, share of the items."""
+
+    emotion: str
+    polarity: Literal["positive", "negative", "neutral"]
+    items: int
+    segments: int
+    share: float | None
+
+
+class TopicShare(Answer):
+    """A topic in a column; `negative` and `positive` items say so in a segment of their own stage."""
+
+    topic: str
+    items: int
+    segments: int
+    share: float | None
+    negative: int
+    positive: int
+
+
+class TouchpointShare(Answer):
+    """A touchpoint in a column."""
+
+    touchpoint: str
+    items: int
+    segments: int
+    share: float | None
+
+
+class Point(Answer):
+    """A pain point or delight: `count` of the `n` items of the column, and all `segments` that say it there."""
+
+    topic: str
+    count: int
+    n: int
+    share: Share
+    respondents: int
+    segments: int
+
+
+class Scores(Answer):
+    """Scores by kind, null without answers: NPS -100 to 100, CSAT in percent, CES 1 to 7, stars 1 to 5."""
+
+    nps: Estimate | None
+    csat: Estimate | None
+    ces: Estimate | None
+    stars: Estimate | None
+
+
+class Reconciled(Answer):
+    """A score of everyone who gave one, and of those who also wrote."""
+
+    everyone: Estimate
+    with_text: Estimate
+
+
+class AllScores(Answer):
+    """Scores over the whole map."""
+
+    nps: Reconciled | None
+    csat: Reconciled | None
+    ces: Reconciled | None
+    stars: Reconciled | None
+
+
+class Change(Answer):
+    """A change with its 95 % interval; `significant` holds for all columns together."""
+
+    change: float
+    low: float
+    high: float
+    significant: bool
+    n: int
+    previous_n: int
+
+
+class Trend(Answer):
+    """From one period to the next: net sentiment in points, number of items as a share (0.2 is 20 % more)."""
+
+    net_sentiment: Change | None
+    items: Change | None
+    from_: str
+    to: str
+    previous_from: str
+    previous_to: str
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+
+class Week(Answer):
+    """A week, by its Monday."""
+
+    week: str
+    items: int
+    net_sentiment: float | None
+
+
+class Verbatim(Answer):
+    """A segment in the customer's own words; `start` and `end` are characters into the item's text."""
+
+    feedback_id: str
+    text: str
+    occurred_at: str | None
+    channel: str
+    polarity: Literal["negative", "positive"]
+    emotion: str
+    topic: str
+    start: int
+    end: int
+
+
+class MapStage(Answer):
+    """A column of the map."""
+
+    stage: str
+    codebook_stages: list[CoveredStage]
+    items: int
+    segments: int
+    respondents: int
+    net_sentiment: Estimate
+    emotion_score: Estimate
+    sentiments: dict[str, int]
+    emotions: list[EmotionShare]
+    topics: list[TopicShare]
+    touchpoints: list[TouchpointShare]
+    pain_points: list[Point]
+    delights: list[Point]
+    scores: Scores
+    declared_scores: Scores
+    trend: Trend | None
+    series: list[Week]
+    verbatims: list[Verbatim]
+    suggestions: list[dict[str, Any]]
+
+
+class Unassigned(Answer):
+    """Items in no column, by reason; segments that stand in none."""
+
+    items: int
+    reasons: dict[str, int]
+    segments: int
+
+
+class Totals(Answer):
+    """Over the whole map; `undated` items stay out of trends and series."""
+
+    items: int
+    segments: int
+    respondents: int
+    undated: int
+    net_sentiment: Estimate
+    emotion_score: Estimate
+    scores: AllScores
+    series: list[Week]
+
+
+class ModelName(Answer):
+    """A journey model by id and name."""
+
+    id: str
+    name: str
+
+
+class PreviousStage(Answer):
+    """A column in the period before."""
+
+    stage: str
+    items: int
+    net_sentiment: Estimate
+
+
+class PreviousTotals(Answer):
+    """The whole map in the period before."""
+
+    items: int
+    net_sentiment: Estimate
+
+
+class Previous(Answer):
+    """The equally long period before."""
+
+    from_: str
+    to: str
+    stages: list[PreviousStage]
+    totals: PreviousTotals
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+
+class JourneyMapAnswer(Answer):
+    """The journey map: each item of the period stands in exactly one stage, or in `unassigned`."""
+
+    model: ModelName
+    from_: str | None
+    to: str | None
+    as_of: str
+    timezone: str
+    stages: list[MapStage]
+    unassigned: Unassigned
+    totals: Totals
+    previous: Previous | None = None
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+
+class TrendWeek(Answer):
+    """A label's week: items, their share of the week's items, net sentiment."""
+
+    week: str
+    items: int
+    share: float
+    net_sentiment: Estimate
+
+
+class LabelTrend(Answer):
+    """A label's course."""
+
+    label: str
+    items: int
+    trend: Trend | None
+    series: list[TrendWeek]
+
+
+class TrendsAnswer(Answer):
+    """Weekly series of the labels of one field."""
+
+    by: str
+    every: Literal["week"]
+    data: list[LabelTrend]
+
+
+class WorkspaceAnswer(Answer):
+    """The caller's workspace."""
+
+    name: str
+    timezone: str
