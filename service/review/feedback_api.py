@@ -31,8 +31,9 @@ from service.ingest.idempotency import IdempotentRoute
 from service.paging import Page, PageQuery, row_id
 from service.review import corrections, erasure
 from service.review.export import FORMATS, MEDIA_TYPES, encode, export_rows
+from service.review.feedback_models import FeedbackDetail, FeedbackPage, FollowUp
 from service.review.feedback_query import FeedbackFilters, Filters
-from service.review.feedback_view import FeedbackDetail, FeedbackPage, FollowUp, detail, item_of, views
+from service.review.feedback_view import detail, item_of, views
 from service.store.schema import AuditEvent, FeedbackItem
 
 router = APIRouter(tags=["feedback"], route_class=IdempotentRoute)

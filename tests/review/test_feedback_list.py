@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import event, update
 
-from service.review.feedback_view import FeedbackDetail, FeedbackPage
+from service.review.feedback_models import FeedbackDetail, FeedbackPage
 from service.store.schema import Correction, Delivery, Endpoint, FeedbackItem, ItemVersion, Workspace
 from service.work import Work
 from tests.classify.made import enqueue, make_import, make_item, tag_all, tagged_item
