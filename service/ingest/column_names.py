@@ -137,7 +137,7 @@ _TEXT_WORDS = _words(
     "comentario comentarios opinion meinung remarks suggestions suggestion improve anmerkung"
 )
 _NO_TEXT_WORDS = _words(
-    "id date time at on by url link count number no nr type status state author name email length score "
+    "id date time url link count number no nr type status state author name email length score "
     "rating title language lang channel source stars flag category sentiment tag tags topic"
 )
 _NPS_HEADER = re.compile(r"recommend|weiterempfehl|recommand|recomend", re.IGNORECASE)
@@ -178,8 +178,9 @@ def guess_field(header: str) -> tuple[str, float] | None:
     if name in NAMES:
         return NAMES[name]
     words = set(name.split("_"))
+    is_when_or_who = name.endswith(("_on", "_at", "_by"))  # "commented on"
     if _NPS_HEADER.search(header) and len(words) > 2:
         return "score_nps", 0.7
-    if words & _TEXT_WORDS and not words & _NO_TEXT_WORDS:
+    if words & _TEXT_WORDS and not words & _NO_TEXT_WORDS and not is_when_or_who:
         return "text", 0.7
     return None

@@ -53,6 +53,7 @@ _WEEKDAY = re.compile(r"^[^\W\d_]{2,10}(?:\.?,\s+(?=\d|[^\W\d_]{3})|\s+(?=[^\W\d
 _UNIX = re.compile(r"\d{10}(\.\d+)?|\d{13}")
 
 _NUMBER = re.compile(r"[-+]?\d[\d.,' \u00a0\u202f]*")
+_GROUPED = re.compile(r"[-+]?\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?")
 _RATING = re.compile(
     r"(?P<value>[-+]?\d+(?:[.,]\d+)?)\s*(?:(?:/|of|out of|von|sur|de)\s*(?P<of>\d+))?\s*"
     r"(?:[-–—:(].*|stars?|sterne?n?|étoiles?|estrellas?|points?|punkte?|★+|⭐+)?",
@@ -160,14 +161,10 @@ def to_number(value: object) -> float:
         rest = str(value)[: found.start()] + str(value)[found.end() :] if found else ""
         if found is None or any(char.isdigit() for char in rest) or len(rest.strip()) > 4:
             raise ValueError("no number")
-        digits = re.sub(r"[' \u00a0\u202f]", "", found[0])
-        if "," in digits and "." in digits:
-            decimal = max(digits.rfind(","), digits.rfind("."))
-            digits = re.sub(r"[.,]", "", digits[:decimal]) + "." + digits[decimal + 1 :]
-        elif re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", digits) or digits.count(",") > 1:
-            digits = digits.replace(",", "")
-        elif digits.count(".") > 1:
-            digits = digits.replace(".", "")
+        digits = re.sub(r"[' \u00a0\u202f]", "", found[0]).rstrip(".,")
+        grouped = _GROUPED.fullmatch(digits)
+        if grouped is not None and not (grouped["mark"] == "." and digits.count(".") == 1 and "," not in digits):
+            digits = digits.replace(grouped["mark"], "")
         number = float(digits.replace(",", "."))
     if not math.isfinite(number):
         raise ValueError("no finite number")

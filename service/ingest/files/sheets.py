@@ -27,7 +27,7 @@ from service.ingest.files.table import (
     check_columns,
     unique_names,
 )
-from service.ingest.files.unpack import BUFFER_BYTES, MAX_RATIO, RATIO_FREE_BYTES, PackedFile
+from service.ingest.files.unpack import BUFFER_BYTES, MAX_RATIO, RATIO_FREE_BYTES, STREAM_ERRORS, PackedFile
 
 MAX_ROWS = 1_048_576  # what a sheet can have
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
@@ -382,7 +382,7 @@ class SheetTable:
                 broken: Exception | None = None
                 try:
                     self._read_bytes = next(chunks, -1)
-                except (_BrokenXml, zipfile.BadZipFile, EOFError) as error:
+                except (_BrokenXml, *STREAM_ERRORS) as error:
                     broken = error
                 yield from found.done  # those before the damage, too
                 found.done.clear()
@@ -410,7 +410,7 @@ class SheetTable:
                 yield self._checked(number, cells, fault)
                 if number > MAX_ROWS:
                     raise _BrokenXml("more rows than a sheet can have")
-        except (_BrokenXml, zipfile.BadZipFile, EOFError, ValueError):
+        except (_BrokenXml, *STREAM_ERRORS, ValueError):
             detail = "The workbook is damaged; nothing behind this row could be read."
             yield RowError(number + 1, "broken_workbook", detail, fatal=True)
 
