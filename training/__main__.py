@@ -13,20 +13,33 @@ from nlp.pipeline import Pipeline
 from training.calibrate import describe, fit_calibration, fit_thresholds, held_out_scores
 from training.corpus import read_corpus
 from training.evaluate import evaluate_candidate, failed_gates
-from training.fit import fit_features, fit_heads
+from training.fit import fit_features, fit_heads, further_rows
+from training.goemotions import NOTHING_FURTHER, read_goemotions
 from training.publish import candidate, publish
 from training.recipe import DEFAULT_RECIPE, read_recipe
 from training.split import check_apart, folds, sources_out
 
-DEFAULT_GOLD = Path(__file__).parents[2] / "shared" / "gold"
+SHARED = Path(__file__).parents[2] / "shared"
+DEFAULT_GOLD = SHARED / "gold"
+DEFAULT_GOEMOTIONS = SHARED / "corpus" / "goemotions-train.tsv"
 
 
 class GateError(RuntimeError):
     """The candidate does not reach what an artifact must; nothing was published."""
 
 
-def train(gold: Path, recipe_path: Path, models: Path, *, report: bool = True) -> Path:
+def train(
+    gold: Path,
+    recipe_path: Path,
+    models: Path,
+    *,
+    goemotions: Path | None = None,
+    written: Path | None = None,
+    report: bool = True,
+) -> Path:
     """Run the whole recipe; returns the folder of the published artifact.
+
+    Without `goemotions` and `written` only the gold set is learnt from.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not
     good enough.
@@ -38,7 +51,7 @@ def train(gold: Path, recipe_path: Path, models: Path, *, report: bool = True) -
             print(f"{time.monotonic() - started:6.1f} s  {message}", flush=True)
 
     recipe, codebook = read_recipe(recipe_path), load_codebook()
-    corpus = read_corpus(gold, codebook, near_duplicate_cosine=recipe.near_duplicate_cosine)
+    corpus = read_corpus(gold, codebook, near_duplicate_cosine=recipe.near_duplicate_cosine, written=written)
     say(
         f"corpus: {len(corpus.items)} items in {len(set(corpus.groups))} groups; left out: "
         f"{corpus.dropped_foreign} not English, {corpus.dropped_alike} like an evaluation text"
@@ -46,12 +59,16 @@ def train(gold: Path, recipe_path: Path, models: Path, *, report: bool = True) -
     by_fold, by_source = folds(corpus, count=recipe.out_of_fold, seed=recipe.seed), sources_out(corpus)
     check_apart([*by_fold, *by_source], corpus.groups)
     say(f"split: {len(by_fold)} folds, {len(by_source)} sources left out in turn")
-    features = fit_features(corpus, recipe)
+    texts = NOTHING_FURTHER
+    if goemotions is not None:
+        texts = read_goemotions(goemotions, recipe, without=corpus.evaluation)
+    features = fit_features(corpus, texts, recipe)
+    further = further_rows(features, texts)
     rows = features.transform(corpus.texts, corpus.questions)
-    heads = fit_heads(rows, {field: corpus.labels(field) for field in FIELDS}, codebook, recipe)
-    say(f"fit: {len(features.names)} features")
-    known = held_out_scores(corpus, features, codebook, recipe, by_fold)
-    elsewhere = held_out_scores(corpus, features, codebook, recipe, by_source or by_fold)
+    heads = fit_heads(rows, {field: corpus.labels(field) for field in FIELDS}, codebook, recipe, further)
+    say(f"fit: {len(features.names)} features, {texts.count} further rows")
+    known = held_out_scores(corpus, features, codebook, recipe, by_fold, further)
+    elsewhere = held_out_scores(corpus, features, codebook, recipe, by_source or by_fold, further)
     calibration = fit_calibration(corpus, codebook, recipe, known, elsewhere)
     thresholds = fit_thresholds(corpus, codebook, recipe, calibration, known, elsewhere)
     say(f"calibrate: {describe(thresholds, calibration)}")
@@ -62,7 +79,7 @@ def train(gold: Path, recipe_path: Path, models: Path, *, report: bool = True) -
         print("\n".join(entry.to_text() for entry in reports))
     if failures := failed_gates(reports, recipe.gates):
         raise GateError("; ".join(failures))
-    folder = publish(ready, reports, corpus, recipe, models)
+    folder = publish(ready, reports, corpus, texts, recipe, models)
     say(f"publish: {ready.manifest.version}")
     return folder
 
@@ -71,11 +88,22 @@ def main() -> int:
     """Parse the arguments and train; 0 on success, 1 where data or gates forbid it."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--gold", type=Path, default=DEFAULT_GOLD, help="folder with train.tsv, dev.tsv, …")
+    parser.add_argument("--goemotions", type=Path, default=DEFAULT_GOEMOTIONS, help="goemotions-train.tsv")
+    parser.add_argument("--written", type=Path, help="folder with further labelled texts, such as data/written")
     parser.add_argument("--recipe", type=Path, default=DEFAULT_RECIPE)
     parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
     arguments = parser.parse_args()
+    goemotions = arguments.goemotions if arguments.goemotions.is_file() else None
+    if goemotions is None:
+        print(f"{arguments.goemotions} is not there: training on the gold set alone", file=sys.stderr)
     try:
-        train(arguments.gold, arguments.recipe, arguments.models)
+        train(
+            arguments.gold,
+            arguments.recipe,
+            arguments.models,
+            goemotions=goemotions,
+            written=arguments.written,
+        )
     except (GoldError, GateError) as error:
         print(f"not published: {error}", file=sys.stderr)
         return 1

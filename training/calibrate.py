@@ -16,7 +16,7 @@ from nlp.codebook import Codebook
 from nlp.decide import Thresholds, mean_over_segments
 from nlp.features import Features, Matrix
 from training.corpus import Corpus
-from training.fit import fit_heads
+from training.fit import FurtherRows, fit_heads
 from training.recipe import Recipe
 from training.split import HeldOut
 
@@ -35,7 +35,12 @@ class HeldOutScores:
 
 
 def held_out_scores(
-    corpus: Corpus, features: Features, codebook: Codebook, recipe: Recipe, splits: Sequence[HeldOut]
+    corpus: Corpus,
+    features: Features,
+    codebook: Codebook,
+    recipe: Recipe,
+    splits: Sequence[HeldOut],
+    further: Mapping[str, FurtherRows],
 ) -> HeldOutScores:
     """Fit on each split's training rows, score what it holds out: whole texts and segments."""
     rows = features.transform(corpus.texts, corpus.questions)
@@ -45,7 +50,7 @@ def held_out_scores(
     parts: dict[str, list[npt.NDArray[np.float32]]] = {field: [] for field in FIELDS}
     for split in splits:
         heads = fit_heads(
-            rows[split.train], {field: labels[field][split.train] for field in FIELDS}, codebook, recipe
+            rows[split.train], {field: labels[field][split.train] for field in FIELDS}, codebook, recipe, further
         )
         items.append(split.predict)
         segment_rows = _segment_rows(corpus, features, split.predict)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from nlp.artifact import Manifest
 from nlp.evaluate import Report
 from training.corpus import Corpus
+from training.goemotions import FurtherTexts
 from training.recipe import Recipe
 from training.split import family
 
@@ -20,7 +21,8 @@ touchpoint of codebook {codebook}.
   calibrated on held-out texts (folds over near-duplicates and whole sources left out, half each).
 - Trained on {items} items ({foreign} in other languages and {alike} like an evaluation text left out).
   Per source: {sources}.
-  Origins and licences stand in `data/README.md`; no text of theirs is part of the artifact but single words,
+- Emotion and sentiment also on {further} rows of GoEmotions with mapped labels, a row counting less than gold's.
+- Origins and licences stand in `data/README.md`; no text of theirs is part of the artifact but single words,
   word pairs and runs of up to five letters that occur in several texts.
 - For: prioritising what to read and what to improve. Not for: judging single customers or members of staff.
 
@@ -37,7 +39,9 @@ touchpoint of codebook {codebook}.
 """
 
 
-def card(manifest: Manifest, reports: Sequence[Report], corpus: Corpus, recipe: Recipe) -> str:
+def card(
+    manifest: Manifest, reports: Sequence[Report], corpus: Corpus, further: FurtherTexts, recipe: Recipe
+) -> str:
     """The card in Markdown."""
     counts = Counter(family(item.source) for item in corpus.items)
     text = _SKETCH.format(
@@ -49,6 +53,7 @@ def card(manifest: Manifest, reports: Sequence[Report], corpus: Corpus, recipe: 
         items=len(corpus.items),
         foreign=corpus.dropped_foreign,
         alike=corpus.dropped_alike,
+        further=further.count,
         sources=", ".join(f"{source} {count}" for source, count in counts.most_common()),
     )
     for report in reports:

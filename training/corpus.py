@@ -1,6 +1,6 @@
 """Step 1, corpus: read the gold sets, keep what can be learnt from, part what is too alike.
 
-reads  gold/train.tsv, dev.tsv, elsewhere.tsv · writes nothing
+reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv · writes nothing
 """
 
 import re
@@ -36,6 +36,8 @@ class Corpus:
     """Items left out because they are not in English."""
     dropped_alike: int
     """Items left out because an evaluation set holds the same or nearly the same text."""
+    evaluation: frozenset[str]
+    """The evaluation sets' texts, normalised, for whoever adds further texts."""
 
     @property
     def questions(self) -> tuple[str | None, ...]:
@@ -47,10 +49,19 @@ class Corpus:
         return np.array([item.labels[field] for item in self.items])
 
 
-def read_corpus(gold: Path, codebook: Codebook, *, near_duplicate_cosine: float) -> Corpus:
-    """Read `train.tsv` of a folder, without what is like a text of `dev.tsv` or `elsewhere.tsv` there."""
+def read_corpus(
+    gold: Path, codebook: Codebook, *, near_duplicate_cosine: float, written: Path | None = None
+) -> Corpus:
+    """Read `train.tsv` of a folder, and the files of `written`, texts of our own in the same form.
+
+    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder is left out.
+    """
     detector = LanguageDetector()
-    everything = [(item, clean(item.text).text) for item in read_gold(gold / "train.tsv", codebook)]
+    everything = [
+        (item, clean(item.text).text)
+        for path in training_files(gold, written)
+        for item in read_gold(path, codebook)
+    ]
     english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
     evaluation = [clean(item.text).text for path in evaluation_files(gold) for item in read_gold(path, codebook)]
     alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)
@@ -66,7 +77,13 @@ def read_corpus(gold: Path, codebook: Codebook, *, near_duplicate_cosine: float)
         groups=near_duplicate_groups(texts, cosine=near_duplicate_cosine),
         dropped_foreign=len(everything) - len(english),
         dropped_alike=len(english) - len(kept),
+        evaluation=frozenset(map(normalised, evaluation)),
     )
+
+
+def training_files(gold: Path, written: Path | None) -> list[Path]:
+    """The files that are trained on, in a fixed order."""
+    return [gold / "train.tsv", *(sorted(written.glob("*.tsv")) if written is not None else [])]
 
 
 def evaluation_files(gold: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from nlp.features import Features
 from nlp.heads import Heads
 from training.card import card
 from training.corpus import Corpus
+from training.goemotions import FurtherTexts
 from training.recipe import Recipe
 
 REPORT_FILE = "evaluation.json"
@@ -63,7 +64,9 @@ def candidate(
     return Artifact(manifest, features, rounded, calibration, thresholds)
 
 
-def publish(ready: Artifact, reports: Sequence[Report], corpus: Corpus, recipe: Recipe, models: Path) -> Path:
+def publish(
+    ready: Artifact, reports: Sequence[Report], corpus: Corpus, further: FurtherTexts, recipe: Recipe, models: Path
+) -> Path:
     """Write the artifact under `models` and name it in `default.txt`; returns its folder.
 
     It is written beside and moved into place, so that a crash leaves no half artifact under its name.
@@ -84,7 +87,7 @@ def publish(ready: Artifact, reports: Sequence[Report], corpus: Corpus, recipe: 
     (draft / REPORT_FILE).write_text(
         json.dumps([report.to_dict() for report in reports], indent=1) + "\n", encoding="utf-8"
     )
-    (draft / CARD_FILE).write_text(card(ready.manifest, reports, corpus, recipe), encoding="utf-8")
+    (draft / CARD_FILE).write_text(card(ready.manifest, reports, corpus, further, recipe), encoding="utf-8")
     files = {path.name: artifact.sha256(path) for path in sorted(draft.iterdir())}
     manifest = asdict(ready.manifest) | {"files": files}
     (draft / artifact.MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

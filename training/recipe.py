@@ -29,6 +29,10 @@ class Recipe:
     out_of_fold: int
     near_duplicate_cosine: float
     min_documents: dict[str, int]
+    goemotions: dict[str, dict[str, str]]
+    """Field to the mapping of GoEmotions' labels to ours."""
+    goemotions_weight: float
+    most_per_label: int
     regularisation: float
     balance: float
     source_out_share: float
@@ -52,6 +56,9 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         min_documents={
             name[0] if name != "letters" else "c": n for name, n in raw["features"]["min_documents"].items()
         },
+        goemotions={field: raw["goemotions"][field] for field in ("emotion", "sentiment")},
+        goemotions_weight=raw["goemotions"]["weight"],
+        most_per_label=raw["goemotions"]["most_per_label"],
         regularisation=raw["heads"]["regularisation"],
         balance=raw["heads"]["balance"],
         source_out_share=raw["calibration"]["source_out_share"],
