@@ -57,7 +57,7 @@ def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none), Field(max_length=255)]
+OptionalText = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_blank_is_none)]
 Blankable = BeforeValidator(_blank_is_none)
 Mapping = Annotated[dict[str, str | None] | None, BeforeValidator(_json_object)]
 
@@ -69,9 +69,9 @@ class ImportOptions(BaseModel):
 
     filename: Annotated[OptionalText, Field(description="Its ending helps to tell the format.")] = None
     source: Annotated[
-        str | None,
+        Annotated[str, Field(max_length=MAX_ID_CHARS)] | None,
         Blankable,
-        Field(max_length=MAX_ID_CHARS, description="Marks the items; default: the file's name."),
+        Field(description="Marks the items; default: the file's name."),
     ] = None
     preset: Annotated[
         Annotated[str, AfterValidator(_known_preset)] | None,

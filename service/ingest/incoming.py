@@ -107,7 +107,7 @@ class IncomingItem(BaseModel):
     question: LongText | None = None
     translation: LongText | None = None
     updated_at: Moment = None
-    url: Annotated[str | None, BeforeValidator(_storable), Field(max_length=2048)] = None
+    url: Annotated[Annotated[str, Field(max_length=2048)] | None, BeforeValidator(_storable)] = None
     value: Annotated[float | None, Field(allow_inf_nan=False)] = None
     attributes: dict[str, str] = Field(default_factory=dict)
 
