@@ -25,6 +25,7 @@ from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
+from service.suggest.suggestions import suggestions_by_stage
 
 # of one web process, at once; `serve` refuses more
 MAX_REQUESTS = 500
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.vault = Vault(settings)
     app.state.database = Database(settings.sqlalchemy_url)
+    app.state.suggestions_by_stage = suggestions_by_stage  # for the map: stages do not know each other
     errors.install(app)
     app.add_middleware(RequestLog)
     for router in (
