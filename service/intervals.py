@@ -15,6 +15,7 @@ Formulas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
 
@@ -31,6 +32,7 @@ class Interval:
     high: float
 
 
+@lru_cache(maxsize=256)
 def z_of(level: float) -> float:
     """The two-sided normal quantile of a confidence level, e.g. 1.96 for 0.95."""
     return NormalDist().inv_cdf(0.5 + level / 2)

@@ -70,16 +70,32 @@ class Windows:
         self._window[dated & (days > end - RECENT_DAYS)] = 0
         self._totals = [np.bincount(stage[(self._window == w) & (stage >= 0)], minlength=stages) for w in (0, 1)]
 
-    def counts(self, stage: int, items: Ints, worth: float) -> Windowed:
-        """The windows of one pain: `items` are the positions of the items that have it."""
-        hit = self._window[items]
-        return Windowed(
-            recent=int((hit == 0).sum()),
-            recent_n=int(self._totals[0][stage]),
-            before=int((hit == 1).sum()),
-            before_n=int(self._totals[1][stage]),
-            worth=worth,
-        )
+    def of_pains(
+        self,
+        items: Ints,
+        cell: Ints,
+        codes: Ints,
+        *,
+        worth: npt.NDArray[np.float64],
+        totals: Ints,
+        topics: int,
+    ) -> list[Windowed]:
+        """The windows of the pains `codes`; `items` and `cell` are pairs of item and pain.
+
+        `worth` holds the effective n by cell, `totals` the items by stage; a cell is stage * topics + topic.
+        """
+        window = self._window[items]
+        recent, before = (np.bincount(cell[window == w], minlength=len(worth)) for w in (0, 1))
+        return [
+            Windowed(
+                recent=int(recent[code]),
+                recent_n=int(self._totals[0][code // topics]),
+                before=int(before[code]),
+                before_n=int(self._totals[1][code // topics]),
+                worth=float(worth[code] / totals[code // topics]),
+            )
+            for code in codes.tolist()
+        ]
 
 
 def trends(windowed: Sequence[Windowed]) -> list[Trend]:

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from nlp.codebook import Codebook
 from service.errors import NotFound
 from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import Suggestion
-from service.suggest import counted
 from service.suggest.decisions import public_id, shown_status
-from service.suggest.pains import Pain, find_pains
+from service.suggest.pains import Pain
 from service.suggest.playbook import FALLBACK_TOPIC, Entry, Playbook, shipped_playbook
 from service.suggest.priority import MIN_RESPONDENTS, Rank, rank, sort_key
+from service.suggest.selected import pains_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,6 @@ def proposals(
     *,
     workspace_id: int,
     timezone: str,
-    codebook: Codebook,
     selection: Selection | None = None,
     playbook: Playbook | None = None,
 ) -> list[Proposal]:
@@ -83,19 +81,15 @@ def proposals(
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
     """
     playbook = playbook or shipped_playbook()
-    columns = counted.load(
-        session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection()
-    )
-    pains = find_pains(columns, codebook)
-    sizes = counted.items_by_stage(columns, codebook)
+    selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection())
     rows = {
         (row.stage, row.topic): row
         for row in session.exec(select(Suggestion).where(col(Suggestion.workspace_id) == workspace_id)).all()
     }
     moment = now()
     found = []
-    for stage, topic in sorted(pains.keys() | rows.keys()):
-        pain, row = pains.get((stage, topic)), rows.get((stage, topic))
+    for stage, topic in sorted(selected.pains.keys() | rows.keys()):
+        pain, row = selected.pains.get((stage, topic)), rows.get((stage, topic))
         status = shown_status(row, moment) if row is not None else "suggested"
         if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
             continue
@@ -115,7 +109,7 @@ def proposals(
                 rank=_rank(pain, known=exact and topic != FALLBACK_TOPIC),
                 row=row,
                 status=status,
-                n=sizes.get(stage, 0),
+                n=selected.items.get(stage, 0),
             )
         )
     return sorted(found, key=Proposal.order)

@@ -56,7 +56,6 @@ def suggestions(
         session,
         workspace_id=workspace_id,
         timezone=timezone,
-        codebook=codebook(),
         selection=query.selection,
     )
     if query.status:
@@ -145,9 +144,7 @@ def suggestions_by_stage(
     Each with `touchpoint`, so that a model that splits a stage by touchpoint knows the column.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for one in proposals(
-        session, workspace_id=workspace_id, timezone=timezone, codebook=codebook(), selection=selection
-    ):
+    for one in proposals(session, workspace_id=workspace_id, timezone=timezone, selection=selection):
         of_stage = found.setdefault(one.stage, [])
         if one.status not in ON_THE_MAP or len(of_stage) == per_stage:
             continue
@@ -169,7 +166,7 @@ def suggestions_by_stage(
 
 def _one(session: Session, workspace_id: int, timezone: str, public_id: str) -> Proposal:
     stage, topic = key_of(public_id)
-    for one in proposals(session, workspace_id=workspace_id, timezone=timezone, codebook=codebook()):
+    for one in proposals(session, workspace_id=workspace_id, timezone=timezone):
         if (one.stage, one.topic) == (stage, topic):
             return one
     raise NotFound("This suggestion does not exist.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nlp.codebook import load_codebook
-from service.suggest.counted import Counted
+from service.suggest.counted import Counted, complaints
 
 CODEBOOK = load_codebook()
 
@@ -57,18 +57,23 @@ def columns(items: Sequence[Item]) -> Counted:
         1_000_000 + row if item.respondent is None else item.respondent for row, item in enumerate(items)
     ]
     times = Counter(respondents)
+    stage = ints([-1 if item.stage is None else position("stage", item.stage) for item in items])
     return Counted(
         item_id=ints(list(range(1, len(items) + 1))),
-        item_stage=ints([-1 if item.stage is None else position("stage", item.stage) for item in items]),
+        item_stage=stage,
         item_day=ints([item.day for item in items]),
         item_dated=np.array([item.dated for item in items], dtype=np.bool_),
         item_respondent=ints(respondents),
         # of those with one item some are not known to be alone
         item_alone=np.array([times[one] == 1 and one % 3 > 0 for one in respondents], dtype=np.bool_),
         item_value=np.array([item.value for item in items], dtype=np.float64),
-        mention_item=ints([row for row, _, _ in mentions]),
-        mention_stage=ints([position("stage", one[0]) for _, _, one in mentions]),
-        mention_topic=ints([position("topic", one[1]) for _, _, one in mentions]),
-        mention_emotion=ints([position("emotion", one[3]) for _, _, one in mentions]),
-        mention_touchpoint=ints([position("touchpoint", item.touchpoint) for _, item, _ in mentions]),
+        complaints=complaints(
+            CODEBOOK,
+            item_stage=stage,
+            mention_item=ints([row for row, _, _ in mentions]),
+            mention_stage=ints([position("stage", one[0]) for _, _, one in mentions]),
+            mention_topic=ints([position("topic", one[1]) for _, _, one in mentions]),
+            mention_emotion=ints([position("emotion", one[3]) for _, _, one in mentions]),
+            mention_touchpoint=ints([position("touchpoint", item.touchpoint) for _, item, _ in mentions]),
+        ),
     )

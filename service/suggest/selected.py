@@ -1,0 +1,123 @@
+"""The pains of a selection, counted on the rollups.
+
+What does not depend on the selection (which items complain about what, sorted by pain) is worked out once for each
+state of the rollups and kept; period and filters are then a mask over it. The pains of the last selections are
+kept as well: the map, the table and one suggestion ask for the same ones. A frame never changes, so nothing kept
+can be out of date.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sqlmodel import Session
+
+from service.selection import Selection
+from service.store import rollup_frame
+from service.store.rollup_frame import Frame
+from service.suggest.counted import Counted, complaints
+from service.suggest.pains import Pain, find_pains
+
+FRAMES_KEPT = 8
+SELECTIONS_KEPT = 8  # of a frame
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The pains of a selection by stage and topic, and how many items stand in each stage's column."""
+
+    pains: dict[tuple[str, str], Pain]
+    items: dict[str, int]
+
+
+def pains_of(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> Selected:
+    """The pains of a workspace's items in a selection; BadInput for a period that can't be counted."""
+    first, end = selection.days(timezone)
+    filters = selection.filters()
+    frame = rollup_frame.load(session, workspace_id)
+    kept = _kept_of(frame)
+    key = (first, end, tuple((kind, tuple(values)) for kind, values in sorted(filters.items())))
+    with kept.lock:
+        found = kept.selections.get(key)
+        if found is None:
+            everything = kept.counted = kept.counted or _counted(frame)
+            mask = frame.mask(first_day=first, end_day=end, filters=filters)
+            found = _found(replace(everything, item_stage=np.where(mask, everything.item_stage, -1)))
+            kept.selections[key] = found
+            while len(kept.selections) > SELECTIONS_KEPT:
+                kept.selections.popitem(last=False)
+        kept.selections.move_to_end(key)
+    return found
+
+
+@dataclass(slots=True)
+class _Kept:
+    frame: weakref.ref[Frame]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    counted: Counted | None = None
+    selections: OrderedDict[Hashable, Selected] = field(default_factory=OrderedDict)
+
+
+_frames: OrderedDict[int, _Kept] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _kept_of(frame: Frame) -> _Kept:
+    with _lock:
+        for key in [key for key, one in _frames.items() if one.frame() is None]:
+            del _frames[key]
+        kept = _frames.setdefault(id(frame), _Kept(weakref.ref(frame)))
+        _frames.move_to_end(id(frame))
+        while len(_frames) > FRAMES_KEPT:
+            _frames.popitem(last=False)
+        return kept
+
+
+def _found(counted: Counted) -> Selected:
+    book = rollup_frame.codebook()
+    stages = book.labels("stage")
+    items = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
+    return Selected(find_pains(counted, book), dict(zip(stages, items.tolist(), strict=True)))
+
+
+def _counted(frame: Frame) -> Counted:
+    """The columns of all items of a frame, whatever the selection."""
+    codes = rollup_frame.codes()
+    touchpoints, topics, sentiments = (codes.size(name) for name in ("touchpoint", "topic", "sentiment"))
+    place = frame.rows["place"].astype(np.int64)
+    stage = np.where(place < codes.pairs, place // touchpoints, -1)
+    stage[stage >= len(codes.labels["stage"])] = -1  # a label that has left the codebook
+
+    negative = codes.labels["sentiment"].index("negative")
+    chosen = np.flatnonzero(frame.segment_cell // topics % sentiments == negative)
+    cell = frame.segment_cell[chosen].astype(np.int64)
+    mention_place, mood, topic = cell // topics // codes.moods, cell // topics % codes.moods, cell % topics
+    mention_stage, emotion = mention_place // touchpoints, mood // sentiments
+    touchpoint = mention_place % touchpoints
+    touchpoint[touchpoint == touchpoints - 1] = -1
+    known = (mention_place < codes.pairs) & (mention_stage < len(codes.labels["stage"]))
+    known &= (topic < len(codes.labels["topic"])) & (emotion < len(codes.labels["emotion"]))
+    found = complaints(
+        rollup_frame.codebook(),
+        item_stage=stage,
+        mention_item=frame.segment_row[chosen][known].astype(np.int64),
+        mention_stage=mention_stage[known],
+        mention_topic=topic[known],
+        mention_emotion=emotion[known],
+        mention_touchpoint=touchpoint[known],
+    )
+    return Counted(
+        item_id=frame.rows["item_id"],
+        item_stage=stage,
+        item_day=frame.rows["day"],
+        item_dated=frame.rows["dated"],
+        item_respondent=frame.rows["cluster"],
+        item_alone=frame.alone[frame.rows["cluster"]],
+        item_value=frame.rows["value"],
+        complaints=found,
+    )
