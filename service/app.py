@@ -19,8 +19,8 @@ from service.ingest.imports_api import router as imports
 from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
+from service.review import pages
 from service.review.feedback_api import router as feedback
-from service.review.pages import router as pages
 from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = Database(settings.sqlalchemy_url)
     app.state.suggestions_by_stage = suggestions_by_stage  # for the map: stages do not know each other
     errors.install(app)
+    pages.install(app)
     app.add_middleware(RequestLog)
     for router in (
         ingest,
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         suggest,
         health,
         metrics,
-        pages,
+        pages.router,
         reference,
     ):
         app.include_router(router)

@@ -160,7 +160,8 @@ class MapStage(Answer):
     """A column of the map."""
 
     stage: str
-    codebook_stages: list[CoveredStage]
+    codebook_stages: list[str]
+    covers: list[CoveredStage]
     items: int
     segments: int
     respondents: int
@@ -201,13 +202,6 @@ class Totals(Answer):
     series: list[Week]
 
 
-class ModelName(Answer):
-    """A journey model by id and name."""
-
-    id: str
-    name: str
-
-
 class PreviousStage(Answer):
     """A column in the period before."""
 
@@ -237,7 +231,8 @@ class Previous(Answer):
 class JourneyMapAnswer(Answer):
     """The journey map: each item of the period stands in exactly one stage, or in `unassigned`."""
 
-    model: ModelName
+    model: str
+    model_name: str
     from_: str | None
     to: str | None
     as_of: str

@@ -32,7 +32,8 @@ def counted_columns(
         stages.append(
             {
                 "stage": column.name,
-                "codebook_stages": [
+                "codebook_stages": list(dict.fromkeys(rule.codebook_stage for rule in column.rules)),
+                "covers": [
                     {"stage": r.codebook_stage, "touchpoints": list(r.touchpoints) if r.touchpoints else None}
                     for r in column.rules
                 ],

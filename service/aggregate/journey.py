@@ -45,9 +45,9 @@ def journey_map(
     An *estimate* is {"value", "low", "high", "n", "respondents"}: 95 % interval over respondents, null where
     there is nothing to count. Net sentiment and NPS run from -100 to 100, shares from 0 to 1.
 
-    {"model": {"id", "name"}, "from", "to", "as_of", "timezone",
+    {"model" (id), "model_name", "from", "to", "as_of", "timezone",
      "stages": [{
-        "stage", "codebook_stages": [{"stage", "touchpoints": [...]|null}],
+        "stage", "codebook_stages": [label], "covers": [{"stage", "touchpoints": [...]|null}],
         "items", "segments", "respondents",
         "net_sentiment": estimate, "emotion_score": estimate (-1..1),
         "sentiments": {"negative", "neutral", "positive", "mixed"}  (items),
@@ -101,7 +101,8 @@ def journey_map(
             "suggestions": _suggestions_of(model, number, proposed),
         }
     answer = {
-        "model": {"id": model.id, "name": model.name},
+        "model": model.id,
+        "model_name": model.name,
         "from": _moment(first, timezone),
         "to": _moment(end, timezone),
         "as_of": rfc3339(as_of),

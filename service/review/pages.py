@@ -1,3 +1,284 @@
-from fastapi import APIRouter
+"""The pages: sign in, journey map, suggestions. They show what the API answers, from the same functions."""
 
-router = APIRouter()
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from pydantic import ValidationError
+
+from service import auth
+from service.aggregate.journey import journey_map
+from service.aggregate.journey_models import list_models
+from service.aggregate.query import MapQuery
+from service.dependencies import (
+    COOKIE,
+    AnyCaller,
+    DatabaseOf,
+    Db,
+    Decider,
+    ReadDb,
+    Reader,
+    SettingsOf,
+    body_within,
+    check_csrf,
+)
+from service.errors import BadInput, JourneymapError, NotFound, Unauthorized, field_errors
+from service.review import charts
+from service.review.render import STATIC, page, wants_page
+from service.selection import selection_query
+from service.store.columns import now
+from service.suggest import suggestions
+from service.suggest.decisions import DecisionBody
+
+router = APIRouter(include_in_schema=False)
+
+CHANNELS = ("survey", "review", "ticket", "chat", "call", "social", "other")
+REASONS = {
+    "none": "tells no stage",
+    "unsure": "not sure enough",
+    "unsupported_language": "language not read yet",
+    "meaningless": "without meaning",
+    "no_text": "score only",
+    "untagged": "waiting to be read",
+}
+TABS = (
+    ("suggested", "To decide"),
+    ("agreed", "Agreed"),
+    ("rejected", "Rejected"),
+    ("all", "All"),
+)
+DONE = {"accept": "Accepted.", "edit": "Saved and accepted.", "reject": "Rejected; it stays so."}
+STATUSES = {
+    "suggested": ("suggested",),
+    "agreed": ("accepted", "edited", "live", "kept"),
+    "rejected": ("rejected", "snoozed", "rolled_back"),
+    "all": (),
+}
+FORM_BYTES = 64 * 1024
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = await body_within(request, FORM_BYTES)
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+Form = Annotated[dict[str, str], Depends(_form)]
+
+
+async def _signed_in_form(request: Request, caller: AnyCaller) -> dict[str, str]:
+    """A form of a signed-in person, sent from our own page."""
+    fields = await _form(request)
+    check_csrf(caller, fields.get("csrf", ""))
+    return fields
+
+
+SignedInForm = Annotated[dict[str, str], Depends(_signed_in_form)]
+
+
+def install(app: FastAPI) -> None:
+    """Let errors be pages where a person's browser asked."""
+
+    def error_page(request: Request, error: JourneymapError) -> Response | None:
+        if not wants_page(request):
+            return None
+        if isinstance(error, Unauthorized) and request.url.path != "/sign-in":
+            return RedirectResponse("/sign-in", status_code=303)
+        if isinstance(error, Unauthorized):
+            context = {"token": None, "heading": "This link does not hold", "message": error.detail}
+            return page("sign_in.html", context, status=error.status)
+        return page("error.html", {"title": error.title, "detail": error.detail}, status=error.status)
+
+    app.state.error_page = error_page
+
+
+@router.get("/")
+def front() -> RedirectResponse:
+    """The map is the front page."""
+    return RedirectResponse("/map", status_code=303)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> FileResponse:
+    """Our own styles, scripts and pictures."""
+    path = STATIC / name
+    if path.parent != STATIC or not path.is_file():
+        raise NotFound("There is no such file.")
+    return FileResponse(
+        path, headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    )
+
+
+@router.get("/sign-in")
+def sign_in_page(token: str | None = None) -> HTMLResponse:
+    """A button (and a script that presses it): fetching the address alone does not use the link up."""
+    return page("sign_in.html", {"token": token, "heading": None, "message": None})
+
+
+@router.post("/sign-in")
+def sign_in(form: Form, session: Db, settings: SettingsOf) -> RedirectResponse:
+    """Use up the link, give the browser its session."""
+    cookie = auth.sign_in(session, form.get("token", ""), hours=settings.session_hours)
+    answer = RedirectResponse("/map", status_code=303)
+    answer.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=settings.session_hours * 3600,
+        httponly=True,
+        samesite="lax",
+        secure=settings.public_url.startswith("https://"),
+    )
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(form: SignedInForm, request: Request, session: Db) -> RedirectResponse:
+    """End the browser's session."""
+    auth.sign_out(session, request.cookies.get(COOKIE, ""))
+    answer = RedirectResponse("/sign-in", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _map_query(request: Request) -> MapQuery:
+    """The map's query from an address; an empty form field means "not filtered"."""
+    asked = request.query_params
+
+    def chosen(name: str) -> list[str]:
+        return [value for value in asked.getlist(name) if value]
+
+    selection = selection_query(
+        request, asked.get("from"), asked.get("to"), chosen("channel"), chosen("source"), chosen("language")
+    )
+    return MapQuery.model_validate({**selection.model_dump(), "model": asked.get("model") or "7-stage"})
+
+
+def _interval(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "nothing to count"
+    if estimate["low"] is None:
+        return f"n {estimate['n']}: too few for an interval"
+    low, high = charts.signed(estimate["low"]), charts.signed(estimate["high"])
+    return f"{low} to {high}, n {estimate['n']:,}"
+
+
+def _score_text(kind: str, score: Mapping[str, Any]) -> str:
+    if kind == "nps":
+        return charts.signed(score["value"])
+    return charts.percent(score["value"]) if kind == "csat" else f"{score['value']:.1f}"
+
+
+def _score_interval(kind: str, score: Mapping[str, Any]) -> str:
+    if score["low"] is None:
+        return f"n {score['n']}: too few for an interval"
+    bounds = [_score_text(kind, {"value": score[side]}) for side in ("low", "high")]
+    return f"{bounds[0]} to {bounds[1]}, n {score['n']:,}"
+
+
+def _sentiment_mix(stage: Mapping[str, Any]) -> list[dict[str, Any]]:
+    counts = {label: stage["sentiments"].get(label, 0) for label in ("positive", "mixed", "neutral", "negative")}
+    total = sum(counts.values()) or 1
+    parts, start = [], 0.0
+    for label, n in counts.items():
+        width = 100 * n / total
+        if n:
+            parts.append({"label": label, "share": n / total, "start": round(start, 2), "width": round(width, 2)})
+        start += width
+    return parts
+
+
+@router.get("/map")
+def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
+    """The journey map with stages as columns."""
+    query = _map_query(request)
+    found = journey_map(
+        session,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        query=query,
+        verbatims=caller.may("verbatims"),
+        suggestions_by_stage=suggestions.suggestions_by_stage,
+    )
+    most = max([stage["items"] for stage in found["stages"]] + [1])
+    period = "All time"
+    if query.from_ or query.to:
+        period = f"From {query.from_ or 'the beginning'} until before {query.to or 'now'}"
+    return page(
+        "map.html",
+        {
+            "caller": caller,
+            "page": "map",
+            "map": found,
+            "query": query,
+            "filtered": bool(query.filters() or query.from_ or query.to),
+            "models": list_models(session, caller.workspace_id),
+            "channels": CHANNELS,
+            "period": period,
+            "as_of": now().strftime("%H:%M UTC"),
+            "curve": charts.emotion_curve(found["stages"]),
+            "reasons": REASONS,
+            "bar": lambda items: round(100 * items / most, 1),
+            "interval": _interval,
+            "score_text": _score_text,
+            "score_interval": _score_interval,
+            "sentiment_mix": _sentiment_mix,
+        },
+    )
+
+
+@router.get("/suggestions")
+def suggestions_page(
+    caller: Reader, session: ReadDb, status: str = "suggested", done: str | None = None
+) -> HTMLResponse:
+    """What customers say, what to change, and the decision."""
+    if status not in STATUSES:
+        raise NotFound("There is no such list of suggestions.")
+    found = suggestions.suggestions(
+        session,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        query=suggestions.SuggestionQuery(status=STATUSES[status]),
+        limit=100,
+        verbatims=caller.may("verbatims"),
+    )
+    return page(
+        "suggestions.html",
+        {
+            "caller": caller,
+            "page": "suggestions",
+            "rows": found["data"],
+            "status": status,
+            "tabs": TABS,
+            "notice": DONE.get(done or ""),
+            "more": found["next"] is not None,
+        },
+    )
+
+
+@router.post("/suggestions/{suggestion_id}/decision")
+def decide(
+    suggestion_id: str, form: SignedInForm, caller: Decider, session: Db, database: DatabaseOf
+) -> RedirectResponse:
+    """Take a decision from the page's form, then show the list again."""
+    given = {
+        name: form[name] for name in ("decision", "adaptation", "reason", "owner") if form.get(name, "").strip()
+    }
+    try:
+        body = DecisionBody.model_validate(given)
+    except ValidationError as error:
+        raise BadInput("The decision can't be taken like this.", errors=field_errors(error)) from error
+    suggestions.decide_on(
+        session,
+        database=database,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        actor=caller.actor,
+        public_id=suggestion_id,
+        body=body,
+        verbatims=False,
+    )
+    back = form.get("back", "") if form.get("back", "") in STATUSES else "suggested"
+    return RedirectResponse(f"/suggestions?status={back}&done={body.decision}", status_code=303)
