@@ -103,8 +103,8 @@ class Tally:
         ]
         target = self.place_column.astype(np.int64) * code.size("touchpoint") + touchpoint
         out = np.zeros((self.groups * code.size("touchpoint"), by_place.shape[1]), dtype=np.int64)
-        used = np.flatnonzero(by_place.any(axis=1))
-        np.add.at(out, target[used], by_place[used])
+        for place in np.flatnonzero(by_place.any(axis=1)).tolist():
+            out[target[place]] += by_place[place]
         return out.reshape(self.groups, code.size("touchpoint"), *rest)
 
     def reasons(self) -> dict[str, int]:

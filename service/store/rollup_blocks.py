@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ NUMBERS: dict[str, str] = {
 # columns that hold the index of a word; stored in the narrowest type that fits
 WORDS = (*LABEL_FIELDS, "channel", "source", "language", "model", "declared_stage", "score_kind")
 FLAG_DATED, FLAG_KNOWN, FLAG_CORRECTED = 1, 2, 4
+FLAGS = {"dated": FLAG_DATED, "known": FLAG_KNOWN, "corrected": FLAG_CORRECTED}
 SEGMENT_WORDS = tuple(f"segment_{name}" for name in LABEL_FIELDS)
 MAX_SEGMENTS = 65_535
 
@@ -71,33 +72,40 @@ def words_of(column: str) -> str:
 def encode_records(added: Sequence[ItemRecord], removed: Sequence[ItemRecord]) -> Block:
     """A block that counts `added` and takes `removed` back."""
     records = [*removed, *added]
+    values = zip(*records, strict=True) if records else ((),) * len(ItemRecord._fields)
+    of = dict(zip(ItemRecord._fields, values, strict=True))
     lists: dict[str, dict[str, int]] = {name: {} for name in (*WORDS, "attribute")}
 
-    def index(name: str, values: Iterable[str | None]) -> Array:
+    def index(name: str, words: Sequence[str | None]) -> Array:
         known = lists[name]
-        return np.array([-1 if v is None else known.setdefault(v, len(known)) for v in values], dtype="<i4")
+        for word in dict.fromkeys(words):
+            if word is not None:
+                known.setdefault(word, len(known))
+        numbers: dict[str | None, int] = {None: -1, **known}
+        return np.array([numbers[word] for word in words], dtype="<i4")
 
     columns: dict[str, Array] = {
         "digest": np.array([r.digest() for r in records], dtype="<u8"),
         "weight": np.array([-1] * len(removed) + [1] * len(added), dtype="<i1"),
-        "flags": np.array(
-            [FLAG_DATED * r.dated | FLAG_KNOWN * r.known | FLAG_CORRECTED * r.corrected for r in records],
-            dtype="<u1",
+        "flags": sum(
+            (np.array(of[name], dtype="<u1") * np.uint8(flag) for name, flag in FLAGS.items()), np.zeros(1, "<u1")
         ),
-        "reason": np.array([REASONS.index(r.reason) for r in records], dtype="<u1"),
-        "attribute_count": np.array([len(r.attributes) for r in records], dtype="<u1"),
-        "segment_count": np.array([min(len(r.segments), MAX_SEGMENTS) for r in records], dtype="<u2"),
-        "attribute": index("attribute", (f"{name}\0{value}" for r in records for name, value in r.attributes)),
+        "reason": np.array([REASONS.index(reason) for reason in of["reason"]], dtype="<u1"),
+        "attribute_count": np.array([len(pairs) for pairs in of["attributes"]], dtype="<u1"),
+        "segment_count": np.array([min(len(parts), MAX_SEGMENTS) for parts in of["segments"]], dtype="<u2"),
+        "attribute": index(
+            "attribute", [f"{name}\0{value}" for pairs in of["attributes"] for name, value in pairs]
+        ),
     }
     for name in ("item_id", "day", "respondent", "response", "chars"):
-        columns[name] = np.array([getattr(r, name) for r in records], dtype=NUMBERS[name])
+        columns[name] = np.array(of[name], dtype=NUMBERS[name])
     for name in ("score_value", "score_min", "score_max", "value"):
-        found = [getattr(r, name) for r in records]
-        columns[name] = np.array([np.nan if v is None else v for v in found], dtype=NUMBERS[name])
+        columns[name] = np.array([np.nan if v is None else v for v in of[name]], dtype=NUMBERS[name])
     for name in WORDS:
-        columns[name] = index(name, (getattr(r, name) for r in records))
+        columns[name] = index(name, of[name])
+    parts = [part for found in of["segments"] for part in found[:MAX_SEGMENTS]]
     for place, name in enumerate(LABEL_FIELDS):
-        columns[f"segment_{name}"] = index(name, (s[place] for r in records for s in r.segments[:MAX_SEGMENTS]))
+        columns[f"segment_{name}"] = index(name, [part[place] for part in parts])
     return Block(columns, {name: list(known) for name, known in lists.items()})
 
 
