@@ -135,9 +135,9 @@ class _Reading:
         is_json = table.format in JSON_FORMATS
         abort = self._import.options.get("on_error") == "abort"
         slice_ = _Slice()
-        skipped = 0
+        stored_before, skipped = self._rows_read, 0
         for row in table.rows():
-            if skipped < self._rows_read:
+            if skipped < stored_before:
                 skipped += 1
                 self._recount(row, reader)
                 if skipped % SKIPPED_AT_ONCE == 0:
