@@ -19,7 +19,7 @@ EXAMPLE: dict[str, Any] = {
     "customer_feedback": "The checkout takes too many steps: “Three pages just to pay for a pair of socks.”",
     "adaptation": "Cut the checkout to one page and offer the two most wanted ways to pay first.",
     "why": "42 of 310 items in this stage say so (14%, between 10% and 18%); the size is known well. "
-    "Severity 0.6 of 1. Rising by 6% of the stage's items.",
+    "Severity 0.6 of 1. Up by 6 points in the latest 28 days.",
     "size": {
         "count": 42,
         "n": 310,
@@ -30,7 +30,7 @@ EXAMPLE: dict[str, Any] = {
         "mentions": 47,
         "value": None,
     },
-    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True},
+    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True, "days": 28},
     "severity": 0.611,
     "priority": 19.884,
     "effort": "medium",
@@ -112,12 +112,13 @@ class Size(BaseModel):
 
 
 class Change(BaseModel):
-    """The share of the last 28 days of data minus that of the 84 days before, with its 95 % interval."""
+    """The share of the latest `days` of data minus that of as many days before, with its 95 % interval."""
 
     change: float | None
     low: float | None
     high: float | None
     significant: bool = Field(description="Beyond noise, also in view of how many changes are looked at.")
+    days: int = Field(description="28, or 56 where 28 days hold few items.")
 
 
 class Evidence(BaseModel):

@@ -1,9 +1,11 @@
-"""Whether a pain's share has changed: the latest weeks against the weeks before.
+"""Whether a pain's share has changed: the latest weeks against as many before.
 
-The windows end with the newest day that has data, so that an archive is judged by its own last weeks. Items whose
-sender gave no time stay out. Interval of the change: Newcombe (service/intervals.py), n reduced for respondents
-who repeat. Significant: the interval at 1 - 5 %/k excludes 0, k being the changes tested at once (C. Bonferroni,
-1936). Bursts beyond repeating respondents are not modelled.
+Four weeks against four; where four weeks hold few items, eight against eight, because small numbers need longer to
+show anything. The windows end with the newest day that has data, so that an archive is judged by its own last
+weeks. Items whose sender gave no time stay out. Interval of the change: Newcombe (service/intervals.py), n reduced
+for respondents who repeat. Significant: the interval at 1 - 5 %/k excludes 0, k being the changes tested at once
+(C. Bonferroni, 1936); pains that few mention are not tested, which does not look at the direction of their change.
+Bursts beyond repeating respondents are not modelled.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import numpy.typing as npt
 
 from service.intervals import Interval, difference_interval, share_interval
 
-RECENT_DAYS = 28
-BEFORE_DAYS = 84
+SHORT_DAYS, LONG_DAYS = 28, 56
+SHORT_FROM_ITEMS = 500  # in the latest SHORT_DAYS, over all stages
 MIN_ITEMS = 20  # of the stage in each window; fewer say nothing about a change
+MIN_HITS = 10  # with the pain in both windows together
 ALARM = 0.05  # chance of calling any of the tested changes significant where nothing changed
 
 Ints = npt.NDArray[np.int64]
@@ -31,6 +34,7 @@ class Trend:
     change: Interval | None = None
     significant: bool = False
     recent_n: int = 0  # items of the stage in the recent weeks
+    days: int = LONG_DAYS  # length of each window
 
     @property
     def certain_rise(self) -> float:
@@ -47,11 +51,17 @@ class Windowed:
     before: int
     before_n: int
     worth: float
+    days: int
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both windows hold enough items of the stage to tell a change with its interval."""
+        return self.recent_n >= MIN_ITEMS and self.before_n >= MIN_ITEMS
 
     @property
     def testable(self) -> bool:
-        """Whether both windows hold enough to compare."""
-        return self.recent_n >= MIN_ITEMS and self.before_n >= MIN_ITEMS
+        """Whether enough have the pain to ask if the change is more than noise."""
+        return self.comparable and self.recent + self.before >= MIN_HITS
 
     def change(self, level: float) -> Interval:
         """The change of the share with its interval of this level."""
@@ -65,9 +75,11 @@ class Windows:
 
     def __init__(self, days: Ints, dated: npt.NDArray[np.bool_], stage: Ints, stages: int) -> None:
         end = int(days[dated].max()) if dated.any() else 0
-        self._window = np.full(len(days), -1, dtype=np.int64)
-        self._window[dated & (days > end - RECENT_DAYS - BEFORE_DAYS)] = 1
-        self._window[dated & (days > end - RECENT_DAYS)] = 0
+        latest = np.count_nonzero(dated & (stage >= 0) & (days > end - SHORT_DAYS))
+        self.days = SHORT_DAYS if latest >= SHORT_FROM_ITEMS else LONG_DAYS
+        self._window = np.full(len(days), -1, dtype=np.int8)
+        self._window[dated & (days > end - 2 * self.days)] = 1
+        self._window[dated & (days > end - self.days)] = 0
         self._totals = [np.bincount(stage[(self._window == w) & (stage >= 0)], minlength=stages) for w in (0, 1)]
 
     def of_pains(
@@ -93,6 +105,7 @@ class Windows:
                 before=int(before[code]),
                 before_n=int(self._totals[1][code // topics]),
                 worth=float(worth[code] / totals[code // topics]),
+                days=self.days,
             )
             for code in codes.tolist()
         ]
@@ -100,13 +113,13 @@ class Windows:
 
 def trends(windowed: Sequence[Windowed]) -> list[Trend]:
     """The trend of each, judged together: the more changes are tested, the more each must show."""
-    tested = sum(one.testable for one in windowed)
+    tested = max(1, sum(one.testable for one in windowed))
     found = []
     for one in windowed:
-        if not one.testable:
-            found.append(Trend(recent_n=one.recent_n))
+        if not one.comparable:
+            found.append(Trend(recent_n=one.recent_n, days=one.days))
             continue
         strict = one.change(1 - ALARM / tested)
-        significant = strict.low > 0 or strict.high < 0
-        found.append(Trend(one.change(0.95), significant, one.recent_n))
+        significant = one.testable and (strict.low > 0 or strict.high < 0)
+        found.append(Trend(one.change(0.95), significant, one.recent_n, one.days))
     return found

@@ -18,7 +18,7 @@ from service.suggest.pains import Pain
 
 VERBATIMS = 4  # shown for one pain
 CANDIDATES = 24  # newest items looked at for one pain: recent words, and a bound on the work
-FINALISTS = 10  # of these, asked for the model's confidence
+FINALISTS = 16  # of these, asked for the model's confidence
 MAX_CHARS = 600  # of one verbatim; longer ones are cut
 SAME = 0.6  # shared part of the words (Jaccard) from which two texts are the same thing said twice
 GOOD_CHARS = (40, 200)  # long enough to say something, short enough to be read
@@ -170,7 +170,7 @@ def _same(one: Verbatim, other: Verbatim) -> bool:
 def _confidences(
     session: Session, workspace_id: int, finalists: Mapping[Key, Sequence[Verbatim]]
 ) -> dict[tuple[int, int, int], float]:
-    """The model's confidence that a segment has its stage and topic, by item and span."""
+    """The model's confidence in a segment's stage, topic and sentiment, by item and span."""
     ids = sorted({one.item_id for group in finalists.values() for one in group})
     if not ids:
         return {}
@@ -187,7 +187,7 @@ def _confidences(
     ).all()
     return {
         (item_id, segment["start"], segment["end"]): float(
-            segment["stage"]["confidence"] * segment["topic"]["confidence"]
+            segment["stage"]["confidence"] * segment["topic"]["confidence"] * segment["sentiment"]["confidence"]
         )
         for item_id, analysis in rows
         for segment in analysis.get("segments", ())

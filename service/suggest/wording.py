@@ -89,6 +89,7 @@ def trend(one: Proposal) -> dict[str, Any]:
         "low": round(change.low, 4) if change else None,
         "high": round(change.high, 4) if change else None,
         "significant": found.significant,
+        "days": found.days,
     }
 
 
@@ -110,7 +111,10 @@ def why(one: Proposal) -> str:
     )
     change = pain.trend.change
     if change is not None and pain.trend.significant:
-        said += f" {'Rising' if change.value > 0 else 'Falling'} by {abs(change.value):.0%} of the stage's items."
+        said += (
+            f" {'Up' if change.value > 0 else 'Down'} by {abs(change.value) * 100:.0f} points in the latest "
+            f"{pain.trend.days} days."
+        )
     if one.rank.fit < 1:
         said += " Ranked lower because the reason has to be found out first."
     return said

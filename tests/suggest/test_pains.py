@@ -71,7 +71,7 @@ def test_items_are_newest_first() -> None:
     assert found["purchase", "ease_of_use"].newest(5) == [2, 3, 1]
 
 
-def weeks(rates: list[float], per_week: int = 50, **more: object) -> list[Item]:
+def weeks(rates: list[float], per_week: int = 150, **more: object) -> list[Item]:
     """One list entry per week: the share of the week's items that hurt."""
     return [
         (hurt if i < rate * per_week else fine)(day=20_000 + 7 * week + i % 7, **more)
@@ -98,8 +98,17 @@ def test_a_fall_is_significant_but_no_rise() -> None:
     assert fallen.certain_rise == 0
 
 
+def test_small_volume_is_judged_over_eight_weeks() -> None:
+    items = weeks([0.1] * 8 + [0.5] * 8, per_week=20)
+    trend = find_pains(columns(items), CODEBOOK)["purchase", "ease_of_use"].trend
+    assert trend.days == 56
+    assert trend.significant
+    assert trend.change is not None
+    assert trend.change.value == pytest.approx(0.4, abs=0.03)
+
+
 def test_too_little_or_undated_says_nothing_of_change() -> None:
-    few = find_pains(columns(weeks([0.1] * 12 + [0.9] * 4, per_week=4)), CODEBOOK)["purchase", "ease_of_use"].trend
+    few = find_pains(columns(weeks([0.1] * 12 + [0.9] * 4, per_week=2)), CODEBOOK)["purchase", "ease_of_use"].trend
     assert few.change is None
     undated = weeks([0.1] * 12 + [0.5] * 4, dated=False)
     assert find_pains(columns(undated), CODEBOOK)["purchase", "ease_of_use"].trend.change is None
