@@ -81,8 +81,7 @@ def encode_records(added: Sequence[ItemRecord], removed: Sequence[ItemRecord]) -
         for word in dict.fromkeys(words):
             if word is not None:
                 known.setdefault(word, len(known))
-        numbers: dict[str | None, int] = {None: -1, **known}
-        return np.array([numbers[word] for word in words], dtype="<i4")
+        return np.array([-1 if word is None else known[word] for word in words], dtype="<i4")
 
     columns: dict[str, Array] = {
         "digest": np.array([r.digest() for r in records], dtype="<u8"),
