@@ -105,6 +105,7 @@ class _Form:
     fields: dict[str, bytes] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)  # of the file, to be written
     parts: int = 0
+    ended: bool = False
 
     def callbacks(self) -> dict[str, Any]:
         return {
@@ -114,6 +115,7 @@ class _Form:
             "on_header_end": self.on_header_end,
             "on_headers_finished": self.on_headers,
             "on_part_data": self.on_data,
+            "on_end": self.on_end,
         }
 
     def begin(self) -> None:
@@ -121,6 +123,9 @@ class _Form:
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise _bad_form(f"the form has more than {MAX_PARTS} parts")
+
+    def on_end(self) -> None:
+        self.ended = True
 
     def on_field(self, data: bytes, start: int, end: int) -> None:
         self.header += data[start:end]
@@ -175,6 +180,8 @@ async def _from_form(chunks: AsyncIterator[bytes], boundary: bytes, sink: _Sink)
         parser.finalize()
     except FormParserError as error:
         raise _bad_form("it is no multipart/form-data, or ends early") from error
+    if not form.ended:
+        raise _bad_form("it is no multipart/form-data, or ends early")
     if form.found is None:
         raise FileRefused("no_file", "The form holds no file; send it as a part with a filename.")
     return form.found, {name: _text(value) for name, value in form.fields.items()}
