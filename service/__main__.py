@@ -170,7 +170,7 @@ def import_file(
         str | None, typer.Option(help="survey, review, ticket, chat, call, social or other.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Known export format; found by itself if not given.")] = None,
-    mapping: Annotated[str | None, typer.Option(help='JSON: {"field": "column", …}.')] = None,
+    mapping: Annotated[str | None, typer.Option(help='JSON: {"column": "field", …}.')] = None,
     workspace: WorkspaceName = "default",
     wait: Annotated[bool, typer.Option(help="Wait until everything is tagged.")] = True,
 ) -> None:
@@ -178,13 +178,9 @@ def import_file(
     from service.commands import import_feedback
 
     found = _settings()
-    import_feedback(
-        found,
-        _database(found),
-        file,
-        workspace=workspace,
-        options={"source": source, "channel": channel, "preset": preset, "mapping": mapping},
-        wait=wait,
+    options = {"source": source, "channel": channel, "preset": preset, "mapping": mapping}
+    raise typer.Exit(
+        import_feedback(found, _database(found), file, workspace=workspace, options=options, wait=wait)
     )
 
 
@@ -202,13 +198,13 @@ def adaptations(
 @app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="File to write.")],
-    format: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
     workspace: WorkspaceName = "default",
 ) -> None:
     """Write every item with its labels, confidences and corrections to a file."""
     from service.commands import export_items
 
-    export_items(_database(), output, format=format, workspace=workspace)
+    export_items(_database(), output, form=form, workspace=workspace)
 
 
 @app.command()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -22,11 +24,19 @@ from nlp import evaluate as evaluation
 from nlp import tag_file as tagging
 from nlp.gold import GoldError
 from nlp.pipeline import Pipeline
+from service.auth import Vault, workspace_named
 from service.errors import BadInput
+from service.ingest.import_answers import ImportAnswer, answer_of
+from service.ingest.import_requests import cancel_import, get_import, import_path
 from service.monitor import backup as backups
 from service.monitor import doctor
+from service.review.export import FORMATS, encode, export_rows
+from service.review.feedback_query import FeedbackFilters
 from service.settings import Settings
+from service.stop import Stop
 from service.store.engine import Database
+from service.work import Work
+from service.worker import Worker
 
 STATE_STYLE = {"ok": "green", "repaired": "cyan", "warning": "yellow", "failed": "bold red"}
 # progress and remarks go to standard error, so that a command's output can be piped
@@ -107,3 +117,101 @@ def examine(settings: Settings, *, repair: bool) -> int:
         table.add_row(f"[{STATE_STYLE[finding.state]}]{finding.state}[/]", finding.check, finding.detail)
     console.print(table)
     return int(failed)
+
+
+def import_feedback(
+    settings: Settings,
+    database: Database,
+    file: Path,
+    *,
+    workspace: str,
+    options: Mapping[str, str | None],
+    wait: bool,
+) -> int:
+    """Import a file as the API does, print the import's id, and with `wait` work on it until it ends.
+
+    0 when every row was taken (or, without `wait`, the file was), 1 when rows or the file were refused.
+    Raises BadInput for a file that can't be read or whose columns leave a question open.
+    """
+    with database.write() as session:
+        workspace_id = workspace_named(session, workspace, create=True).id
+    assert workspace_id is not None
+    import_id = import_path(database, settings, workspace_id=workspace_id, file=file, options=options)
+    questions = _answer(database, workspace_id, import_id).questions
+    if questions:
+        with database.write() as session:
+            cancel_import(session, workspace_id=workspace_id, import_id=import_id)
+        asked = " ".join(f"{one.question} (columns: {', '.join(one.columns)})" for one in questions)
+        raise BadInput(f"{file.name} leaves something open: {asked} Answer with --mapping, and import again.")
+    print(import_id)
+    if not wait:
+        remarks.print("A running worker reads it; GET /v1/imports/{id} says how far it is.")
+        return 0
+    answer = _work_on(settings, database, workspace_id, import_id)
+    rows = answer.rows
+    remarks.print(
+        f"{answer.state}: {rows.read:,} rows read, {rows.accepted:,} accepted, {rows.updated:,} updated, "
+        f"{rows.duplicate:,} duplicate, {rows.rejected:,} rejected, {rows.empty:,} empty; {answer.tagged:,} tagged"
+    )
+    if answer.error:
+        remarks.print(answer.error)
+    if rows.rejected:
+        remarks.print(f"GET /v1/imports/{import_id}/rejected.csv has the refused rows.")
+    return int(answer.state != "succeeded")
+
+
+def _answer(database: Database, workspace_id: int, import_id: int) -> ImportAnswer:
+    with database.read() as session:
+        return answer_of(get_import(session, workspace_id=workspace_id, import_id=import_id))
+
+
+def _work_on(settings: Settings, database: Database, workspace_id: int, import_id: int) -> ImportAnswer:
+    """Be a worker until the import has ended: there may be no other, and if there is, two are faster."""
+    stop = Stop()
+    stop.on_signals()
+    with _bar("Importing", total=1.0) as (progress, task):
+
+        def watch() -> None:
+            while not stop.requested:
+                answer = _answer(database, workspace_id, import_id)
+                progress.update(task, completed=answer.progress)
+                if answer.finished_at is not None:
+                    stop.request()
+                stop.wait(0.3)
+
+        watcher = threading.Thread(target=watch, name="import-watch", daemon=True)
+        watcher.start()
+        Worker(Work(settings=settings, database=database, vault=Vault(settings)), stop).run()
+        watcher.join(timeout=5)
+    answer = _answer(database, workspace_id, import_id)
+    if answer.finished_at is None:
+        remarks.print(f"Stopped at {answer.progress:.0%}; the next worker goes on from there.")
+    return answer
+
+
+def export_items(database: Database, target: Path, *, form: str, workspace: str) -> None:
+    """Write every item of a workspace to a file, which appears under its name only when it is whole."""
+    if form not in FORMATS:
+        raise BadInput(f"--format is one of {', '.join(FORMATS)}.")
+    with database.read() as session:
+        workspace_id = workspace_named(session, workspace).id
+    assert workspace_id is not None
+    draft = target.with_name(f".{target.name}.part")
+    n = 0
+    try:
+        with _bar("Exporting", total=None) as (progress, task), draft.open("wb") as file:
+
+            def counted() -> Iterator[dict[str, Any]]:
+                nonlocal n
+                for row in export_rows(database, workspace_id, FeedbackFilters()):
+                    n += 1
+                    if n % 500 == 0:
+                        progress.update(task, description=f"{n:,} items")
+                    yield row
+
+            for part in encode(counted(), form):
+                file.write(part)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    remarks.print(f"{target}: {n:,} items")
