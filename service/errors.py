@@ -226,7 +226,12 @@ def install(app: FastAPI) -> None:
         return problem(422, BadInput.title, detail, instance=request.url.path, errors=found)
 
     @app.exception_handler(HTTPException)
-    def framework(request: Request, error: HTTPException) -> JSONResponse:
+    def framework(request: Request, error: HTTPException) -> Response:
+        error_page = getattr(request.app.state, "error_page", None)
+        if error.status_code == 404 and error_page is not None:
+            shown: Response | None = error_page(request, NotFound("There is nothing at this address."))
+            if shown is not None:
+                return shown
         phrase = HTTPStatus(error.status_code).phrase
         answer = problem(error.status_code, phrase, str(error.detail), instance=request.url.path)
         answer.headers.update(error.headers or {})

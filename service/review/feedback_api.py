@@ -27,7 +27,7 @@ from service.dependencies import (
     parse_body,
 )
 from service.errors import BadInput, FieldError, Forbidden
-from service.ingest.idempotency import IdempotentRoute
+from service.idempotency import IdempotentRoute
 from service.paging import Page, PageQuery, row_id
 from service.review import corrections, erasure
 from service.review.export import FORMATS, MEDIA_TYPES, encode, export_rows
