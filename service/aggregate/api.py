@@ -23,11 +23,12 @@ from service.aggregate.query import MapQuery
 from service.aggregate.trends import By, weekly_trends
 from service.dependencies import Admin, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
 from service.errors import BadInput, FieldError
+from service.idempotency import IdempotentRoute
 from service.selection import SelectionQuery
 from service.store import rollups
 from service.store.schema import AuditEvent
 
-router = APIRouter(tags=["map"])
+router = APIRouter(tags=["map"], route_class=IdempotentRoute)
 
 EXAMPLE_MODEL: dict[str, Any] = {
     "name": "Our three steps",

@@ -16,10 +16,11 @@ from nlp.artifact import ArtifactError, Manifest
 from service.classify.active_model import Tagger, analyze, get_pipeline
 from service.dependencies import Reader, SettingsOf, body_within, json_body, parse_body
 from service.errors import BadInput, CannotStore, FieldError
+from service.idempotency import IdempotentRoute
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
-router = APIRouter(tags=["labels"])
+router = APIRouter(tags=["labels"], route_class=IdempotentRoute)
 
 MAX_TEXTS = 1000
 EVALUATION_FILE = "evaluation.json"

@@ -12,9 +12,9 @@ from sqlmodel import Session
 from service.auth import Caller, Vault
 from service.dependencies import Db, Ingester, SettingsOf, VaultOf, json_body
 from service.errors import BadInput, FieldError, TooLarge
+from service.idempotency import IdempotentRoute
 from service.ingest.body import BatchBody, FeedbackBody, batch_entries, read_json
 from service.ingest.capacity import RoomLeft
-from service.ingest.idempotency import IdempotentRoute
 from service.ingest.incoming import IncomingItem, read_item
 from service.ingest.receive import Outcome, receive
 from service.settings import Settings

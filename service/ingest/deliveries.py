@@ -13,9 +13,9 @@ from sqlmodel import Session, col, select
 
 from service.dependencies import Db, Ingester, ReadDb, Reader, SettingsOf, VaultOf, VerbatimReader
 from service.errors import NotFound
+from service.idempotency import IdempotentRoute
 from service.ingest.capacity import RoomLeft
 from service.ingest.deliver import take
-from service.ingest.idempotency import IdempotentRoute
 from service.ingest.incoming import Call
 from service.ingest.senders import SENDERS
 from service.paging import Page, row_id

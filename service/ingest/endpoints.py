@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from service.auth import Vault
 from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultOf, json_body, parse_body
 from service.errors import BadInput, FieldError, NotFound, field_errors
-from service.ingest.idempotency import IdempotentRoute, not_for_replay
+from service.idempotency import IdempotentRoute, not_for_replay
 from service.ingest.incoming import Moment, OptionalId
 from service.ingest.senders import SENDERS, Sender
 from service.ingest.senders.signatures import SenderOptions

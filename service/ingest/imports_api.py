@@ -22,7 +22,7 @@ from service.dependencies import (
     parse_body,
 )
 from service.errors import Forbidden, Gone
-from service.ingest.idempotency import IdempotentRoute
+from service.idempotency import IdempotentRoute
 from service.ingest.import_answers import DryRun, ImportAnswer, ImportList, Reading, answer_of
 from service.ingest.import_files import Upload, checked_options, default_source, layout_of, preview
 from service.ingest.import_requests import (

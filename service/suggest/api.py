@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 
 from service.dependencies import DatabaseOf, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
 from service.errors import BadInput, FieldError, NotFound
+from service.idempotency import IdempotentRoute
 from service.paging import Page, row_id
 from service.selection import SelectionQuery
 from service.suggest import suggestions as table
 from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList
 from service.suggest.decisions import STATUSES, DecisionBody, map_versions
 
-router = APIRouter(tags=["suggestions"])
+router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
 
 Model = Annotated[str, Query(description="Journey model to which `model_stage` belongs.", examples=["7-stage"])]
 

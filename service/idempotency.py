@@ -41,7 +41,7 @@ from starlette.types import Message
 from service.auth import Caller
 from service.dependencies import get_caller
 from service.errors import BadInput, Conflict, FieldError, Forbidden, JourneymapError, TooLarge
-from service.ingest.process import is_gone, this_process
+from service.process import is_gone, this_process
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import IdempotencyKey
@@ -72,16 +72,6 @@ class IdempotencyInFlight(Conflict):
 def not_for_replay(request: Request, *fields: str) -> None:
     """Have these top-level fields of the answer stored as null: secrets are shown once."""
     request.state.not_for_replay = fields
-
-
-def forget_expired(session: Session) -> int:
-    """Delete keys whose time is over, of all workspaces; how many."""
-    gone = session.execute(
-        delete(IdempotencyKey)
-        .where(col(IdempotencyKey.expires_at) < now())
-        .execution_options(synchronize_session=False)
-    )
-    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 class IdempotentRoute(APIRoute):
@@ -166,28 +156,45 @@ class _Claim:
 
 @dataclass(slots=True)
 class _HashedBody:
-    """The request's body on its way to the route, hashed as it passes; never held."""
+    """The request's body on its way to the route, hashed as it passes; never held.
+
+    Clients make up a new multipart boundary for every try, so boundaries are hashed as one fixed word.
+    """
 
     request: Request
     limit_bytes: int
     hash: Any = field(default_factory=hashlib.sha256)
+    boundary: bytes = b""
+    tail: bytes = b""  # may be the beginning of a boundary
     seen: int = 0
     ended: bool = False
 
     def attach(self) -> None:
         self.hash.update(self.request.url.query.encode() + b"\n")
+        self.boundary = _boundary(self.request.headers.get("content-type", ""))
         pass_on = self.request._receive
 
         async def receive() -> Message:
             message = await pass_on()
             if message["type"] == "http.request":
-                chunk = message.get("body", b"")
-                self.seen += len(chunk)
-                self.hash.update(chunk)
+                self._add(message.get("body", b""))
                 self.ended = not message.get("more_body", False)
             return message
 
         self.request._receive = receive
+
+    def _add(self, chunk: bytes) -> None:
+        self.seen += len(chunk)
+        if not self.boundary:
+            self.hash.update(chunk)
+            return
+        *parts, rest = (self.tail + chunk).split(self.boundary)
+        for part in parts:
+            self.hash.update(part)
+            self.hash.update(b"boundary")
+        kept = max(0, len(rest) - len(self.boundary) + 1)
+        self.hash.update(rest[:kept])
+        self.tail = rest[kept:]
 
     async def rest(self) -> None:
         """Hash what the route did not read."""
@@ -199,7 +206,21 @@ class _HashedBody:
                 raise TooLarge(f"The body is longer than the limit of {self.limit_bytes} bytes.")
 
     def digest(self) -> str:
-        return str(self.hash.hexdigest())
+        whole = self.hash.copy()
+        whole.update(self.tail)
+        return str(whole.hexdigest())
+
+
+def _boundary(content_type: str) -> bytes:
+    """The boundary of a multipart body, empty for others."""
+    kind, _, parameters = content_type.partition(";")
+    if not kind.strip().lower().startswith("multipart/"):
+        return b""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "boundary":
+            return value.strip().strip('"').encode("latin-1", "replace")
+    return b""
 
 
 async def _once(request: Request, run: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
