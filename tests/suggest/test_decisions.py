@@ -86,11 +86,26 @@ def test_every_decision_leads_where_it_says(client: Any, shop: int, database: Da
             assert (answer.status_code, answer.json()["status"]) == (200, target), (decision, source)
 
 
-@pytest.mark.parametrize("decision", DECISIONS_NEEDING)
-def test_what_a_decision_needs(client: Any, shop: int, decision: str) -> None:
-    answer = client.post(f"/v1/suggestions/{ID}/decision", json={"decision": decision})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == f"/{DECISIONS_NEEDING[decision]}"
+def test_what_a_decision_needs(client: Any, shop: int) -> None:
+    for decision, needed in DECISIONS_NEEDING.items():
+        answer = client.post(f"/v1/suggestions/{ID}/decision", json={"decision": decision})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == f"/{needed}"
+
+
+def test_sending_again_under_an_idempotency_key_decides_once(client: Any, shop: int) -> None:
+    def send(reason: str) -> Any:
+        return client.post(
+            f"/v1/suggestions/{ID}/decision",
+            json={"decision": "accept", "reason": reason},
+            headers={"Idempotency-Key": "monday-1"},
+        )
+
+    first, again, other = send("worst of all"), send("worst of all"), send("another reason")
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert other.status_code == 422
+    assert len(client.get(f"/v1/suggestions/{ID}").json()["decisions"]) == 1
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

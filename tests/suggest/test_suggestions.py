@@ -111,12 +111,10 @@ def test_detail_shows_the_arithmetic(client: Any, shop: int) -> None:
     assert row["decisions"] == []
 
 
-@pytest.mark.parametrize(
-    "unknown", ["1", "x.y", "purchase.price", "purchase.", "%00.x", "ü.ö", "purchase.ease_of_use.x"]
-)
-def test_unknown_ids_are_404(client: Any, shop: int, unknown: str) -> None:
-    answer = client.get(f"/v1/suggestions/{unknown}")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+def test_unknown_ids_are_404(client: Any, shop: int) -> None:
+    for unknown in ("1", "x.y", "purchase.price", "purchase.", "%00.x", "ü.ö", "purchase.ease_of_use.x"):
+        answer = client.get(f"/v1/suggestions/{unknown}")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), unknown
 
 
 def test_pages_by_cursor(client: Any, shop: int) -> None:
@@ -148,21 +146,19 @@ def test_filters_of_the_map(client: Any, shop: int, add: AddItem) -> None:
     assert sizes("?channel=chat") == {}
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
+def test_bad_filters_name_the_parameter(client: Any, shop: int) -> None:
+    for query, pointer in (
         ("from=yesterday", "/from"),
         ("from=2026-03-02&to=2026-03-01", "/to"),
         ("from=2026-03-02T07:00:00Z", "/from"),
+        ("from=0001-01-01T00:00:00Z", "/from"),
         ("model=9-stage", "/model"),
         ("status=maybe", "/status"),
         ("limit=0", "/limit"),
-    ],
-)
-def test_bad_filters_name_the_parameter(client: Any, shop: int, query: str, pointer: str) -> None:
-    answer = client.get(f"/v1/suggestions?{query}")
-    assert answer.status_code == 422
-    assert pointer in {error["pointer"] for error in answer.json()["errors"]}
+    ):
+        answer = client.get(f"/v1/suggestions?{query}")
+        assert answer.status_code == 422, query
+        assert pointer in {error["pointer"] for error in answer.json()["errors"]}, query
 
 
 def test_model_stage_follows_model_and_touchpoint(client: Any, workspace_id: int, add: AddItem) -> None:
