@@ -182,7 +182,7 @@ def test_memory_is_bounded_over_workspaces(database: Database, monkeypatch: pyte
 
 
 def test_labels_that_left_the_codebook_count_as_none(
-    database: Database, workspace_id: int, tmp_path: Path
+    database: Database, workspace_id: int
 ) -> None:
     with database.write() as session:
         add_items(session, [make_item(workspace_id, 1, stage="unboxing", topic="smell")])
