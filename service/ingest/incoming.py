@@ -47,10 +47,9 @@ def _blank_is_none(value: Any) -> Any:
 
 def _utc(value: datetime) -> datetime:
     """A moment in UTC; without an offset it is taken as UTC, as the contract says RFC 3339 in UTC."""
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    if not 1990 <= value.year <= 2200:
+    if not 1990 <= value.year <= 2200:  # before the zone: at the calendar's ends it can't be applied
         raise ValueError("the year must lie between 1990 and 2200")
-    return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 Id = Annotated[
