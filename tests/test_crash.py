@@ -133,11 +133,12 @@ def _check(database: Database, workspace_id: int, import_id: int) -> None:
         assert rollups.verify(session, workspace_id) == []
 
 
+@pytest.mark.timeout(600)
 def test_killed_six_times(settings: Settings, database: Database, workspace_id: int, tmp_path: Path) -> None:
     _kill_rounds(settings, database, workspace_id, tmp_path, kills=6)
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_killed_twenty_times(settings: Settings, database: Database, workspace_id: int, tmp_path: Path) -> None:
     _kill_rounds(settings, database, workspace_id, tmp_path, kills=20)

@@ -1,0 +1,76 @@
+"""Files in and out by the command line, on both databases."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.running import environment_of
+
+HEADER = "id,created_at,nps,comment\n"
+ROWS = (
+    "1,2026-11-02T10:00:00Z,9,The parcel came a day early.\n"
+    "2,2026-11-03T10:00:00Z,2,The checkout asked for my address three times.\n"
+)
+
+
+def _journeymap(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *map(str, arguments)],
+        env=environment_of(settings, JOURNEYMAP_LOG_LEVEL="WARNING", COLUMNS="400"),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_file_in_tagged_and_out(settings: Settings, tmp_path: Path) -> None:
+    file, out = tmp_path / "answers.csv", tmp_path / "out.csv"
+    file.write_text(HEADER + ROWS)
+
+    ended = _journeymap(settings, "import", file)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip().isdecimal()
+    assert "succeeded: 2 rows read, 2 accepted" in ended.stderr
+    assert "2 tagged" in ended.stderr
+
+    ended = _journeymap(settings, "export", out)
+    assert ended.returncode == 0, ended.stderr
+    with out.open(newline="") as exported:
+        rows = list(csv.DictReader(exported))
+    assert [row["text"] for row in rows] == [line.rpartition(",")[2] for line in ROWS.splitlines()]
+    assert all(row["state"] == "tagged" and row["source"] == "answers" for row in rows)
+    assert list(tmp_path.glob(".*part")) == []
+
+
+def test_refused_rows_are_said_and_are_no_success(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(HEADER + ROWS + "3,2026-11-04T10:00:00Z,eleven,Fine.\n")
+    ended = _journeymap(settings, "import", file)
+    assert ended.returncode == 1
+    assert "partially_succeeded: 3 rows read, 2 accepted" in ended.stderr
+    assert "1 rejected" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["import", "nowhere.csv"], ["export", "out.xml", "--format", "xml"]])
+def test_what_cannot_be_done_is_one_line(settings: Settings, arguments: list[str]) -> None:
+    ended = _journeymap(settings, *arguments)
+    assert ended.returncode != 0
+    assert ended.stderr.startswith("journeymap: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_open_question_is_asked(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("a,b\n1,2\n")
+    ended = _journeymap(settings, "import", file)
+    assert ended.returncode == 2
+    assert "--mapping" in ended.stderr
+    assert "columns: a, b" in ended.stderr
