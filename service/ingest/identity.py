@@ -49,24 +49,6 @@ def content_key(vault: Vault, *, workspace_id: int, source: str, item: IncomingI
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def count_equal(
-    seen: Counter[str],
-    vault: Vault,
-    *,
-    workspace_id: int,
-    source_default: str,
-    items: Sequence[IncomingItem],
-) -> None:
-    """Add the items' content keys to `seen`, which `receive(equal_before=seen)` needs for a file's next slice.
-
-    Called after a slice is committed, and for rows that a resumed import skips.
-    """
-    for item in items:
-        key = content_key(vault, workspace_id=workspace_id, source=item.source or source_default, item=item)
-        if key is not None:
-            seen[key] += 1
-
-
 def identities(
     vault: Vault,
     *,

@@ -60,9 +60,9 @@ def receive(
     """Store items and the job that tags them; one Outcome per item, in order.
 
     `delivery_id` or `import_id` is where they came from. For a file, `file_sha256` and `row_numbers` name rows
-    that nothing else identifies, and `equal_before` counts equal rows of its earlier slices (see
-    `identity.count_equal`), so that a repeated or resumed file doubles nothing. `replayed`: a stored delivery
-    is taken again, later arrivals stay. Rollups move with it.
+    that nothing else identifies, and `equal_before` says how often each `identity.content_key` stood in its
+    earlier slices, so that a repeated or resumed file doubles nothing. `replayed`: a stored delivery is taken
+    again, later arrivals stay. Rollups move with it.
     """
     if not items:
         return []
