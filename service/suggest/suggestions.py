@@ -137,11 +137,12 @@ def suggestions_by_stage(
     workspace_id: int,
     timezone: str,
     selection: Selection | None = None,
-    per_stage: int = 3,
+    per_stage: int = 9,
 ) -> dict[str, list[dict[str, Any]]]:
     """The best suggestions of each codebook stage for the map's columns, without verbatims.
 
-    Each with `touchpoint`, so that a model that splits a stage by touchpoint knows the column.
+    Each with `touchpoint`, so that a model that splits a stage by touchpoint knows the column; more than a column
+    shows, so that each side of a split has its own.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for one in proposals(session, workspace_id=workspace_id, timezone=timezone, selection=selection):
