@@ -80,6 +80,8 @@ class DeliveryDetail(DeliveryView):
 class DeliveryPage(BaseModel):
     """One page of deliveries, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"data": [EXAMPLE], "next": "MTc"}})
+
     data: list[DeliveryView]
     next: str | None
 

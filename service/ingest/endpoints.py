@@ -66,6 +66,19 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+VIEW_EXAMPLE: dict[str, Any] = {
+    "id": EXAMPLE["id"],
+    "url": EXAMPLE["url"],
+    "sender": "standard-webhooks",
+    "name": "App feedback",
+    "source": "app",
+    "options": {"replay_window_seconds": 300},
+    "secrets": 1,
+    "created_at": "2026-11-02T10:15:00Z",
+    "removed_at": None,
+}
+
+
 class CreatedEndpoint(BaseModel):
     """The address and its secrets, which are shown this once (null when the answer is replayed)."""
 
@@ -79,21 +92,7 @@ class CreatedEndpoint(BaseModel):
 class EndpointView(BaseModel):
     """A webhook address without its secrets."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": EXAMPLE["id"],
-                "url": EXAMPLE["url"],
-                "sender": "standard-webhooks",
-                "name": "App feedback",
-                "source": "app",
-                "options": {"replay_window_seconds": 300},
-                "secrets": 1,
-                "created_at": "2026-11-02T10:15:00Z",
-                "removed_at": None,
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": VIEW_EXAMPLE})
 
     id: str
     url: str
@@ -108,6 +107,8 @@ class EndpointView(BaseModel):
 
 class EndpointPage(BaseModel):
     """One page of addresses, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"data": [VIEW_EXAMPLE], "next": "MTc"}})
 
     data: list[EndpointView]
     next: str | None

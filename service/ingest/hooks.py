@@ -113,7 +113,12 @@ def post_hook(
     return Taken()
 
 
-@router.head("/hooks/{sender}/{endpoint_id}", tags=["webhooks in"], summary="Check an address (for senders)")
+@router.head(
+    "/hooks/{sender}/{endpoint_id}",
+    response_class=Response,
+    tags=["webhooks in"],
+    summary="Check an address (for senders)",
+)
 def head_hook(endpoint: KnownEndpoint) -> Response:
     """200 where deliveries are taken; some senders ask before they save an address."""
     return Response(status_code=200)
