@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -38,10 +38,12 @@ KINDS: Mapping[str, JobKind] = {
     "upkeep": JobKind(upkeep),
 }
 NEEDS_MODEL = frozenset({"classify"})
+HOUSEKEEPING = frozenset({"compact", "upkeep"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
 CRASHES_PER_ATTEMPT = 2
 UPKEEP_SECONDS = 3600.0
+HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
 
@@ -59,6 +61,7 @@ class Worker:
         self._has_model = False
         self._next_model_try = 0.0
         self._next_schedule = 0.0
+        self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
 
     def run(self) -> None:
         """Work until asked to stop. A database that is locked or away is waited for."""
@@ -68,6 +71,7 @@ class Worker:
                 try:
                     self._load_model()
                     self._schedule()
+                    self._keep_house()
                     busy = self._run_due()
                 except SQLAlchemyError as error:
                     log.warning("the database can't be used now: %s", type(error).__name__)
@@ -115,26 +119,31 @@ class Worker:
                     dedupe_key=f"upkeep:{workspace_id}",
                 )
 
-    def _run_due(self, *, max_priority: int | None = None) -> bool:
+    def _run_due(self, *, max_priority: int | None = None, kinds: Collection[str] | None = None) -> bool:
         """Run what is most urgent; False when nothing is due."""
-        jobs = self._claim(max_priority=max_priority)
+        jobs = self._claim(max_priority=max_priority, kinds=self._kinds if kinds is None else kinds)
         if not jobs:
             return False
-        nested = max_priority is not None
         with self._heart.holding(jobs):
             sound = [job for job in jobs if not self._killed_too_many(job)]
             # jobs that failed or crashed before run alone, so that they take nobody with them
             fresh = [job for job in sound if job.attempts == 1 and job.crashes == 0]
             if fresh:
-                self._run_batch(fresh, nested=nested)
+                self._run_batch(fresh)
             for job in sound:
                 if job not in fresh:
-                    self._run_batch([job], nested=nested)
+                    self._run_batch([job])
         return True
 
-    def _claim(self, *, max_priority: int | None) -> list[ClaimedJob]:
+    def _keep_house(self) -> None:
+        """Now and then, one job of those that always come last: during a long import they would never come."""
+        if time.monotonic() >= self._next_housekeeping:
+            self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+            self._run_due(kinds=HOUSEKEEPING & set(self._kinds))
+
+    def _claim(self, *, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
         """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
-        able = [kind for kind in self._kinds if self._has_model or kind not in NEEDS_MODEL]
+        able = [kind for kind in kinds if self._has_model or kind not in NEEDS_MODEL]
         with self._database.read() as session:
             found = queue.due(session, kinds=able, max_priority=max_priority)
         if found is None:
@@ -150,32 +159,32 @@ class Worker:
                 max_priority=found.priority,
             )
 
-    def _run_batch(self, jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+    def _run_batch(self, jobs: Sequence[ClaimedJob]) -> None:
         """Run jobs of one kind together; if that fails, each alone, so that one bad job fails alone."""
         if self._stop.requested:
             self._give_back(jobs)
             return
         try:
-            self._drive(self._kinds[jobs[0].kind].stage(self._work, jobs), jobs, nested=nested)
+            self._drive(self._kinds[jobs[0].kind].stage(self._work, jobs), jobs)
         except LeaseLost as lost:
             log.warning("another worker took over: %s", lost)
-            self._alone(jobs, nested=nested)
+            self._alone(jobs)
         except Exception as error:
             if isinstance(error, DBAPIError) and cannot_store(error):
                 log.warning("the database can't be used now: %s; jobs given back", type(error).__name__)
                 self._give_back(jobs)
                 self._stop.wait(DATABASE_RETRY_SECONDS)
             elif len(jobs) > 1:
-                self._alone(jobs, nested=nested)
+                self._alone(jobs)
             else:
                 self._fail(jobs[0], _reason(error), trace=error)
 
-    def _alone(self, jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+    def _alone(self, jobs: Sequence[ClaimedJob]) -> None:
         if len(jobs) > 1:
             for job in jobs:
-                self._run_batch([job], nested=nested)
+                self._run_batch([job])
 
-    def _drive(self, stage: Iterator[None], jobs: Sequence[ClaimedJob], *, nested: bool) -> None:
+    def _drive(self, stage: Iterator[None], jobs: Sequence[ClaimedJob]) -> None:
         """Step through a stage; between its transactions, stop if asked and let single arrivals go first."""
         for _ in stage:
             if self._stop.requested:
@@ -184,9 +193,12 @@ class Worker:
                     close()
                 self._give_back(jobs)
                 return
-            if not nested:
-                while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
-                    pass
+            if jobs[0].priority == Priority.SINGLE:
+                continue
+            while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
+                pass
+            if jobs[0].kind not in HOUSEKEEPING:
+                self._keep_house()
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
         try:

@@ -101,7 +101,7 @@ def test_one_bad_job_fails_alone(
     assert left.run_after > now()
     assert left.error is not None
     assert left.error.startswith("ValueError at test_worker.py:")
-    
+
     assert all("words" not in record.getMessage() for record in caplog.records)
 
 
@@ -153,6 +153,38 @@ def test_single_arrivals_overtake_a_long_job(work: Work, enqueue: Callable[..., 
     enqueue(0, kind="long", priority=Priority.READ_FILE)
     _run(work, {"long": JobKind(long), "one": JobKind(single, batch=4)})
     assert order == ["slice 0", 1, "slice 1", "slice 2", 2]
+    assert _jobs(work) == []
+
+
+def test_housekeeping_gets_its_turn_during_a_long_job(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "HOUSEKEEPING_SECONDS", 0.0)
+    order: list[Any] = []
+
+    def long(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        for slice_ in range(2):
+            order.append(f"slice {slice_}")
+            yield
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+
+    def compact(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        order.append("compact begins")
+        enqueue(1)
+        yield
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+        order.append("compact ends")
+
+    def single(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        order.append("single")
+        return Recorder().stage(work, jobs)
+
+    enqueue(0, kind="long", priority=Priority.READ_FILE)
+    enqueue(0, kind="compact", priority=Priority.UPKEEP)
+    _run(work, {"long": JobKind(long), "compact": JobKind(compact), "one": JobKind(single)})
+    assert order == ["slice 0", "compact begins", "single", "compact ends", "slice 1"]
     assert _jobs(work) == []
 
 

@@ -45,6 +45,7 @@ class ClaimedJob:
     attempts: int  # this one included
     lease_token: str
     crashes: int = 0  # workers that fell silent over it since it last got on
+    priority: int = Priority.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,10 @@ def claim(
         execution_options=UNTRACKED,
     ).all()
     ordered = sorted(taken, key=lambda row: (row.priority, row.id))
-    return [ClaimedJob(r.id, r.workspace_id, r.kind, r.payload, r.attempts, token, r.crashes) for r in ordered]
+    return [
+        ClaimedJob(r.id, r.workspace_id, r.kind, r.payload, r.attempts, token, r.crashes, r.priority)
+        for r in ordered
+    ]
 
 
 def _take_from_silent(session: Session, moment: datetime) -> None:
