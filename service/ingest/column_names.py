@@ -48,6 +48,7 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
         "uuid guid nummer kennung vorgangsnummer ticketnummer identifiant identificador numero no nr",
     ),
     (0.95, "text", "verbatim comment comments feedback body review_text review_body comment_text feedback_text"),
+    (0.92, "text", "customer_review user_review customer_feedback customer_comments review_comment"),
     (0.9, "text", "review message content free_text freetext open_text answer_text customer_comment description"),
     (
         0.9,
@@ -86,6 +87,7 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
     (0.85, "score_csat", "zufriedenheit satisfaccion zufriedenheitswert"),
     (0.95, "score_ces", "ces ces_score customer_effort_score effort effort_score aufwand"),
     (0.92, "score_stars", "stars star_rating rating_stars sterne etoiles estrellas"),
+    (0.88, "score", "customer_rating user_rating customer_score"),
     (0.85, "score", "rating score ratings review_rating rating_value overall_rating punkte punktzahl wertung"),
     (0.85, "score", "sternebewertung puntuacion calificacion valoracion"),
     (
@@ -111,7 +113,11 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
         "respondent",
         "name full_name display_name phone telephone phone_number telefon telefonnummer nombre nom",
     ),
-    (0.9, "language", "lang locale sprache langue idioma language_code"),
+    (
+        0.9,
+        "language",
+        "user_language reviewer_language survey_language lang locale sprache langue idioma language_code",
+    ),
     (0.9, "channel", "feedback_channel kanal canal"),
     (0.8, "source", "quelle origen origine"),
     (0.9, "response_id", "responseid survey_response_id antwort_id"),
@@ -134,12 +140,20 @@ def _words(text: str) -> frozenset[str]:
 # a header that is a sentence ("Your comment on the delivery") holds one of these words, and none of the others
 _TEXT_WORDS = _words(
     "comment comments feedback verbatim review kommentar freitext commentaire commentaires avis "
-    "comentario comentarios opinion meinung remarks suggestions suggestion improve anmerkung"
+    "comentario comentarios opinion meinung remarks suggestions suggestion anmerkung"
 )
 _NO_TEXT_WORDS = _words(
     "id date time url link count number no nr type status state author name email length score "
     "rating title language lang channel source stars flag category sentiment tag tags topic"
 )
+_COUNT_WORDS = _words("count number total average avg id")
+_SCORE_WORDS = _words("rating stars sterne score bewertung note punkte etoiles estrellas")
+_DATE_WORDS = _words("date datetime timestamp datum fecha")
+_GIVEN_WORDS = _words(
+    "submit submitted submission review created creation response recorded posted completed published feedback "
+    "comment survey answer end"
+)
+_OTHER_DATE_WORDS = _words("reply update updated birth due order purchase delivery last millis start")
 _NPS_HEADER = re.compile(r"recommend|weiterempfehl|recommand|recomend", re.IGNORECASE)
 
 # never kept as an attribute: they name a person
@@ -153,14 +167,28 @@ PERSONAL = _words(
     "ssn passport"
 )
 
+_PERSONAL_WORDS = _words("email phone telefon iban ssn latitude longitude surname firstname lastname birthday")
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def normalised_name(header: str) -> str:
-    """A header without case, accents and signs: "Créé le:" is "cree_le"."""
-    lowered = unicodedata.normalize("NFC", header).casefold().translate(_GERMAN)
-    plain = unicodedata.normalize("NFKD", lowered)
+    """A header in small letters, without accents and signs: "Créé le:" is "cree_le", "EndDate" is "end_date"."""
+    spaced = _CAMEL.sub("_", unicodedata.normalize("NFC", header))
+    plain = unicodedata.normalize("NFKD", spaced.casefold().translate(_GERMAN))
     return re.sub(r"[^a-z0-9]+", "_", "".join(c for c in plain if not unicodedata.combining(c))).strip("_")
+
+
+def is_personal(header: str) -> bool:
+    """Whether a column names a person: it may become their pseudonym, never an attribute."""
+    name = normalised_name(header.rsplit(".", 1)[-1])
+    whole = normalised_name(header)
+    return (
+        name in PERSONAL
+        or bool(set(whole.split("_")) & _PERSONAL_WORDS)
+        or whole.endswith(("first_name", "last_name", "full_name", "ip_address"))
+    )
 
 
 def guess_field(header: str) -> tuple[str, float] | None:
@@ -177,10 +205,30 @@ def guess_field(header: str) -> tuple[str, float] | None:
         return name, 1.0
     if name in NAMES:
         return NAMES[name]
+    if (nested := _nested(header.strip())) is not None:
+        return nested
+    return _by_words(header, name)
+
+
+def _by_words(header: str, name: str) -> tuple[str, float] | None:
+    """The field of a header that is a phrase."""
     words = set(name.split("_"))
-    is_when_or_who = name.endswith(("_on", "_at", "_by"))  # "commented on"
     if _NPS_HEADER.search(header) and len(words) > 2:
         return "score_nps", 0.7
+    if words & _DATE_WORDS and words & _GIVEN_WORDS and not words & _OTHER_DATE_WORDS:
+        return "occurred_at", 0.75
+    is_when_or_who = name.endswith(("_on", "_at", "_by"))  # "commented on"
     if words & _TEXT_WORDS and not words & _NO_TEXT_WORDS and not is_when_or_who:
         return "text", 0.7
+    if words & _SCORE_WORDS and len(words) <= 3 and not words & _COUNT_WORDS:
+        return "score", 0.6
     return None
+
+
+def _nested(header: str) -> tuple[str, float] | None:
+    """The field of a name inside of objects ("data.score.value"); ids of other things are no id of the item."""
+    _, dot, rest = header.partition(".")
+    found = guess_field(rest) if dot and rest else None
+    if found is None or (found[0] == "external_id" and rest != "external_id"):
+        return None
+    return found[0], round(0.9 * found[1], 2)

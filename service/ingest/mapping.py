@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from typing import Any, get_args
 
 from service.errors import BadInput, FieldError
-from service.ingest.column_names import FIELDS, PERSONAL, guess_field, normalised_name
-from service.ingest.conversions import day_and_month, is_blank, to_rating
+from service.ingest.column_names import FIELDS, guess_field, is_personal
+from service.ingest.conversions import day_and_month, is_blank, to_moment, to_number, to_rating
 from service.ingest.files.table import REJECT_COLUMNS, FileRefused, Row, RowError, Table
 from service.ingest.incoming import (
     MAX_ATTRIBUTE_CHARS,
@@ -23,6 +24,7 @@ from service.ingest.incoming import (
 )
 
 STUDIED_ROWS = 1000
+CERTAIN = 0.95  # names that are believed whatever the column holds
 # the order of day and month may show late in a file that is sorted by time
 DATED_ROWS = 50_000
 CHANNELS = get_args(Channel)
@@ -79,6 +81,9 @@ Preset = Callable[[Sequence[str], Sample], list[ColumnUse]]
 def _generic(columns: Sequence[str], sample: Sample) -> list[ColumnUse]:
     """Names first; where no name is a text's, the column that reads like one."""
     guesses = {column: guess_field(column) for column in columns if column not in REJECT_COLUMNS}
+    for column, guess in guesses.items():
+        if guess is not None and guess[1] < CERTAIN and not _plausible(guess[0], _cells(column, columns, sample)):
+            guesses[column] = None
     best: dict[str, tuple[float, str]] = {}
     for column, guess in guesses.items():
         if guess is not None and (guess[0] not in best or guess[1] > best[guess[0]][0]):
@@ -103,6 +108,38 @@ def _generic(columns: Sequence[str], sample: Sample) -> list[ColumnUse]:
 
 # survey tools and review platforms get an entry each; `guess` by content comes with them
 PRESETS: dict[str, Preset] = {"generic": _generic}
+
+
+def _plausible(name: str, cells: Sequence[Any]) -> bool:
+    """Whether a column's cells can be what its name says: a wrong guess would refuse or merge whole files."""
+    if not cells:
+        return True
+    if name == "text":
+        return _share(cells, to_number) < 0.5
+    if name == "score" or name.startswith("score_"):
+        return _share(cells, to_rating) >= 0.5
+    if name in TIME_FIELDS:
+        return max(_share(cells, _as_time(day_first)) for day_first in (True, False)) >= 0.5
+    if name == "value":
+        return _share(cells, to_number) >= 0.5
+    if name == "external_id" and len(cells) >= 20:
+        return len({str(cell) for cell in cells}) >= 0.95 * len(cells)
+    return True
+
+
+def _as_time(day_first: bool) -> Callable[[Any], Any]:
+    return lambda cell: to_moment(cell, zone=UTC, day_first=day_first)
+
+
+def _share(cells: Sequence[Any], convert: Callable[[Any], Any]) -> float:
+    good = 0
+    for cell in cells:
+        try:
+            convert(cell)
+            good += 1
+        except (ValueError, OverflowError):
+            continue
+    return good / len(cells)
 
 
 def _second_score(found: str, column: str, best: Mapping[str, tuple[float, str]]) -> bool:
@@ -134,7 +171,7 @@ def _prose(candidates: Sequence[str], columns: Sequence[str], sample: Sample) ->
 
 
 def _as_attribute(column: str, columns: Sequence[str], sample: Sample) -> ColumnUse:
-    if normalised_name(column.rsplit(".", 1)[-1]) in PERSONAL:
+    if is_personal(column):
         return ColumnUse(column, None, 1.0, "personal data")
     if any(len(str(cell)) > MAX_ATTRIBUTE_CHARS for cell in _cells(column, columns, sample)):
         return ColumnUse(column, None, 1.0, "too long for an attribute")

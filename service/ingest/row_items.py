@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.errors import BadInput
-from service.ingest.column_names import PERSONAL, normalised_name
+from service.ingest.column_names import is_personal
 from service.ingest.conversions import is_blank, to_moment, to_number, to_rating
 from service.ingest.files.table import REJECT_COLUMNS, Row
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, IncomingItem, read_item
@@ -151,11 +151,7 @@ class ItemReader:
         for column, value in row.extra.items():
             # keys that no studied record had: taken where there is room
             name = column.removeprefix("attributes.")[:MAX_ATTRIBUTE_CHARS]
-            if (
-                len(attributes) < MAX_ATTRIBUTES
-                and not is_blank(value)
-                and normalised_name(column.rsplit(".", 1)[-1]) not in PERSONAL
-            ):
+            if len(attributes) < MAX_ATTRIBUTES and not is_blank(value) and not is_personal(column):
                 attributes.setdefault(name, _plain(value)[:MAX_ATTRIBUTE_CHARS])
         return attributes
 

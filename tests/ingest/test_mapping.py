@@ -87,7 +87,16 @@ def test_the_contracts_own_names_are_certain(name: str) -> None:
         ("E-Mail", "respondent"),
         ("attributes.plan", "attributes.plan"),
         ("comment_id", "external_id"),
-        ("Comment date", None),
+        ("Comment date", "occurred_at"),
+        ("RecordedDate", "occurred_at"),
+        ("Last reply date", None),
+        ("Customer Review", "text"),
+        ("Number of reviews", None),
+        ("data.text", "text"),
+        ("data.score.kind", "score.kind"),
+        ("data.attributes.plan", "attributes.plan"),
+        ("customer.id", "respondent"),
+        ("product.id", None),
         ("plan", None),
     ],
 )
@@ -232,6 +241,29 @@ def test_the_column_that_reads_like_sentences_is_the_text(read: Read) -> None:
     plan, _ = read(table_of(["Q7", "plan", "n"], *rows))
     assert uses(plan)["Q7"] == "text"
     assert next(use.confidence for use in plan.columns if use.column == "Q7") == 0.5
+
+
+def test_a_name_is_not_believed_against_what_the_column_holds(read: Read) -> None:
+    rows = [[str(n % 3), "positive", "12:30", str(n), f"answer {n} says something good"] for n in range(40)]
+    plan, items = read(table_of(["ticket_id", "rating", "time", "review", "Q1"], *rows))
+    assert uses(plan) == {
+        "ticket_id": "attributes.ticket_id",  # three tickets: as an id it would merge forty answers to three
+        "rating": "attributes.rating",
+        "time": "attributes.time",
+        "review": "attributes.review",
+        "Q1": "text",
+    }
+    assert all(isinstance(item, IncomingItem) for item in items)
+
+
+@pytest.mark.parametrize(
+    "header", ["RecipientEmail", "IPAddress", "contact.phone", "Last Name", "LocationLatitude"]
+)
+def test_personal_columns_are_left_out(read: Read, header: str) -> None:
+    plan, items = read(table_of(["customer_id", "text", header], ["c1", "words", "secret"]))
+    assert uses(plan)[header] is None
+    assert isinstance(items[0], IncomingItem)
+    assert items[0].attributes == {}
 
 
 def test_two_columns_of_prose_are_asked_about(read: Read) -> None:
