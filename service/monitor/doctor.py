@@ -105,6 +105,7 @@ def _secrets(settings: Settings, database: Database) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     free_mb = shutil.disk_usage(settings.data_dir).free // 1024**2
     if free_mb < settings.min_free_disk_mb:
         yield Finding(
