@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
-from service.aggregate.scores import KINDS, SHOWN, moments
+from service.aggregate.scores import KINDS, SHOWN, moments, score_values
 from service.aggregate.tally import Tally, mentions, scored_responses
 
 Array = NDArray[Any]
@@ -27,20 +27,27 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
     by_mention: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
     by_sender: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
     whole: list[Scores] = [dict.fromkeys(SHOWN) for _ in ("everyone", "with_text")]
-    for name, kind in KINDS.items():
-        scored = scored_responses(tally, name.removesuffix("_mean"), as_kind=name, declared_column=declared_column)
+    for kind in SHOWN:
+        scored = scored_responses(tally, kind, declared_column=declared_column)
         if scored is None:
             continue
         mentioned = mentions(tally) if mentioned is None else mentioned
         who, where = np.nonzero(mentioned[scored.response])
-        of = moments(scored.value[who], where, scored.cluster[who], groups=tally.groups, alone=alone)
-        _put(by_mention, name, kind.answer(of))
-        of = moments(scored.value, scored.declared, scored.cluster, groups=tally.groups, alone=alone)
-        _put(by_sender, name, kind.answer(of))
-        texted = scored.with_text
-        value, cluster = (np.r_[all_of, all_of[texted]] for all_of in (scored.value, scored.cluster))
-        part = np.repeat([0, 1], [len(texted), int(texted.sum())])
-        _put(whole, name, kind.answer(moments(value, part, cluster, groups=2, alone=alone)))
+        texted = np.flatnonzero(scored.with_text)
+        either = np.r_[np.arange(len(scored.with_text)), texted]
+        part = np.repeat([0, 1], [len(scored.with_text), len(texted)])
+        declared = np.flatnonzero(scored.declared < tally.columns)
+        for name in (kind, f"{kind}_mean"):
+            if name not in KINDS:
+                continue
+            value = score_values(name, scored.value, scored.scale_min, scored.scale_max)
+            for columns, rows, group, groups in (
+                (by_mention, who, where, tally.groups),
+                (by_sender, declared, scored.declared[declared], tally.groups),
+                (whole, either, part, 2),
+            ):
+                of = moments(value[rows], group, scored.cluster[rows], groups=groups, alone=alone)
+                _put(columns, name, KINDS[name].answer(of))
     everyone, with_text = whole
     over_all = {
         name: {"everyone": everyone[name], "with_text": with_text[name]} if everyone[name] else None

@@ -31,7 +31,6 @@ Array = NDArray[Any]
 LEVEL = 0.95
 NPS_PROMOTER, NPS_DETRACTOR = 9.0, 6.0
 CSAT_BOX = 0.75  # of the scale
-TABLE_CELLS = 6_000_000  # of a respondents-by-groups table; larger ones are sorted instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +83,44 @@ class RespondentSums:
 
 
 def respondent_sums(value: Array, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
-    """Count rows and add their values by group and respondent."""
-    key = cluster.astype(np.int64) * groups + group
-    size = (int(key.max()) + 1) if len(key) else 0
-    if size <= TABLE_CELLS and size <= 30 * len(key):
-        table = np.bincount(key, minlength=size)
-        at = np.flatnonzero(table)
-        return RespondentSums(at % groups, at // groups, table[at], np.bincount(key, value, minlength=size)[at])
-    if not len(key):
+    """Count rows and add their values by group and respondent; quickest where rows are ordered by respondent."""
+    if not len(group):
         none = np.empty(0, np.int64)
         return RespondentSums(none, none, none, np.empty(0))
-    order = np.argsort(key, kind="stable")
-    ordered = key[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    at = ordered[starts]
-    counts = np.diff(np.r_[starts, len(key)])
-    return RespondentSums(at % groups, at // groups, counts, np.add.reduceat(value[order], starts))
+    if not ordered(cluster):
+        by_cluster = order_of(cluster)
+        value, group, cluster = value[by_cluster], group[by_cluster], cluster[by_cluster]
+    # a stable sort of small numbers takes one walk through memory, and leaves respondents in order within a group
+    order = np.argsort(group.astype(np.uint16) if groups <= 2**16 else group, kind="stable")
+    group, cluster = group[order], cluster[order]
+    starts = np.flatnonzero(np.r_[True, (group[1:] != group[:-1]) | (cluster[1:] != cluster[:-1])])
+    counts = np.diff(np.r_[starts, len(group)])
+    return RespondentSums(group[starts], cluster[starts], counts, np.add.reduceat(value[order], starts))
+
+
+def ordered(numbers: Array) -> bool:
+    """Whether numbers never go down."""
+    return bool((numbers[1:] >= numbers[:-1]).all())
+
+
+def order_of(numbers: Array) -> Array:
+    """The stable order of numbers from 0 below 2³², by their lower and then their upper half."""
+    lower = np.argsort((numbers & 0xFFFF).astype(np.uint16), kind="stable")
+    upper = (numbers >> 16).astype(np.uint16)[lower]
+    return np.asarray(lower[np.argsort(upper, kind="stable")])
+
+
+def renumbered(cluster: Array) -> tuple[Array, int]:
+    """The same respondents numbered from 0 without gaps, and how many they are."""
+    if not len(cluster):
+        return cluster, 0
+    if not ordered(cluster):
+        order = order_of(cluster)
+        found = np.empty(len(cluster), np.int64)
+        found[order] = np.cumsum(np.r_[False, np.diff(cluster[order]) != 0])
+    else:
+        found = np.cumsum(np.r_[False, cluster[1:] != cluster[:-1]])
+    return found, int(found.max()) + 1
 
 
 def estimates(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
-from service.aggregate.scores import Moments, RespondentSums, moments, respondent_sums, score_values
+from service.aggregate.scores import Moments, renumbered, respondent_sums
 from service.store.rollup_frame import Frame, codebook, codes
 from service.store.rollup_records import REASONS
 
@@ -18,6 +18,7 @@ Array = NDArray[Any]
 SHOWN_REASONS = REASONS[1:]
 
 
+@lru_cache(maxsize=64)
 def columns_of(model: JourneyModel) -> Array:
     """The column of each place (see rollup_frame.Codes); places in no column have the number after the last."""
     code, beside = codes(), len(model.stages)
@@ -31,6 +32,7 @@ def columns_of(model: JourneyModel) -> Array:
     return np.array([beside if column is None else column for column in found], dtype=np.uint8)
 
 
+@cache
 def sentiment_of_mood() -> Array:
     """Net sentiment of an item by mood: -1, 0 (neutral, mixed), 1, NaN without one."""
     by_label = {"negative": -1.0, "positive": 1.0, None: np.nan}
@@ -38,6 +40,7 @@ def sentiment_of_mood() -> Array:
     return np.tile([by_label.get(label, 0.0) for label in sentiments], codes().size("emotion"))
 
 
+@cache
 def valence_of_mood() -> Array:
     """Valence of an item's emotion by mood, NaN without one."""
     by_label = {entry.label: entry.valence for entry in codebook().emotions}
@@ -118,24 +121,67 @@ class Tally:
 
     def respondents(self) -> tuple[Array, int]:
         """Distinct respondents by column, and over all of them."""
-        sums = moments(
-            np.zeros(len(self.column)), self.column, self.cluster, groups=self.groups, alone=self._alone
-        )
-        return sums.clusters.astype(np.int64), int(np.count_nonzero(np.bincount(self.cluster)))
+        single = self._single_items.sum(axis=1)
+        return (single + self.repeats.speaking).astype(np.int64), int(single.sum()) + self.repeats.people
 
     @property
     def _alone(self) -> Array:
         return self.frame.alone
 
+    @cached_property
+    def repeats(self) -> Repeats:
+        """What those respondents say who have more than one row in the frame."""
+        many = np.flatnonzero(~self._alone[self.cluster])
+        cluster, people = renumbered(self.cluster[many])
+        column, mood = self.column[many].astype(np.int64), self.chosen("mood")[many]
+        key = column * people + cluster
+        items = np.bincount(key, minlength=people * self.groups).reshape(self.groups, people).astype(np.float64)
+        moods = np.bincount(column * codes().moods + mood, minlength=self.groups * codes().moods)
+        return Repeats(
+            people=people,
+            key=key,
+            cluster=cluster,
+            number=self.cluster[many],
+            mood=mood,
+            items=items,
+            moods=moods.reshape(self.groups, codes().moods),
+            speaking=np.count_nonzero(items, axis=1),
+            squares=_dots(items, items),
+        )
+
+    @cached_property
+    def _moods(self) -> Array:
+        """Items by column and mood."""
+        return np.asarray(self.items.sum(axis=(1, 4)).reshape(self.groups, -1))
+
+    @cached_property
+    def _single_items(self) -> Array:
+        """Items by column and mood, of respondents with one row."""
+        return self._moods - self.repeats.moods
+
     def mean_of_mood(self, by_mood: Array) -> Moments:
         """Moments of a value that the mood decides (NaN: left out), by column; the last entry is over all."""
-        value, column, cluster = by_mood[self.chosen("mood")], self.column, self.cluster
-        kept = (column < self.columns) & ~np.isnan(value)
-        if not kept.all():
-            value, column, cluster = value[kept], column[kept], cluster[kept]
-        each = moments(value, column, cluster, groups=self.columns, alone=self._alone)
-        whole = moments(value, np.zeros(len(value), np.uint8), cluster, groups=1, alone=self._alone)
-        return Moments(*(np.r_[getattr(each, name), getattr(whole, name)] for name in Moments.__slots__))
+        said = ~np.isnan(by_mood)
+        value = np.where(said, by_mood, 0.0)
+        columns, repeats = slice(0, self.columns), self.repeats
+        n, speaking, squares = repeats.items[columns], repeats.speaking[columns], repeats.squares[columns]
+        if (repeats.moods[columns] @ ~said).any():
+            counted = np.bincount(repeats.key, said[repeats.mood], minlength=repeats.items.size)
+            n = counted.reshape(repeats.items.shape)[columns]
+            speaking, squares = np.count_nonzero(n, axis=1), _dots(n, n)
+        total = np.bincount(repeats.key, value[repeats.mood], minlength=repeats.items.size)
+        total = total.reshape(repeats.items.shape)[columns]
+        single = self._single_items[columns].astype(np.float64)
+        once = np.vstack([single, single.sum(axis=0)])  # by column, and over all of them
+        n_all, total_all = n.sum(axis=0), total.sum(axis=0)
+        return Moments(
+            n=once @ said + np.r_[n.sum(axis=1), n_all.sum()],
+            total=once @ value + np.r_[total.sum(axis=1), total_all.sum()],
+            clusters=once @ said + np.r_[speaking, np.count_nonzero(n_all)],
+            squares=once @ value**2 + np.r_[_dots(total, total), _dots(total_all[None], total_all[None])],
+            products=once @ value + np.r_[_dots(total, n), _dots(total_all[None], n_all[None])],
+            sizes=once @ said + np.r_[squares, _dots(n_all[None], n_all[None])],
+        )
 
     @cached_property
     def row_column(self) -> Array:
@@ -143,13 +189,6 @@ class Tally:
         found = np.full(len(self.frame), self.groups, dtype=np.uint8)
         found[self.mask] = self.column
         return found
-
-    @cached_property
-    def sizes(self) -> RespondentSums:
-        """Items of each column and respondent who has more than one row in the frame."""
-        many = ~self._alone[self.cluster]
-        column = self.column[many]
-        return respondent_sums(np.zeros(len(column)), column, self.cluster[many], groups=self.groups)
 
     def pairs(self, name: str) -> Pairs:
         """Items with a pain or delight, once for each of its topics: the row, its column, the topic."""
@@ -168,11 +207,10 @@ class Tally:
         once = np.bincount(group[single], minlength=groups)
         many = ~single
         sums = respondent_sums(np.zeros(int(many.sum())), group[many], cluster[many], groups=groups)
-        # the same respondents' items in the column, found by their place among all that repeat
-        keys = self.sizes.cluster * self.groups + self.sizes.group
-        table = np.zeros(int(keys.max()) + 1 if len(keys) else 1)
-        table[keys] = self.sizes.counts
-        size = table[sums.cluster * self.groups + sums.group // topics] if len(sums.group) else np.empty(0)
+        # the same respondents' items in the column
+        row = np.zeros(self.frame.clusters, dtype=np.int64)
+        row[self.repeats.number] = self.repeats.cluster
+        size = self.repeats.items[sums.group // topics, row[sums.cluster]]
         hits = once + np.bincount(sums.group, sums.counts, minlength=groups)
         squared = once + np.bincount(sums.group, sums.counts.astype(float) ** 2, minlength=groups)
         by_size = once + np.bincount(sums.group, sums.counts * size, minlength=groups)
@@ -196,14 +234,35 @@ class Tally:
 
     @cached_property
     def _column_sums(self) -> Moments:
-        alone = np.bincount(self.column[self._alone[self.cluster]], minlength=self.groups)
-        counts = self.sizes.counts.astype(float)
+        single, repeats, zero = self._single_items.sum(axis=1), self.repeats, np.zeros(self.groups)
+        return Moments(
+            n=single + repeats.items.sum(axis=1),
+            total=zero,
+            clusters=single + repeats.speaking,
+            squares=zero,
+            products=zero,
+            sizes=single + repeats.squares,
+        )
 
-        def over(weights: Array) -> Array:
-            return np.asarray(alone + np.bincount(self.sizes.group, weights, minlength=self.groups))
 
-        zero = np.zeros(self.groups)
-        return Moments(over(counts), zero, over(np.ones(len(counts))), zero, zero, over(counts**2))
+def _dots(a: Array, b: Array) -> Array:
+    """The dot product of each row; not by BLAS, whose threads would wait for each other on a busy machine."""
+    return np.asarray(np.einsum("ij,ij->i", a, b))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The chosen items of respondents who have more than one in the frame."""
+
+    people: int
+    key: Array  # of each item: column * people + person
+    cluster: Array  # of each item: the person, numbered from 0
+    number: Array  # of each item: the frame's number of the respondent
+    mood: Array  # of each item
+    items: Array  # (groups, people)
+    moods: Array  # (groups, moods)
+    speaking: Array  # people with items in each group
+    squares: Array  # Σ items² of each group
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +296,17 @@ class ShareSums:
 class Scored:
     """The scores of one kind in a selection, one entry a response."""
 
-    value: Array
+    value: Array  # as given, on its scale
+    scale_min: Array
+    scale_max: Array
     cluster: Array
     response: Array
     with_text: Array
     declared: Array  # column that the sender declared; `columns` where none
 
 
-def scored_responses(tally: Tally, kind: str, *, as_kind: str, declared_column: Array) -> Scored | None:
-    """Every response's score of a kind (`as_kind` of scores.KINDS), counted once; None where there is none.
+def scored_responses(tally: Tally, kind: str, *, declared_column: Array) -> Scored | None:
+    """Every response's score of a kind, counted once; None where there is none.
 
     `declared_column`: column by number of the declared stage's word, the last entry for none.
     """
@@ -253,33 +314,54 @@ def scored_responses(tally: Tally, kind: str, *, as_kind: str, declared_column: 
     word = frame.words["score_kind"].get(kind)
     if word is None:
         return None
-    rows = np.flatnonzero((frame.rows["score_kind"] == word) & tally.mask & ~np.isnan(frame.rows["score_value"]))
+    rows = frame.scored_row[frame.rows["score_kind"][frame.scored_row] == word]
+    rows = _one_a_response(frame, rows[tally.mask[rows]])
     if not len(rows):
         return None
-    rows = rows[np.argsort(frame.rows["item_id"][rows], kind="stable")]
-    latest = np.full(frame.responses, -1, dtype=np.int64)
-    latest[frame.rows["response"][rows]] = rows  # the newest item of a response speaks for it
-    rows = latest[latest >= 0]
-    value, low, high = (frame.rows[name][rows] for name in ("score_value", "score_min", "score_max"))
-    texted = np.zeros(frame.responses, dtype=bool)
-    texted[frame.rows["response"][frame.live & (frame.rows["chars"] > 0)]] = True
     response = frame.rows["response"][rows]
+    with_text = frame.rows["chars"][rows] > 0
+    if not with_text.all():
+        texted = np.zeros(frame.responses, dtype=bool)
+        texted[frame.rows["response"][frame.live & (frame.rows["chars"] > 0)]] = True
+        with_text = texted[response]
     return Scored(
-        value=score_values(as_kind, value, low, high),
+        value=frame.rows["score_value"][rows],
+        scale_min=frame.rows["score_min"][rows],
+        scale_max=frame.rows["score_max"][rows],
         cluster=frame.rows["cluster"][rows],
         response=response,
-        with_text=texted[response],
+        with_text=with_text,
         declared=declared_column[frame.rows["declared_stage"][rows]],
     )
 
 
+def _one_a_response(frame: Frame, rows: Array) -> Array:
+    """The newest item of each response, in the order of the rows."""
+    response = frame.rows["response"][rows]
+    again = np.bincount(response, minlength=frame.responses)[response] > 1
+    if not again.any():
+        return rows
+    several = rows[again]
+    several = several[np.argsort(frame.rows["item_id"][several], kind="stable")]
+    latest = np.full(frame.responses, -1, dtype=np.int64)
+    latest[frame.rows["response"][several]] = several
+    return np.sort(np.r_[rows[~again], latest[latest >= 0]])
+
+
 def mentions(tally: Tally) -> Array:
-    """Which responses mention which column, in an item or one of its segments: (responses, groups), bool."""
+    """Which responses with a score mention which column, in an item or one of its segments.
+
+    (responses, groups), bool; False for responses without a score.
+    """
     frame = tally.frame
+    scored = np.zeros(frame.responses, dtype=bool)
+    scored[frame.rows["response"][frame.scored_row]] = True
+    wanted = scored[frame.rows["response"]] & tally.mask
     found = np.zeros((frame.responses, tally.groups), dtype=bool)
-    found[tally.chosen("response"), tally.column] = True
-    chosen = tally.mask[frame.segment_row]
+    rows = np.flatnonzero(wanted)
+    found[frame.rows["response"][rows], tally.row_column[rows]] = True
+    segments = np.flatnonzero(wanted[frame.segment_row])
     code = codes()
-    place = frame.segment_cell[chosen] // (code.moods * code.size("topic"))
-    found[frame.rows["response"][frame.segment_row[chosen]], tally.place_column[place]] = True
+    place = frame.segment_cell[segments] // (code.moods * code.size("topic"))
+    found[frame.rows["response"][frame.segment_row[segments]], tally.place_column[place]] = True
     return found

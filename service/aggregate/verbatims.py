@@ -14,23 +14,25 @@ from service.store.rollup_frame import Frame
 from service.store.schema import FeedbackItem, Segment
 
 SHOWN = 3  # for each column and polarity
-CANDIDATES = 16  # newest items looked at for each
+CANDIDATES = 8  # newest items looked at for each
+RECENT = 4_000  # newest pains (or delights) of all columns among which they are looked for first
 MAX_CHARS = 400  # of one verbatim; longer ones are cut
 GOOD_CHARS = (40, 240)  # long enough to say something, short enough to be read at a glance
 SENTIMENTS = {"pain": "negative", "delight": "positive"}
 
 
-def newest_rows(frame: Frame, pairs: Pairs, columns: int, limit: int) -> list[list[int]]:
-    """The newest items of each column, newest first."""
+def newest_rows(frame: Frame, pairs: Pairs, columns: int) -> list[list[int]]:
+    """The newest items of each column, newest first, at most CANDIDATES."""
+    day = frame.rows["day"][pairs.row]
+    recent = np.flatnonzero(day >= np.partition(day, -RECENT)[-RECENT]) if len(day) > RECENT else slice(None)
     chosen = []
     for column in range(columns):
-        rows = pairs.row[pairs.column == column]
-        rank = frame.rows["day"][rows].astype(np.int64) << 32 | frame.rows["item_id"][rows] & 0xFFFFFFFF
-        if len(rows) > 4 * limit:  # an item stands once for each of its topics
-            newest = np.argpartition(rank, len(rows) - 4 * limit)[-4 * limit :]
-            rows, rank = rows[newest], rank[newest]
-        ordered = dict.fromkeys(rows[np.argsort(rank)[::-1]].tolist())
-        chosen.append(list(ordered)[:limit])
+        rows = pairs.row[recent][pairs.column[recent] == column]
+        if len(rows) < 4 * CANDIDATES and len(day) > RECENT:  # a column of which little is heard
+            rows = pairs.row[pairs.column == column]
+        order = np.lexsort((frame.rows["item_id"][rows], frame.rows["day"][rows]))[::-1]
+        # an item stands once for each of its topics
+        chosen.append(list(dict.fromkeys(rows[order[: 4 * CANDIDATES]].tolist()))[:CANDIDATES])
     return chosen
 
 
@@ -41,7 +43,7 @@ def verbatims_of(
     frame = tally.frame
     wanted: dict[tuple[int, str], int] = {}  # (item, sentiment) to column
     for name, sentiment in SENTIMENTS.items():
-        for column, rows in enumerate(newest_rows(frame, pairs[name], tally.columns, CANDIDATES)):
+        for column, rows in enumerate(newest_rows(frame, pairs[name], tally.columns)):
             for item_id in frame.rows["item_id"][rows].tolist():
                 wanted[item_id, sentiment] = column
     found: dict[tuple[int, str], list[Any]] = defaultdict(list)
@@ -81,8 +83,8 @@ def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[
             )
             .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
             .where(
+                # the item's own workspace is not asked for: SQLite would walk through all of its items first
                 col(Segment.workspace_id) == workspace_id,
-                col(FeedbackItem.workspace_id) == workspace_id,
                 col(Segment.item_id).in_(item_ids),
                 col(Segment.stage) == col(FeedbackItem.stage),
                 col(Segment.sentiment).in_(tuple(SENTIMENTS.values())),

@@ -24,7 +24,6 @@ from service.store.rollup_blocks import (
     FLAG_KNOWN,
     Block,
     concatenate,
-    flat_positions,
     from_bytes,
     surviving,
     take,
@@ -38,7 +37,7 @@ CACHE_BYTES = 256 * 2**20  # of all frames of a process; the one in use stays wh
 FILTER_WORDS = ("channel", "source", "language", "declared_stage", "score_kind")
 BESIDE = (
     *("segment_row", "segment_cell", "attribute_row", "attribute_word"),
-    *("pain_row", "pain_topic", "delight_row", "delight_topic"),
+    *("pain_row", "pain_topic", "delight_row", "delight_topic", "scored_row"),
 )
 PAYLOADS_AT_ONCE = 200
 
@@ -100,7 +99,8 @@ class Frame:
     mood, topic, cell, chars, value, score_value/_min/_max, and FILTER_WORDS as indices into `words` (-1: none).
     `segment_row`, `segment_cell`: a segment's item, and its labels. `attribute_row`, `attribute_word`: pairs
     "<name>\\0<value>". `pain_row`, `pain_topic`: items that say something negative about a topic in a segment of
-    their own stage, once each; `delight_…` likewise positive. `live` is False for rows that were taken back.
+    their own stage, once each; `delight_…` likewise positive.
+    `scored_row`: items with a score. `live` is False for rows that were taken back.
     """
 
     rows: dict[str, Array]
@@ -113,6 +113,7 @@ class Frame:
     pain_topic: Array
     delight_row: Array
     delight_topic: Array
+    scored_row: Array
     words: dict[str, dict[str, int]]
     clusters: int  # how many respondents have a number
     responses: int
@@ -185,7 +186,7 @@ class _Growing:
 
 
 class _Numbers:
-    """Small numbers for 64-bit keys, given in order of first sight."""
+    """Small numbers for 64-bit keys, in order of first sight: neighbours in rows stay neighbours in tables."""
 
     def __init__(self) -> None:
         self.keys: Array = np.empty(0, np.uint64)
@@ -201,7 +202,9 @@ class _Numbers:
         inside = np.minimum(at, max(len(self.keys) - 1, 0))
         known = self.keys[inside] == distinct if len(self.keys) else np.zeros(len(distinct), bool)
         new = np.flatnonzero(~known)
-        fresh = np.arange(len(self.keys), len(self.keys) + len(new), dtype=np.int32)
+        fresh = np.empty(len(new), np.int32)
+        seen_first = order[np.flatnonzero(first)[new]]
+        fresh[np.argsort(seen_first)] = np.arange(len(self.keys), len(self.keys) + len(new), dtype=np.int32)
         numbers = np.empty(len(distinct), np.int32)
         numbers[known] = self.numbers[at[known]]
         numbers[new] = fresh
@@ -232,6 +235,7 @@ class _Columns:
             "segment_cell": self.segment_cell,
             "attribute_row": np.repeat(numbers, self.attribute_count),
             "attribute_word": self.attribute_word,
+            "scored_row": numbers[self.rows["score_kind"] >= 0],
         }
         stage_size = codes().size("touchpoint") * codes().moods * codes().size("topic")
         own_stage = (
@@ -319,18 +323,6 @@ def _columns_of(block: Block, state: _State) -> _Columns:
     )
 
 
-def _sorted(columns: _Columns) -> _Columns:
-    """The same ordered by respondent, so that sums over respondents walk through memory in order."""
-    order = np.argsort(columns.rows["cluster"], kind="stable")
-    return _Columns(
-        {name: column[order] for name, column in columns.rows.items()},
-        columns.segment_count[order],
-        columns.segment_cell[flat_positions(columns.segment_count, order)],
-        columns.attribute_count[order],
-        columns.attribute_word[flat_positions(columns.attribute_count, order)],
-    )
-
-
 def _frame(state: _State, live: Array) -> Frame:
     """The state as an unchangeable view."""
     views = {name: column.view for name, column in state.columns.items()}
@@ -350,10 +342,10 @@ def _start(state: _State, blocks: Sequence[Block]) -> None:
     joined = concatenate(blocks)
     kept = surviving(joined.columns["digest"], joined.columns["weight"])
     kept = kept[joined.columns["weight"][kept] > 0]
-    if len(kept) < len(joined):
-        joined = take(joined, kept)
+    # ordered by respondent, so that sums over respondents walk through memory in order
+    joined = take(joined, kept[np.argsort(joined.columns["respondent"][kept], kind="stable")])
     state.words, state.clusters, state.responses = {}, _Numbers(), _Numbers()
-    columns = _sorted(_columns_of(joined, state))
+    columns = _columns_of(joined, state)
     state.columns = {name: _Growing(np.ascontiguousarray(column)) for name, column in columns.flat(0).items()}
     state.frame = _frame(state, np.ones(len(joined), dtype=bool))
 
