@@ -132,7 +132,7 @@ def _worker(database: Database) -> Iterator[Finding]:
 def _jobs(database: Database) -> Iterator[Finding]:
     with database.read() as session:
         states = dict(
-            session.execute(select(col(Job.state), func.count()).group_by(col(Job.state))).tuples().all()
+            session.execute(select(col(Job.state), func.count()).group_by(col(Job.state))).all()
         )
         dead = session.execute(
             select(col(Job.kind), col(Job.error)).where(col(Job.state) == "dead").limit(3)
@@ -162,7 +162,7 @@ def _files(settings: Settings, database: Database) -> Iterator[Finding]:
 
 def _rollups(database: Database, *, repair: bool) -> Iterator[Finding]:
     with database.read() as session:
-        workspaces = session.execute(select(col(Workspace.id), col(Workspace.name))).tuples().all()
+        workspaces = session.execute(select(col(Workspace.id), col(Workspace.name))).all()
     for workspace_id, name in workspaces:
         with database.read() as session:
             differences = rollups.verify(session, workspace_id)
