@@ -55,6 +55,8 @@ class Manifest:
     """File name to sha256 in hex."""
     recipe_sha256: str
     """Of the training recipe, so that it is known how it came about."""
+    training_data: dict[str, str]
+    """Name to sha256 of each file of texts that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)

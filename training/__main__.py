@@ -7,11 +7,11 @@ from pathlib import Path
 
 from nlp.analysis import FIELDS
 from nlp.artifact import MODELS_FOLDER
-from nlp.codebook import load_codebook
+from nlp.codebook import DATA_FOLDER, load_codebook
 from nlp.gold import GoldError
 from nlp.pipeline import Pipeline
 from training.calibrate import describe, fit_calibration, fit_thresholds, held_out_scores
-from training.corpus import read_corpus
+from training.corpus import read_corpus, training_files
 from training.evaluate import evaluate_candidate, failed_gates
 from training.fit import fit_features, fit_heads, further_rows
 from training.goemotions import NOTHING_FURTHER, read_goemotions
@@ -21,6 +21,7 @@ from training.split import check_apart, folds, sources_out
 
 SHARED = Path(__file__).parents[2] / "shared"
 DEFAULT_GOLD = SHARED / "gold"
+DEFAULT_WRITTEN = DATA_FOLDER / "written"
 DEFAULT_GOEMOTIONS = SHARED / "corpus" / "goemotions-train.tsv"
 
 
@@ -56,9 +57,12 @@ def train(
         f"corpus: {len(corpus.items)} items in {len(set(corpus.groups))} groups; left out: "
         f"{corpus.dropped_foreign} not English, {corpus.dropped_alike} like an evaluation text"
     )
-    by_fold, by_source = folds(corpus, count=recipe.out_of_fold, seed=recipe.seed), sources_out(corpus)
+    by_fold, by_source = (
+        folds(corpus, count=recipe.out_of_fold, seed=recipe.seed),
+        sources_out(corpus, batches=recipe.source_batches),
+    )
     check_apart([*by_fold, *by_source], corpus.groups)
-    say(f"split: {len(by_fold)} folds, {len(by_source)} sources left out in turn")
+    say(f"split: {len(by_fold)} folds, {len(by_source)} batches of sources left out in turn")
     texts = NOTHING_FURTHER
     if goemotions is not None:
         texts = read_goemotions(goemotions, recipe, without=corpus.evaluation)
@@ -72,7 +76,15 @@ def train(
     calibration = fit_calibration(corpus, codebook, recipe, known, elsewhere)
     thresholds = fit_thresholds(corpus, codebook, recipe, calibration, known, elsewhere)
     say(f"calibrate: {describe(thresholds, calibration)}")
-    ready = candidate(features, heads, calibration, thresholds, codebook_version=codebook.version, recipe=recipe)
+    ready = candidate(
+        features,
+        heads,
+        calibration,
+        thresholds,
+        codebook_version=codebook.version,
+        recipe=recipe,
+        training_data=training_files(gold, written) + ([goemotions] if goemotions is not None else []),
+    )
     reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
     say("evaluate:")
     if report:
@@ -89,7 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--gold", type=Path, default=DEFAULT_GOLD, help="folder with train.tsv, dev.tsv, …")
     parser.add_argument("--goemotions", type=Path, default=DEFAULT_GOEMOTIONS, help="goemotions-train.tsv")
-    parser.add_argument("--written", type=Path, help="folder with further labelled texts, such as data/written")
+    parser.add_argument("--written", type=Path, default=DEFAULT_WRITTEN, help="folder with texts of our own")
     parser.add_argument("--recipe", type=Path, default=DEFAULT_RECIPE)
     parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
     arguments = parser.parse_args()
@@ -102,7 +114,7 @@ def main() -> int:
             arguments.recipe,
             arguments.models,
             goemotions=goemotions,
-            written=arguments.written,
+            written=arguments.written if arguments.written.is_dir() else None,
         )
     except (GoldError, GateError) as error:
         print(f"not published: {error}", file=sys.stderr)

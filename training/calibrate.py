@@ -120,20 +120,18 @@ def fit_thresholds(
 ) -> Thresholds:
     """How whole text and segments are blended, and from which probability an item is sure.
 
-    The blend of a field is the one with most items of several segments right, folds and left-out sources
-    together; sentiment is judged on the whole text by rule. `unsure_share` of the items of left-out sources
-    stay unsure, fewer of known ones.
+    The blend of a field is the one with the least log loss on items of several segments, folds and left-out
+    sources together; sentiment is judged on the whole text by rule. `unsure_share` of the items of left-out
+    sources stay unsure, fewer of known ones.
     """
     shares = {"sentiment": 1.0}
     for field in FIELDS:
         if field not in shares:
-            right = {
-                share: _right_with_several_segments(
-                    corpus, codebook, calibration, field, share, (known, elsewhere)
-                )
+            losses = {
+                share: _loss_with_several_segments(corpus, codebook, calibration, field, share, (known, elsewhere))
                 for share in recipe.whole_shares
             }
-            shares[field] = max(right, key=lambda share: (right[share], share))
+            shares[field] = min(losses, key=lambda share: (losses[share], -share))
     confidence = np.concatenate(
         [chances.max(axis=1) for chances in _blended(corpus, calibration, "stage", shares["stage"], elsewhere)]
     )
@@ -144,21 +142,25 @@ def fit_thresholds(
     )
 
 
-def _right_with_several_segments(
+def _loss_with_several_segments(
     corpus: Corpus,
     codebook: Codebook,
     calibration: Calibration,
     field: str,
     share: float,
     held_out: Sequence[HeldOutScores],
-) -> int:
+) -> float:
     order = codebook.labels(field)
-    right = 0
+    loss = 0.0
     for scores in held_out:
         _, several = _blended(corpus, calibration, field, share, scores)
-        truths = [corpus.items[item].labels[field] for item in scores.items if len(corpus.segments[item]) > 1]
-        right += sum(order[best] == truth for best, truth in zip(several.argmax(axis=1), truths, strict=True))
-    return right
+        truths = [
+            order.index(corpus.items[item].labels[field])
+            for item in scores.items
+            if len(corpus.segments[item]) > 1
+        ]
+        loss -= float(np.log(np.maximum(several[np.arange(len(truths)), truths], 1e-12)).sum())
+    return loss
 
 
 def _blended(

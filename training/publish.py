@@ -37,6 +37,7 @@ def candidate(
     *,
     codebook_version: str,
     recipe: Recipe,
+    training_data: Sequence[Path],
 ) -> Artifact:
     """The artifact as it will be read back: weights in half precision, a version from all its numbers.
 
@@ -59,6 +60,7 @@ def candidate(
         libraries=artifact.library_versions(),
         files={},
         recipe_sha256=recipe.sha256,
+        training_data={path.name: artifact.sha256(path) for path in training_data},
     )
     rounded = Heads(heads.labels, half.astype(np.float32), heads.bias)
     return Artifact(manifest, features, rounded, calibration, thresholds)

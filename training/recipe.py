@@ -27,6 +27,7 @@ class Recipe:
     seed: int
     tier: str
     out_of_fold: int
+    source_batches: int
     near_duplicate_cosine: float
     min_documents: dict[str, int]
     goemotions: dict[str, dict[str, str]]
@@ -52,6 +53,7 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         seed=raw["seed"],
         tier=raw["tier"],
         out_of_fold=raw["out_of_fold"],
+        source_batches=raw["source_batches"],
         near_duplicate_cosine=raw["near_duplicate_cosine"],
         min_documents={
             name[0] if name != "letters" else "c": n for name, n in raw["features"]["min_documents"].items()

@@ -3,7 +3,7 @@
 reads  the corpus · writes nothing
 
 Two ways to hold out: folds over groups of near-duplicates (how the model does on businesses like those it
-knows) and one source at a time (how it does elsewhere, which is where every customer of ours is).
+knows) and whole sources (how it does elsewhere, which is where every customer of ours is).
 """
 
 from collections.abc import Sequence
@@ -34,16 +34,28 @@ def folds(corpus: Corpus, *, count: int, seed: int) -> list[HeldOut]:
     return [HeldOut(f"fold {number}", train, predict) for number, (train, predict) in enumerate(parts)]
 
 
-def sources_out(corpus: Corpus) -> list[HeldOut]:
-    """Each source left out in turn, with its near-duplicates in other sources."""
+def sources_out(corpus: Corpus, *, batches: int) -> list[HeldOut]:
+    """Every source left out once, with its near-duplicates in other sources.
+
+    Where there are more than `batches` sources several leave together: the largest first, each to the batch
+    with the fewest items, so that batches are of like size.
+    """
     sources = np.array([family(item.source) for item in corpus.items])
+    names, counts = np.unique(sources, return_counts=True)
+    members: list[list[str]] = [[] for _ in range(min(batches, len(names)))]
+    sizes = [0] * len(members)
+    for position in np.argsort(-counts, kind="stable"):
+        smallest = sizes.index(min(sizes))
+        members[smallest].append(str(names[position]))
+        sizes[smallest] += int(counts[position])
     result = []
-    for source in sorted(set(sources)):
-        predict = np.flatnonzero(sources == source)
+    for batch in members:
+        leaving = np.isin(sources, batch)
+        predict = np.flatnonzero(leaving)
         alike = np.isin(corpus.groups, corpus.groups[predict])
-        train = np.flatnonzero((sources != source) & ~alike)
-        if len(train) and len(predict):
-            result.append(HeldOut(f"without {source}", train, predict))
+        train = np.flatnonzero(~leaving & ~alike)
+        if len(train):
+            result.append(HeldOut(f"without {', '.join(sorted(batch))}", train, predict))
     return result
 
 

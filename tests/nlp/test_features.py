@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlp.emoji import spoken
-from nlp.features import BLOCKS, Features, named_features, tokens
+from nlp.features import BLOCK_WEIGHTS, BLOCKS, Features, named_features, tokens
 
 TEXTS = ["the app is slow", "the app is not slow!", "WHERE IS MY PARCEL???", "slow 👍", ""]
 ONCE = {"w": 1, "c": 1, "f": 1, "q": 1}
@@ -42,14 +42,14 @@ def test_a_question_gives_features_of_its_own() -> None:
     assert asked == {"q:", "q:liked", "q:least", "q:?", "q:liked least", "q:least ?"}
 
 
-def test_each_block_of_a_row_has_length_one(features: Features) -> None:
+def test_each_block_of_a_row_has_its_length(features: Features) -> None:
     rows = features.transform(TEXTS, ["Liked least?"] * len(TEXTS))
     names = np.array([name[0] for name in features.names])
     assert set(names) == {"w", "c", "f", "q"}
     assert len(BLOCKS) == 4
-    for prefix in "wcf":
+    for prefix, length in zip("wcf", BLOCK_WEIGHTS, strict=False):
         norms = np.sqrt(rows[:4][:, names == prefix].power(2).sum(axis=1))
-        assert np.allclose(norms, 1, atol=1e-5), prefix
+        assert np.allclose(norms, length, atol=1e-5), prefix
 
 
 def test_a_row_does_not_depend_on_its_batch(features: Features) -> None:

@@ -27,6 +27,15 @@ def test_near_duplicates_form_a_group() -> None:
     assert len({groups[0], groups[2], groups[3]}) == 3
 
 
+def test_texts_of_our_own_are_trained_on_too(tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    written.mkdir()
+    write(tmp_path, "train.tsv", [row(1, "the kettle broke after one week")])
+    write(written, "cafe.tsv", [row(2, "the waiter was kind to my mother", "cafe")])
+    corpus = read_corpus(tmp_path, load_codebook(), near_duplicate_cosine=0.8, written=written)
+    assert [item.source for item in corpus.items] == ["shop", "cafe"]
+
+
 def test_texts_like_an_evaluation_text_are_found() -> None:
     texts = ["Where is it?!", "where is my grey parcel from last week", "nice soup"]
     others = ["where is it", "where is my grey parcel from last weeks"]
@@ -65,13 +74,19 @@ def test_no_split_has_near_duplicates_on_both_sides(tmp_path: Path) -> None:
     assert sorted(np.concatenate([part.predict for part in parts])) == list(range(len(corpus.items)))
 
 
-def test_each_source_is_left_out_once_with_its_parts_together() -> None:
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [(10, 3), (2, 2)],
+)
+def test_each_source_is_left_out_once(batches: int, expected: int) -> None:
     corpus = read_corpus(TINY, load_codebook(), near_duplicate_cosine=0.8)
-    parts = sources_out(corpus)
-    assert [part.name for part in parts] == ["without bank", "without shop", "without survey"]
+    parts = sources_out(corpus, batches=batches)
+    assert len(parts) == expected
+    assert sorted(np.concatenate([part.predict for part in parts])) == list(range(len(corpus.items)))
     check_apart(parts, corpus.groups)
     for part in parts:
         sources = {corpus.items[item].source for item in part.predict}
+        assert part.name == f"without {', '.join(sorted(sources))}"
         assert not sources & {corpus.items[item].source for item in part.train}
 
 
