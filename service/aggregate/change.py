@@ -45,7 +45,6 @@ class Course:
     cluster: Array  # respondent
     value: Array  # net sentiment, NaN without one
     groups: int
-    alone: Array  # by respondent: no other item in the workspace
 
 
 def windows_of(first: int | None, end: int | None, newest: int | None) -> Windows | None:
@@ -104,7 +103,7 @@ def _changes(course: Course, current: Array, *, of_mean: bool, scale: float) -> 
         else:
             change = np.log(n1 / n0)
             influence = np.where(current, 1 / n1[group], -1 / n0[group])
-    sums: Moments = moments(influence, group, course.cluster, groups=groups, alone=course.alone)
+    sums: Moments = moments(influence, group, course.cluster, groups=groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1))
         freedom = np.maximum(sums.clusters - 1, 1)
@@ -183,11 +182,12 @@ def weekly_means(weeks: Weeks | None, groups: int) -> list[list[dict[str, Any]]]
         return [[] for _ in range(groups)]
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.round(100 * weeks.total / weeks.said, 2)
+    mondays = weeks.mondays
     return [
         [
             {"week": monday, "items": items, "net_sentiment": net if said else None}
             for monday, items, said, net in zip(
-                weeks.mondays,
+                mondays,
                 weeks.items[group].tolist(),
                 weeks.said[group].tolist(),
                 mean[group].tolist(),

@@ -153,7 +153,6 @@ def _course(tally: Tally) -> Course:
         cluster=tally.cluster,
         value=sentiment_of_mood()[tally.chosen("mood")],
         groups=tally.groups,
-        alone=tally.frame.alone,
     )
 
 

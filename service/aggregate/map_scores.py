@@ -21,7 +21,6 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
     Each is an estimate (CSAT with its `mean` beside) or null by kind; over the whole map there is one for
     `everyone` and one for those `with_text`.
     """
-    alone = tally.frame.alone
     declared_column = _declared_columns(tally, model)
     mentioned: Array | None = None
     by_mention: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
@@ -46,7 +45,7 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
                 (by_sender, declared, scored.declared[declared], tally.groups),
                 (whole, either, part, 2),
             ):
-                of = moments(value[rows], group, scored.cluster[rows], groups=groups, alone=alone)
+                of = moments(value[rows], group, scored.cluster[rows], groups=groups)
                 _put(columns, name, KINDS[name].answer(of))
     everyone, with_text = whole
     over_all = {

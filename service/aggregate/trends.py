@@ -70,7 +70,6 @@ def _course(frame: Frame, mask: Array, by: str) -> Course:
         cluster=frame.rows["cluster"][mask],
         value=sentiment_of_mood()[frame.rows["mood"][mask]],
         groups=codes().size(by),
-        alone=frame.alone,
     )
 
 
@@ -81,9 +80,10 @@ def _series(course: Course) -> list[list[dict[str, Any]]]:
     count = weeks.items.shape[1]
     kept = (weeks.week >= 0) & ~np.isnan(course.value)
     cell = course.group[kept] * count + weeks.week[kept]
-    of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count, alone=course.alone)
+    of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count)
     net = estimates(of, low=-1, high=1, scale=100, digits=2)
     whole = np.maximum(weeks.items.sum(axis=0), 1)
+    mondays = weeks.mondays
     return [
         [
             {
@@ -92,7 +92,7 @@ def _series(course: Course) -> list[list[dict[str, Any]]]:
                 "share": round(float(weeks.items[group, week] / whole[week]), 4),
                 "net_sentiment": net[group * count + week],
             }
-            for week, monday in enumerate(weeks.mondays)
+            for week, monday in enumerate(mondays)
         ]
         for group in range(course.groups)
     ]

@@ -11,9 +11,8 @@ from service.aggregate.scores import KINDS, estimates, moments, respondent_sums,
 
 def _moments(value: list[float], cluster: list[int], group: list[int] | None = None, groups: int = 1):
     clusters = np.array(cluster, np.int64)
-    alone = np.bincount(clusters) <= 1
     of = np.zeros(len(value), np.int64) if group is None else np.array(group)
-    return moments(np.array(value, float), of, clusters, groups=groups, alone=alone)
+    return moments(np.array(value, float), of, clusters, groups=groups)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_one_who_repeats_is_not_many() -> None:
 
 @pytest.mark.parametrize(("people", "negative", "neutral"), [(12, 0.2, 0.3), (60, 0.05, 0.05), (150, 0.3, 0.4)])
 def test_intervals_cover_the_truth(people: int, negative: float, neutral: float) -> None:
-    """95 % intervals of people who say one to four things, alike: 91 to 99 of 100 hold the truth, also where few differ."""
+    """95 % intervals of people who say one to four things, alike: 91 to 99 of 100 hold the truth."""
     rng = np.random.default_rng(people)
     truth, covered, rounds = 1 - neutral - 2 * negative, 0, 600
     for _ in range(rounds):
@@ -121,7 +120,6 @@ def test_noise_is_rarely_called_a_change() -> None:
             cluster=np.arange(n),
             value=rng.choice([-1.0, 0.0, 1.0], n),
             groups=groups,
-            alone=np.ones(n, bool),
         )
         found = trends(course, Windows(0, 28, 56))
         alarms += any(one["net_sentiment"]["significant"] or one["items"]["significant"] for one in found)
