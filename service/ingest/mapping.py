@@ -25,6 +25,7 @@ from service.ingest.incoming import (
 
 STUDIED_ROWS = 1000
 CERTAIN = 0.95  # names that are believed whatever the column holds
+CERTAIN_TIME = 0.9  # better rows refused for their date than a file without dates that nobody notices
 # the order of day and month may show late in a file that is sorted by time
 DATED_ROWS = 50_000
 CHANNELS = get_args(Channel)
@@ -82,7 +83,9 @@ def _generic(columns: Sequence[str], sample: Sample) -> list[ColumnUse]:
     """Names first; where no name is a text's, the column that reads like one."""
     guesses = {column: guess_field(column) for column in columns if column not in REJECT_COLUMNS}
     for column, guess in guesses.items():
-        if guess is not None and guess[1] < CERTAIN and not _plausible(guess[0], _cells(column, columns, sample)):
+        if guess is None or guess[1] >= (CERTAIN_TIME if guess[0] in TIME_FIELDS else CERTAIN):
+            continue
+        if not _plausible(guess[0], _cells(column, columns, sample)):
             guesses[column] = None
     best: dict[str, tuple[float, str]] = {}
     for column, guess in guesses.items():

@@ -2,21 +2,14 @@
 
 Written by us because the fast readers build the whole sheet in memory, as a rectangle: a workbook of 1.4 kB with
 one cell in the last corner made one ask for 512 GiB and took the process with it.
-Source of the format: ECMA-376 part 1, chapter 18 (SpreadsheetML).
 """
 
 from __future__ import annotations
 
-import mmap
-import posixpath
 import re
-import tempfile
 import zipfile
-from array import array
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import IO
-from xml.parsers import expat
+from collections.abc import Iterator
+from datetime import datetime
 
 from service.ingest.files.table import (
     MAX_CELL_CHARS,
@@ -27,212 +20,19 @@ from service.ingest.files.table import (
     check_columns,
     unique_names,
 )
-from service.ingest.files.unpack import BUFFER_BYTES, MAX_RATIO, RATIO_FREE_BYTES, STREAM_ERRORS, PackedFile
+from service.ingest.files.unpack import MAX_RATIO, RATIO_FREE_BYTES, STREAM_ERRORS, PackedFile
+from service.ingest.files.workbook import BrokenXml, Workbook, parse, unescaped
 
 MAX_ROWS = 1_048_576  # what a sheet can have
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
-# number formats that Excel has built in and that show a date or a time
-_DATE_FORMATS = frozenset({14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 30, 36, 45, 46, 47, 50, 57})
-_QUOTED_IN_FORMAT = re.compile(r'"[^"]*"|\\.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
-_DATE_LETTERS = re.compile(r"[ymdhs]", re.IGNORECASE)
-_ESCAPED_CHAR = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 Cell = str | int | float | bool | datetime | None
-
-
-class _BrokenXml(Exception):
-    pass
-
-
-def _local(name: str) -> str:
-    return name.rsplit(":", 1)[-1]
-
-
-def _parse(
-    stream: IO[bytes],
-    start: Callable[[str, dict[str, str]], None],
-    end: Callable[[str], None],
-    text: Callable[[str], None],
-) -> Iterator[int]:
-    """Feed a part of the workbook to the callbacks; yields the bytes read after each chunk."""
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)
-    parser.EndElementHandler = lambda name: end(_local(name))
-    parser.CharacterDataHandler = text
-
-    def refuse(*_: object) -> None:
-        raise _BrokenXml("a document type in a workbook")  # entities can be made to grow without end
-
-    parser.StartDoctypeDeclHandler = refuse
-    read = 0
-    try:
-        while chunk := stream.read(BUFFER_BYTES // 4):
-            read += len(chunk)
-            parser.Parse(chunk, False)
-            yield read
-        parser.Parse(b"", True)
-    except expat.ExpatError as error:
-        raise _BrokenXml(f"line {error.lineno}") from error
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPED_CHAR.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
-
-
-class _Strings:
-    """The shared strings, kept in a file that the system may page out: a big workbook has more than memory."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the table
-        self._ends = array("Q")
-        self._size = 0
-        self._map: mmap.mmap | None = None
-
-    def add(self, text: str) -> None:
-        data = text.encode("utf-8", "replace")
-        self._file.write(data)
-        self._size += len(data)
-        self._ends.append(self._size)
-
-    def ready(self) -> None:
-        self._file.flush()
-        if self._size:
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def __getitem__(self, place: int) -> str:
-        start, end = (self._ends[place - 1] if place else 0), self._ends[place]
-        return self._map[start:end].decode() if self._map is not None else ""
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def close(self) -> None:
-        if self._map is not None:
-            self._map.close()
-        self._file.close()
-
-
-class _Workbook:
-    """The parts of a workbook that a sheet's cells refer to."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-        self.strings = _Strings()
-        self.date_styles: list[bool] = []
-        self.from_1904 = False
-        self.sheets: list[tuple[str, str]] = []  # name, part
-        self._links: dict[str, str] = {}
-        self._read_links()
-        self._read_sheets()
-        self._read_styles()
-        self._read_strings()
-
-    def close(self) -> None:
-        self.strings.close()
-
-    def _each(
-        self,
-        part: str,
-        start: Callable[[str, dict[str, str]], None],
-        end: Callable[[str], None] | None = None,
-        text: Callable[[str], None] | None = None,
-    ) -> None:
-        def nothing(_: str) -> None:
-            return None
-
-        if part not in self.archive.NameToInfo:
-            return
-        with self.archive.open(part) as stream:
-            for _ in _parse(stream, start, end or nothing, text or nothing):
-                pass
-
-    def _read_links(self) -> None:
-        def start(name: str, attributes: dict[str, str]) -> None:
-            if name == "Relationship":
-                target = attributes.get("Target", "")
-                part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-                self._links[attributes.get("Id", "")] = part
-
-        self._each("xl/_rels/workbook.xml.rels", start)
-
-    def _read_sheets(self) -> None:
-        def start(name: str, attributes: dict[str, str]) -> None:
-            if name == "workbookPr":
-                self.from_1904 = attributes.get("date1904") in ("1", "true")
-            elif name == "sheet":
-                link = next((value for key, value in attributes.items() if _local(key) == "id"), "")
-                part = self._links.get(link, "")
-                if part in self.archive.NameToInfo and "worksheets" in part:
-                    self.sheets.append((attributes.get("name", ""), part))
-
-        self._each("xl/workbook.xml", start)
-
-    def _read_styles(self) -> None:
-        own: dict[int, bool] = {}
-        inside = False
-
-        def start(name: str, attributes: dict[str, str]) -> None:
-            nonlocal inside
-            if name == "numFmt":
-                shown = _QUOTED_IN_FORMAT.sub("", attributes.get("formatCode", "").split(";")[0])
-                own[int(attributes.get("numFmtId", "0"))] = bool(
-                    _DATE_LETTERS.search(shown.replace("General", ""))
-                )
-            elif name == "cellXfs":
-                inside = True
-            elif name == "xf" and inside:
-                number = int(attributes.get("numFmtId", "0"))
-                self.date_styles.append(own.get(number, number in _DATE_FORMATS))
-
-        def end(name: str) -> None:
-            nonlocal inside
-            inside = inside and name != "cellXfs"
-
-        self._each("xl/styles.xml", start, end)
-
-    def _read_strings(self) -> None:
-        parts: list[str] = []
-        inside = phonetic = False
-
-        def start(name: str, _attributes: dict[str, str]) -> None:
-            nonlocal inside, phonetic
-            if name == "si":
-                parts.clear()
-            elif name == "rPh":  # how a Japanese word is spoken; no part of the text
-                phonetic = True
-            elif name == "t":
-                inside = not phonetic
-
-        def end(name: str) -> None:
-            nonlocal inside, phonetic
-            if name == "si":
-                self.strings.add(_unescaped("".join(parts)))
-            elif name == "rPh":
-                phonetic = False
-            elif name == "t":
-                inside = False
-
-        def text(data: str) -> None:
-            if inside:
-                parts.append(data)
-
-        self._each("xl/sharedStrings.xml", start, end, text)
-        self.strings.ready()
-
-    def moment(self, serial: float) -> datetime | str:
-        """A serial date: days since the end of 1899 (with a 29 February 1900 that never was), or since 1904."""
-        if 0 <= serial < 1 and not self.from_1904:
-            return (datetime(2000, 1, 1) + timedelta(seconds=round(serial * 86400))).time().isoformat()  # noqa: DTZ001
-        days = serial + 1462 if self.from_1904 else serial
-        origin = datetime(1899, 12, 30 if days >= 60 else 31)  # noqa: DTZ001 - a sheet knows no zone
-        return origin + timedelta(seconds=round(days * 86400))
 
 
 class _Rows:
     """Callbacks that turn a sheet's XML into rows: (row of the sheet from 1, value by column from 0, fault)."""
 
-    def __init__(self, book: _Workbook) -> None:
+    def __init__(self, book: Workbook) -> None:
         self._book = book
         self.done: list[tuple[int, dict[int, Cell], str | None]] = []
         self._row = 0
@@ -286,7 +86,7 @@ class _Rows:
         if self._type == "s":
             return self._book.strings[int(text)]
         if self._type in ("inlineStr", "str"):
-            return _unescaped(text)
+            return unescaped(text)
         if self._type == "b":
             return text.strip() == "1"
         if self._type == "e":
@@ -321,13 +121,13 @@ class SheetTable:
         self.packing = file.packing
         self._file = file.seekable()
         self._read_bytes = 0
-        self._book: _Workbook | None = None
+        self._book: Workbook | None = None
         try:
             archive = self._checked_archive(file)
             try:
-                self._book = _Workbook(archive)
+                self._book = Workbook(archive)
                 self._open_sheet(sheet)
-            except (_BrokenXml, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+            except (BrokenXml, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
                 if isinstance(error, FileRefused):
                     raise
                 raise FileRefused("broken_workbook", "The workbook is damaged; save it again.") from error
@@ -377,12 +177,12 @@ class SheetTable:
         assert self._book is not None
         found = _Rows(self._book)
         with self._book.archive.open(part) as stream:
-            chunks = _parse(stream, found.start, found.end, found.text)
+            chunks = parse(stream, found.start, found.end, found.text)
             while True:
                 broken: Exception | None = None
                 try:
                     self._read_bytes = next(chunks, -1)
-                except (_BrokenXml, *STREAM_ERRORS) as error:
+                except (BrokenXml, *STREAM_ERRORS) as error:
                     broken = error
                 yield from found.done  # those before the damage, too
                 found.done.clear()
@@ -409,8 +209,8 @@ class SheetTable:
                     continue
                 yield self._checked(number, cells, fault)
                 if number > MAX_ROWS:
-                    raise _BrokenXml("more rows than a sheet can have")
-        except (_BrokenXml, *STREAM_ERRORS, ValueError):
+                    raise BrokenXml("more rows than a sheet can have")
+        except (BrokenXml, *STREAM_ERRORS, ValueError):
             detail = "The workbook is damaged; nothing behind this row could be read."
             yield RowError(number + 1, "broken_workbook", detail, fatal=True)
 
