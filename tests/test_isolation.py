@@ -90,7 +90,9 @@ def _journey_model(client: Any) -> str:
 
 
 def _suggestion(client: Any) -> str:
+    """A suggestion that workspace A has decided on; its id names stage and topic."""
     from service.store.schema import Suggestion
+    from service.suggest.decisions import public_id
 
     with client.database.write() as session:
         row = Suggestion(
@@ -98,25 +100,33 @@ def _suggestion(client: Any) -> str:
             key="delivery/delivery",
             stage="delivery",
             topic="delivery",
-            playbook_entry=MARK,
+            playbook_entry="delivery-delivery",
             adaptation=MARK,
             status="accepted",
         )
         session.add(row)
-        session.flush()
-        return str(row.id)
+    return public_id("delivery", "delivery")
 
 
 def _map_version(client: Any) -> str:
-    suggestion = _suggestion(client)
-    with client.database.write() as session:
-        from service.store.schema import Suggestion
+    from sqlmodel import select
 
-        row = session.get(Suggestion, int(suggestion))
-        row.status = "suggested"
-    client.post(f"/v1/suggestions/{suggestion}/decision", json={"decision": "accept"})
-    versions = client.get("/v1/map-versions").json()["data"]
-    return str(versions[0]["id"]) if versions else suggestion
+    from service.store.schema import Suggestion, SuggestionDecision
+
+    with client.database.write() as session:
+        found = session.exec(select(Suggestion).where(Suggestion.workspace_id == client.workspace_id)).one()
+        session.add(
+            SuggestionDecision(
+                workspace_id=client.workspace_id,
+                suggestion_id=found.id,
+                actor="key:test",
+                decision="accept",
+                old={"status": "suggested", "adaptation": MARK, "owner": None},
+                new={"status": "accepted", "adaptation": MARK, "owner": None},
+                reason=MARK,
+            )
+        )
+    return str(client.get("/v1/map-versions").json()["data"][0]["id"])
 
 
 def _respondent(client: Any) -> str:
@@ -129,7 +139,7 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/endpoints/{endpoint_id}": _endpoint,
     "/v1/deliveries/{delivery_id}": _delivery,
     "/v1/imports/{import_id}": _import,
-    "/v1/journey-models/{model_id}": _journey_model,
+    "/v1/journey-models/{id}": _journey_model,
     "/v1/suggestions/{id}": _suggestion,
     "/v1/map-versions/{id}": _map_version,
     "/v1/respondents/{key}": _respondent,
