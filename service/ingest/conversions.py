@@ -61,6 +61,10 @@ _RATING = re.compile(
 )
 
 
+# no time, number or rating is longer; longer cells would cost the patterns above more than a glance
+MAX_CHARS = 200
+
+
 def is_blank(value: object) -> bool:
     """Whether a cell (of anything but a text) says nothing."""
     return value is None or (isinstance(value, str) and value.strip().casefold() in _BLANKS)
@@ -68,7 +72,7 @@ def is_blank(value: object) -> bool:
 
 def day_and_month(value: object) -> tuple[int, int] | None:
     """The first two numbers of a date like 3/4/2026, whose order only other rows tell; None for other forms."""
-    found = _NUMBERS.match(value.strip()) if isinstance(value, str) else None
+    found = _NUMBERS.match(value.strip()) if isinstance(value, str) and len(value) <= MAX_CHARS else None
     if found is None or len(found["a"]) > 2 or found["sign"] == ".":
         return None
     return int(found["a"]), int(found["b"])
@@ -85,7 +89,7 @@ def to_moment(value: object, *, zone: tzinfo, day_first: bool | None) -> datetim
         return datetime.combine(value, time(), tzinfo=zone)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_unix(float(value))
-    text = str(value).strip()
+    text = _short(value)
     if _UNIX.fullmatch(text):
         return _from_unix(float(text))
     try:
@@ -102,6 +106,13 @@ def to_moment(value: object, *, zone: tzinfo, day_first: bool | None) -> datetim
     else:
         raise ValueError("no form of a date that is known here")
     return _with_clock(match, year, month, day, zone)
+
+
+def _short(value: object) -> str:
+    text = str(value).strip()
+    if len(text) > MAX_CHARS:
+        raise ValueError("too long")
+    return text
 
 
 def _from_unix(value: float) -> datetime:
@@ -157,8 +168,9 @@ def to_number(value: object) -> float:
     if isinstance(value, int | float):
         number = float(value)
     else:
-        found = _NUMBER.search(str(value))
-        rest = str(value)[: found.start()] + str(value)[found.end() :] if found else ""
+        text = _short(value)
+        found = _NUMBER.search(text)
+        rest = text[: found.start()] + text[found.end() :] if found else ""
         if found is None or any(char.isdigit() for char in rest) or len(rest.strip()) > 4:
             raise ValueError("no number")
         digits = re.sub(r"[' \u00a0\u202f]", "", found[0]).rstrip(".,")
@@ -175,7 +187,7 @@ def to_rating(value: object) -> tuple[float, float | None]:
     """(rating, top of its scale if the cell says so): "4", "4,5", "4/5", "9 - very likely", "4 stars", "★★★★☆"."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return to_number(value), None
-    text = str(value).strip()
+    text = _short(value)
     stars = text.count("★") + text.count("⭐")
     if stars and not text.replace("★", "").replace("☆", "").replace("⭐", "").replace("\ufe0f", "").strip():
         return float(stars), None

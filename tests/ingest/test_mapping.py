@@ -397,6 +397,14 @@ def test_what_is_no_number_is_refused(text: Any) -> None:
         to_number(text)
 
 
+@pytest.mark.parametrize("start", ["3/4/2026", "3 Nov 2026", "4", "1.5", "4 of"])
+def test_endless_cells_cost_no_time(start: str) -> None:
+    for cell in (start + " " * 1_000_000 + "x", start * 300_000):
+        for convert in (lambda text: to_moment(text, zone=BERLIN, day_first=True), to_number, to_rating):
+            with pytest.raises(ValueError):  # noqa: PT011
+                convert(cell)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
