@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood
-from service.aggregate.verbatims import verbatims_of
+from service.aggregate.verbatims import Candidates, candidates, verbatims_of
 from service.errors import BadInput, FieldError
 from service.selection import Selection, midnight
 from service.store.columns import now
@@ -77,7 +80,87 @@ def journey_map(
         raise BadInput(detail, errors=[FieldError("/compare_to", "no_period", detail)])
     frame = load(session, workspace_id)
     as_of = now()
-    filtered = frame.mask(first_day=None, end_day=None, filters=query.filters())
+    counted = _kept(frame, Question.of(model, query, first, end, timezone))
+    said: list[list[dict[str, Any]]] = [[] for _ in model.stages]
+    if verbatims:
+        said = verbatims_of(session, workspace_id, counted.candidates, columns=len(model.stages))
+    proposed: dict[str, list[dict[str, Any]]] = {}
+    if suggestions_by_stage is not None:
+        selection = Selection.model_validate(query.model_dump(include=set(Selection.model_fields)))
+        proposed = suggestions_by_stage(session, workspace_id=workspace_id, timezone=timezone, selection=selection)
+    answer = {
+        "model": model.id,
+        "model_name": model.name,
+        "from": _moment(first, timezone),
+        "to": _moment(end, timezone),
+        "as_of": rfc3339(as_of),
+        "timezone": timezone,
+        "stages": [
+            {**stage, "verbatims": said[number], "suggestions": _suggestions_of(model, number, proposed)}
+            for number, stage in enumerate(counted.stages)
+        ],
+        "unassigned": counted.unassigned,
+        "totals": counted.totals,
+    }
+    if counted.previous is not None:
+        answer["previous"] = counted.previous
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What decides the numbers of a map, beside the frame."""
+
+    model: JourneyModel
+    first: int | None
+    end: int | None
+    filters: tuple[tuple[str, tuple[str, ...]], ...]
+    compare: bool
+    timezone: str
+
+    @classmethod
+    def of(
+        cls, model: JourneyModel, query: MapQuery, first: int | None, end: int | None, timezone: str
+    ) -> Question:
+        """The question of a query whose bounds are known."""
+        filters = tuple((kind, tuple(values)) for kind, values in sorted(query.filters().items()))
+        return cls(model, first, end, filters, query.compare_to is not None, timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A map without words and suggestions."""
+
+    stages: list[dict[str, Any]]
+    totals: dict[str, Any]
+    unassigned: dict[str, Any]
+    previous: dict[str, Any] | None
+    candidates: Candidates
+
+
+KEPT = 32  # maps of a frame
+_kept_maps: WeakKeyDictionary[Frame, OrderedDict[Question, Counted]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _kept(frame: Frame, question: Question) -> Counted:
+    """The counted map; as a frame never changes, one that was counted before is still right."""
+    with _lock:
+        maps = _kept_maps.setdefault(frame, OrderedDict())
+        if question in maps:
+            maps.move_to_end(question)
+            return maps[question]
+    counted = _count(frame, question)
+    with _lock:
+        maps[question] = counted
+        while len(maps) > KEPT:
+            maps.popitem(last=False)
+    return counted
+
+
+def _count(frame: Frame, question: Question) -> Counted:
+    model, first, end = question.model, question.first, question.end
+    filtered = frame.mask(first_day=None, end_day=None, filters=dict(question.filters))
     tally = Tally(frame, _within(frame, filtered, first, end), columns_of(model), len(model.stages))
     dated = filtered & frame.rows["dated"]
     pairs = {name: tally.pairs(name) for name in ("pain", "delight")}
@@ -86,38 +169,20 @@ def journey_map(
     windows = windows_of(first, end, int(frame.rows["day"][dated].max()) if dated.any() else None)
     changes = _changes(tally, dated, windows)
     *series, totals["series"] = _series(tally, dated)
-    said = verbatims_of(session, workspace_id, tally, pairs) if verbatims else [[] for _ in stages]
-    proposed: dict[str, list[dict[str, Any]]] = {}
-    if suggestions_by_stage is not None:
-        selection = Selection.model_validate(query.model_dump(include=set(Selection.model_fields)))
-        proposed = suggestions_by_stage(session, workspace_id=workspace_id, timezone=timezone, selection=selection)
     for number, stage in enumerate(stages):
-        stage |= {
-            "scores": by_mention[number],
-            "declared_scores": by_sender[number],
-            "trend": changes[number],
-            "series": series[number],
-            "verbatims": said[number],
-            "suggestions": _suggestions_of(model, number, proposed),
-        }
-    answer = {
-        "model": model.id,
-        "model_name": model.name,
-        "from": _moment(first, timezone),
-        "to": _moment(end, timezone),
-        "as_of": rfc3339(as_of),
-        "timezone": timezone,
-        "stages": stages,
-        "unassigned": {
-            "items": int(tally.items[-1].sum()),
-            "reasons": tally.reasons(),
-            "segments": int(tally.segments[-1].sum()),
-        },
-        "totals": totals,
+        stage["scores"] = by_mention[number]
+        stage["declared_scores"] = by_sender[number]
+        stage["trend"] = changes[number]
+        stage["series"] = series[number]
+    unassigned = {
+        "items": int(tally.items[-1].sum()),
+        "reasons": tally.reasons(),
+        "segments": int(tally.segments[-1].sum()),
     }
-    if query.compare_to is not None and first is not None and end is not None:
-        answer["previous"] = _previous(frame, filtered, Windows(2 * first - end, first, end), model, timezone)
-    return answer
+    previous = None
+    if question.compare and first is not None and end is not None:
+        previous = _previous(frame, filtered, Windows(2 * first - end, first, end), model, question.timezone)
+    return Counted(stages, totals, unassigned, previous, candidates(tally, pairs))
 
 
 def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Array:

@@ -36,16 +36,24 @@ def newest_rows(frame: Frame, pairs: Pairs, columns: int) -> list[list[int]]:
     return chosen
 
 
-def verbatims_of(
-    session: Session, workspace_id: int, tally: Tally, pairs: dict[str, Pairs]
-) -> list[list[dict[str, Any]]]:
-    """Verbatims by column, painful ones first; one query for all."""
+Candidates = dict[tuple[int, str], int]  # (item, sentiment) to its column
+
+
+def candidates(tally: Tally, pairs: dict[str, Pairs]) -> Candidates:
+    """The items whose words may be shown."""
     frame = tally.frame
-    wanted: dict[tuple[int, str], int] = {}  # (item, sentiment) to column
+    found: Candidates = {}
     for name, sentiment in SENTIMENTS.items():
         for column, rows in enumerate(newest_rows(frame, pairs[name], tally.columns)):
             for item_id in frame.rows["item_id"][rows].tolist():
-                wanted[item_id, sentiment] = column
+                found[item_id, sentiment] = column
+    return found
+
+
+def verbatims_of(
+    session: Session, workspace_id: int, wanted: Candidates, *, columns: int
+) -> list[list[dict[str, Any]]]:
+    """Verbatims by column, painful ones first; one query for all."""
     found: dict[tuple[int, str], list[Any]] = defaultdict(list)
     for row in _segments(session, workspace_id, sorted({item_id for item_id, _ in wanted})):
         place = wanted.get((row.item_id, row.sentiment))
@@ -53,7 +61,7 @@ def verbatims_of(
             found[place, row.sentiment].append(row)
     return [
         [_public(row) for sentiment in SENTIMENTS.values() for row in _best(found[column, sentiment])]
-        for column in range(tally.columns)
+        for column in range(columns)
     ]
 
 

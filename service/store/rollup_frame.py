@@ -91,7 +91,7 @@ def codes() -> Codes:
     return Codes({name: codebook().labels(name) for name in LABEL_FIELDS})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """Counted items in columns, one row an item, and their segments.
 
