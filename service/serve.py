@@ -8,9 +8,11 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,10 +23,17 @@ from service.app import MAX_REQUESTS, create_app
 from service.embedded import EmbeddedWorker
 from service.monitor import logs
 from service.settings import Settings, SettingsError
-from service.stop import signal_when_parent_dies
 from service.store.migrate import migrate
 
 GRACEFUL_SECONDS = 10  # for requests that run when we are asked to stop
+HEALTHCHECK_SECONDS = 60  # a web process that loads its libraries on a busy machine is not hung
+
+
+class ParentProcess(Protocol):
+    """What a web process sees of `serve`."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
@@ -46,6 +55,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
         server_header=False,
         limit_concurrency=MAX_REQUESTS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )
     with ExitStack() as running:
         running.callback(listener.close)
@@ -68,9 +78,16 @@ def web_app() -> FastAPI:
     """The app of one web process, set up from the environment."""
     settings = Settings.from_environment()
     logs.configure(settings)
-    if multiprocessing.parent_process() is not None:
-        signal_when_parent_dies()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
     return create_app(settings)
+
+
+def _end_with(parent: ParentProcess) -> None:
+    """Stop this web process when `serve` is gone, by SIGKILL too."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _already_stopping(_signal: int, _frame: FrameType | None) -> None:

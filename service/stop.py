@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 
 
 class Stop:

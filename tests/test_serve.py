@@ -24,7 +24,7 @@ from service.dependencies import Db
 from service.settings import Settings
 from service.store.engine import Database
 from service.store.schema import FeedbackItem, Job, ProcessBeat, Workspace
-from tests.running import alive, command, free_port, serving, stop, wait_for
+from tests.running import Server, alive, command, free_port, serving, stop, wait_for
 
 WRITERS = 200
 
@@ -36,8 +36,15 @@ def key(database: Database) -> str:
         return auth.create_key(session, workspace=workspace, scopes=["ingest", "read"], name="test")
 
 
+def _web(server: Server) -> list[int]:
+    """The ids of the web processes of `--workers N`."""
+    children = psutil.Process(server.process.pid).children()
+    return [child.pid for child in children if any("spawn_main" in part for part in child.cmdline())]
+
+
 def test_worker_comes_and_goes_with_serve(settings: Settings, database: Database, tmp_path: Path) -> None:
-    with serving(settings, log=tmp_path / "log") as server:
+    with serving(settings, "--workers", "2", log=tmp_path / "log") as server:
+        assert len(_web(server)) == 2
         status, body = server.request("GET", "/readyz")
         assert status == 200
         assert body["workers"] == 1
@@ -53,9 +60,10 @@ def test_worker_comes_and_goes_with_serve(settings: Settings, database: Database
         )
         assert len(second) == 1
 
-        # serve dies without a chance to say so: its worker does not stay behind
+        # serve dies without a chance to say so: nothing of it stays behind
+        left = [*second, *_web(server)]
         os.kill(server.process.pid, signal.SIGKILL)
-        wait_for(lambda: not alive(second[0]), seconds=3, what="the orphan's end")
+        wait_for(lambda: not any(alive(pid) for pid in left), seconds=3, what="the orphans' end")
 
 
 def test_a_stop_is_clean(settings: Settings, database: Database, tmp_path: Path) -> None:
@@ -75,11 +83,7 @@ def test_two_hundred_writers_at_once(settings: Settings, database: Database, key
     lock = threading.Lock()
     with serving(settings, "--workers", "2", log=tmp_path / "log") as server:
         assert len(server.workers()) == 1
-        web = [
-            child.pid
-            for child in psutil.Process(server.process.pid).children()
-            if any("spawn_main" in part for part in child.cmdline())
-        ]
+        web = _web(server)
         assert len(web) == 2
 
         def write(n: int) -> None:
@@ -116,8 +120,6 @@ def test_a_separate_worker_makes_it_ready(settings: Settings, tmp_path: Path) ->
     apart = settings.model_copy(update={"embedded_worker": False})
     log = tmp_path / "log"
     with command(apart, "serve", "--port", str(port), log=log) as process:
-        from tests.running import Server
-
         server = Server(process, port, log)
         wait_for(lambda: _answers(server), seconds=60, what="healthz")
         status, problem = server.request("GET", "/readyz")
