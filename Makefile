@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -38,6 +38,12 @@ test: setup-dev lint     ## everything, on SQLite and on PostgreSQL
 
 test-crash: setup-dev    ## twenty kill -9 rounds per database
 	$(BIN)/python -m pytest -m crash tests/test_crash.py
+
+train: setup-dev         ## the tagging model, from ../shared/gold and data/written to data/models
+	$(BIN)/python -m training
+
+bench-map: setup-dev     ## the journey map at a million segments, on SQLite and PostgreSQL
+	$(BIN)/python benchmarks/map.py
 
 lock:                    ## renew the pins (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
