@@ -25,7 +25,7 @@ from sqlmodel import Session, col
 from service import auth
 from service.aggregate import journey
 from service.aggregate.query import MapQuery
-from service.store import rollup_frame, rollups
+from service.store import rollup_codes, rollup_frame, rollups
 from service.store.engine import Database
 from service.store.migrate import migrate
 from service.store.schema import FeedbackItem, RollupBlock, Segment
@@ -55,7 +55,7 @@ COUNTRIES = ["DE", "FR", "IT", "ES", "PL", "NL", "SE", "US", "GB", "AT", "CH", "
 
 def rows_of(rng: random.Random, first: int, count: int, workspace_id: int) -> tuple[list[Any], list[Any]]:
     """Invented items, and their segments (two an item on average)."""
-    book = rollup_frame.codebook()
+    book = rollup_codes.codebook()
     labels = {name: book.labels(name) for name in ("stage", "emotion", "topic", "touchpoint")}
     items, segments = [], []
     for number in range(first, first + count):
@@ -154,7 +154,7 @@ def questions(rng: random.Random) -> dict[str, Callable[[], MapQuery]]:
         name, values = rng.choice([("plan", ["free", "pro", "team"]), ("country", COUNTRIES)])
         return MapQuery(attributes={name: [rng.choice(values)]})
 
-    models = [model.id for model in rollup_frame.codebook().journey_models]
+    models = [model.id for model in rollup_codes.codebook().journey_models]
     return {
         "whole": lambda: MapQuery(model=rng.choice(models)),
         "attribute": attribute,

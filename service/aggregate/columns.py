@@ -11,7 +11,7 @@ from nlp.codebook import JourneyModel
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Pairs, ShareSums, Tally, sentiment_of_mood, valence_of_mood
 from service.intervals import effective_n_of_sums, share_interval
-from service.store.rollup_frame import codebook, codes
+from service.store.rollup_codes import codebook, codes
 
 Array = NDArray[Any]
 

@@ -26,7 +26,8 @@ from service.errors import BadInput, FieldError
 from service.selection import Selection, midnight
 from service.store.columns import now
 from service.store.journey_models import journey_model
-from service.store.rollup_frame import Frame, codebook, load
+from service.store.rollup_codes import codebook
+from service.store.rollup_frame import Frame, load
 
 Array = NDArray[Any]
 SUGGESTIONS_SHOWN = 3  # of a column

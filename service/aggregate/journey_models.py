@@ -14,7 +14,7 @@ from service.errors import BadInput, Conflict, FieldError, NotFound
 from service.store import schema
 from service.store.columns import now
 from service.store.journey_models import model_of_row
-from service.store.rollup_frame import codebook
+from service.store.rollup_codes import codebook
 
 MAX_STAGES = 20
 MAX_MODELS = 100  # of a workspace

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
 from service.aggregate.scores import Moments, renumbered, respondent_sums
-from service.store.rollup_frame import Frame, codebook, codes
+from service.store.rollup_codes import codebook, codes
+from service.store.rollup_frame import Frame
 from service.store.rollup_records import REASONS
 
 Array = NDArray[Any]
@@ -20,7 +21,7 @@ SHOWN_REASONS = REASONS[1:]
 
 @lru_cache(maxsize=64)
 def columns_of(model: JourneyModel) -> Array:
-    """The column of each place (see rollup_frame.Codes); places in no column have the number after the last."""
+    """The column of each place (see rollup_codes.Codes); places in no column have the number after the last."""
     code, beside = codes(), len(model.stages)
     touchpoints = (*code.labels["touchpoint"], None)
     found = [

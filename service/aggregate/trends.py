@@ -12,7 +12,8 @@ from service.aggregate.change import Course, trends, weekly, windows_of
 from service.aggregate.scores import estimates, moments
 from service.aggregate.tally import sentiment_of_mood
 from service.selection import Selection
-from service.store.rollup_frame import Frame, codes, load
+from service.store.rollup_codes import codes
+from service.store.rollup_frame import Frame, load
 
 Array = NDArray[Any]
 By = Literal["stage", "emotion", "sentiment", "topic", "touchpoint"]

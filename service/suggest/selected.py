@@ -18,7 +18,7 @@ import numpy as np
 from sqlmodel import Session
 
 from service.selection import Selection
-from service.store import rollup_frame
+from service.store import rollup_codes, rollup_frame
 from service.store.rollup_frame import Frame
 from service.suggest.counted import Counted, complaints
 from service.suggest.pains import Pain, find_pains
@@ -79,7 +79,7 @@ def _kept_of(frame: Frame) -> _Kept:
 
 
 def _found(counted: Counted) -> Selected:
-    book = rollup_frame.codebook()
+    book = rollup_codes.codebook()
     stages = book.labels("stage")
     items = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
     return Selected(find_pains(counted, book), dict(zip(stages, items.tolist(), strict=True)))
@@ -87,7 +87,7 @@ def _found(counted: Counted) -> Selected:
 
 def _counted(frame: Frame) -> Counted:
     """The columns of all items of a frame, whatever the selection."""
-    codes = rollup_frame.codes()
+    codes = rollup_codes.codes()
     touchpoints, topics, sentiments = (codes.size(name) for name in ("touchpoint", "topic", "sentiment"))
     place = frame.rows["place"].astype(np.int64)
     stage = np.where(place < codes.pairs, place // touchpoints, -1)
@@ -103,7 +103,7 @@ def _counted(frame: Frame) -> Counted:
     known = (mention_place < codes.pairs) & (mention_stage < len(codes.labels["stage"]))
     known &= (topic < len(codes.labels["topic"])) & (emotion < len(codes.labels["emotion"]))
     found = complaints(
-        rollup_frame.codebook(),
+        rollup_codes.codebook(),
         item_stage=stage,
         mention_item=frame.segment_row[chosen][known].astype(np.int64),
         mention_stage=mention_stage[known],

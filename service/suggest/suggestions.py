@@ -15,7 +15,7 @@ from service.selection import Selection
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.journey_models import journey_model
-from service.store.rollup_frame import codebook
+from service.store.rollup_codes import codebook
 from service.suggest import decisions
 from service.suggest.evidence import evidence_of
 from service.suggest.proposals import Proposal, key_of, proposals

@@ -18,7 +18,8 @@ from service.aggregate.query import MapQuery
 from service.errors import BadInput
 from service.store import rollups
 from service.store.engine import Database
-from service.store.rollup_frame import codebook, forget
+from service.store.rollup_codes import codebook
+from service.store.rollup_frame import forget
 from service.store.schema import FeedbackItem, JourneyModel, Segment
 from tests.store.items_for_counting import START, add_items, change_item, delete_item, make_item
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col
 
 from service import auth
-from service.store import rollup_frame, rollups
+from service.store import rollup_codes, rollup_frame, rollups
 from service.store.engine import Database
 from service.store.rollup_frame import Frame, load
 from service.store.schema import RollupBlock, Workspace
@@ -181,13 +181,11 @@ def test_memory_is_bounded_over_workspaces(database: Database, monkeypatch: pyte
     assert len(rollup_frame._states) == 1
 
 
-def test_labels_that_left_the_codebook_count_as_none(
-    database: Database, workspace_id: int
-) -> None:
+def test_labels_that_left_the_codebook_count_as_none(database: Database, workspace_id: int) -> None:
     with database.write() as session:
         add_items(session, [make_item(workspace_id, 1, stage="unboxing", topic="smell")])
     with database.read() as session:
         frame = load(session, workspace_id)
-    code = rollup_frame.codes()
+    code = rollup_codes.codes()
     assert frame.rows["topic"].tolist() == [len(code.labels["topic"])]
     assert frame.rows["place"].tolist()[0] // code.size("touchpoint") == len(code.labels["stage"])
