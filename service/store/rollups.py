@@ -43,6 +43,7 @@ FAN_IN = 32  # blocks of one size class that are merged at once
 MAX_RECORDS = 65_536  # of a block
 MAX_LEAVES = 8_192  # appended blocks that a merged one remembers
 ASK_EVERY = 16  # one block in so many asks for compaction
+ASKING, MERGING = 0x726F6C6C, 0x726F6C6D  # names of advisory locks
 RECOUNT_ITEMS = 5_000  # items read at once by verify and rebuild
 
 
@@ -90,11 +91,8 @@ def _append(session: Session, workspace_id: int, block: Block, *, level: int = 0
 
 def _ask_for_compaction(session: Session, workspace_id: int) -> None:
     # two transactions that write the same de-duplication key wait for each other; the second just leaves it
-    if session.get_bind().dialect.name == "postgresql":
-        lock = text("SELECT pg_try_advisory_xact_lock(:kind, :workspace)")
-        found = session.execute(lock, {"kind": 0x726F6C6C, "workspace": workspace_id % 2**31}).scalar_one()
-        if not found:
-            return
+    if not _only_one(session, ASKING, workspace_id, wait=False):
+        return
     queue.enqueue(
         session,
         workspace_id=workspace_id,
@@ -103,6 +101,17 @@ def _ask_for_compaction(session: Session, workspace_id: int) -> None:
         priority=Priority.UPKEEP,
         dedupe_key=f"compact:{workspace_id}",
     )
+
+
+def _only_one(session: Session, what: int, workspace_id: int, *, wait: bool) -> bool:
+    """Whether no other transaction does `what` in the workspace until this one ends (SQLite has one writer)."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    key = {"what": what, "workspace": workspace_id % 2**31}
+    if wait:
+        session.execute(text("SELECT pg_advisory_xact_lock(:what, :workspace)"), key)
+        return True
+    return bool(session.execute(text("SELECT pg_try_advisory_xact_lock(:what, :workspace)"), key).scalar_one())
 
 
 # --- compaction
@@ -139,8 +148,11 @@ def compact(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
 def merge(session: Session, workspace_id: int, *, full: bool = False) -> bool:
     """Merge one group of blocks of similar size; False when no group is due.
 
-    Safe beside appends, readers and a second merge: rows that another one holds are left to it.
+    Safe beside appends, readers and a second merge: a full one waits for the other to end, so that it leaves
+    nothing out; any other leaves the workspace to the one that is at it.
     """
+    if not _only_one(session, MERGING, workspace_id, wait=full):
+        return False
     zone_of(session, workspace_id)  # a rebuild waits for this merge, or this merge for the rebuild
     chosen = _blocks_to_merge(session, workspace_id, full=full)
     if not chosen:
@@ -149,10 +161,7 @@ def merge(session: Session, workspace_id: int, *, full: bool = False) -> bool:
         select(col(RollupBlock.id), col(RollupBlock.level), col(RollupBlock.created_at), col(RollupBlock.payload))
         .where(col(RollupBlock.workspace_id) == workspace_id, col(RollupBlock.id).in_(chosen))
         .order_by(col(RollupBlock.id))
-        .with_for_update(skip_locked=True)
     ).all()
-    if len(rows) < (1 if full else 2):
-        return False
     blocks = [from_bytes(row.payload) for row in rows]
     leaves: set[int] = set()
     for row, block in zip(rows, blocks, strict=True):
