@@ -64,9 +64,9 @@ def run(settings: Settings, *, port: int, console: Console | None = None) -> int
     database = Database(settings.sqlalchemy_url)
     with _server(settings, port) as server:
         _wait_until_ready(server, address, console)
-        workspace = _workspace_to_show(database)
+        workspace = workspace_to_show(database)
         if workspace is None:
-            _load_sample(settings, database, address, console)
+            load_sample(database, address, console)
             workspace = WORKSPACE
         console.print()
         table.render(database, workspace=workspace, limit=8, console=console)
@@ -137,7 +137,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], address: str, console: Co
     raise SystemExit(f"The service did not get ready within {READY_SECONDS} s; try `journeymap doctor`.")
 
 
-def _workspace_to_show(database: Database) -> str | None:
+def workspace_to_show(database: Database) -> str | None:
     """The workspace that holds feedback, the sample first; None in an empty database."""
     with database.read() as session:
         names = session.execute(
@@ -164,7 +164,8 @@ def _sign_in_link(settings: Settings, database: Database, workspace: str, addres
     return f"{address}/sign-in?token={token}"
 
 
-def _load_sample(settings: Settings, database: Database, address: str, console: Console) -> None:
+def load_sample(database: Database, address: str, console: Console) -> None:
+    """Deliver the sample to a running service through its public routes, and wait until all of it is tagged."""
     with database.write() as session:
         workspace = auth.workspace_named(session, WORKSPACE, create=True)
         key = auth.create_key(session, workspace=workspace, scopes=["ingest", "admin"], name="sample loader")
