@@ -33,7 +33,8 @@ lint: setup-dev          ## ruff, mypy strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup-dev lint     ## everything, on SQLite and on PostgreSQL
+test: setup-dev lint     ## everything, on SQLite and on PostgreSQL, with a real browser
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest
 
 test-crash: setup-dev    ## twenty kill -9 rounds per database

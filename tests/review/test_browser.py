@@ -1,0 +1,184 @@
+"""A CX lead's first minutes in a real browser, on the real service with the sample."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from rich.console import Console
+
+from service import auth, demo
+from service.settings import Settings
+from service.store.engine import Database
+from service.store.migrate import migrate
+from tests import chromium
+from tests.running import Server, serving
+
+pytestmark = pytest.mark.browser
+
+
+@dataclass
+class Site:
+    """The running service, and what a browser said while it was used."""
+
+    server: Server
+    database: Database
+    settings: Settings
+    console: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def link(self, role: str, workspace: str = demo.WORKSPACE) -> str:
+        with self.database.write() as session:
+            found = auth.workspace_named(session, workspace, create=True)
+            token = auth.invite(session, workspace=found, name=f"a {role}", role=role, hours=1)
+        return f"{self.address}/sign-in?token={token}"
+
+    def watch(self, page: Page) -> Page:
+        def said(message: ConsoleMessage) -> None:
+            self.console.append(message.text)
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith(self.address):
+                self.elsewhere.append(request.url)
+
+        page.on("console", said)
+        page.on("request", asked)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        return page
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service with the sample, once for all tests of this file."""
+    folder = tmp_path_factory.mktemp("site")
+    settings = Settings(data_dir=folder, secret_key="browser-tests", min_free_disk_mb=0, poll_seconds=0.05)
+    migrate(settings.sqlalchemy_url)
+    database = Database(settings.sqlalchemy_url)
+    with serving(settings, log=folder / "serve.log") as server:
+        demo.load_sample(database, f"http://127.0.0.1:{server.port}", Console(file=io.StringIO()))
+        yield Site(server, database, settings)
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    program = chromium.path()
+    if program is None:
+        pytest.skip("no Chromium here: `python -m tests.chromium` installs it or says how")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=chromium.ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def lead(site: Site, browser: Browser) -> Iterator[Page]:
+    """A signed-in lead's page."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = site.watch(context.new_page())
+    page.goto(site.link("lead"))
+    page.wait_for_url("**/map")
+    yield page
+    context.close()
+    assert site.console == []
+    assert site.elsewhere == []
+
+
+def test_the_link_opens_the_map(lead: Page) -> None:
+    assert lead.get_by_role("heading", name="Journey map").is_visible()
+    assert lead.get_by_role("columnheader", name="Conversion").is_visible()
+    curve = lead.locator(".curve svg").first
+    assert "Emotion curve" in (curve.get_attribute("aria-label") or "")
+    assert lead.locator("blockquote").count() >= 7
+
+
+def test_another_model_and_period(lead: Page) -> None:
+    lead.get_by_label("Journey model").select_option("5-stage-decision")
+    lead.get_by_label("Channel").select_option("ticket")
+    lead.get_by_role("button", name="Show").click()
+    lead.wait_for_url("**model=5-stage-decision**")
+    assert lead.locator("thead th .stage").first.inner_text() == "Awareness"
+    assert lead.get_by_role("columnheader", name="Retention").is_visible()
+    # the address is a link to exactly this view
+    again = lead.context.new_page()
+    again.goto(lead.url)
+    assert again.locator(".figures").inner_text() == lead.locator(".figures").inner_text()
+
+
+def test_read_why_then_accept_and_reject(lead: Page) -> None:
+    lead.get_by_role("link", name="Suggestions").click()
+    rows = lead.get_by_role("article")
+    before = rows.count()
+    assert before >= 3
+    first = rows.first
+    adaptation = first.locator(".change").inner_text()
+    first.get_by_text("Why this rank").click()
+    assert "items in this stage" in first.inner_text()
+    first.get_by_role("button", name="Accept").click()
+    assert lead.get_by_role("status").inner_text() == "Accepted."
+    assert lead.get_by_role("article").count() == before - 1
+    second = lead.get_by_role("article").first
+    second.get_by_text("Reject", exact=True).first.click()
+    second.get_by_label("Why", exact=True).fill("known, being rebuilt")
+    second.get_by_role("button", name="Reject").click()
+    lead.get_by_role("link", name="Agreed").click()
+    assert lead.get_by_role("article").first.locator(".change").inner_text() == adaptation
+
+
+def test_keyboard_alone_reaches_a_decision(lead: Page) -> None:
+    lead.goto(lead.url.replace("/map", "/suggestions"))
+    for _ in range(40):
+        lead.keyboard.press("Tab")
+        focused: Any = lead.evaluate("document.activeElement.textContent.trim()")
+        if focused == "Accept":
+            break
+    assert focused == "Accept"
+    outline = lead.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1920])
+def test_nothing_runs_out_of_the_page(lead: Page, width: int) -> None:
+    lead.set_viewport_size({"width": width, "height": 800})
+    for path in ("/map", "/suggestions", "/docs"):
+        lead.goto(lead.url.split("/", 3)[0] + "//" + lead.url.split("/", 3)[2] + path)
+        wide: Any = lead.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, (path, width)
+
+
+def test_works_without_script(site: Site, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.link("viewer"))
+    page.get_by_role("button", name="Open the map").click()
+    page.wait_for_url("**/map")
+    assert page.locator("blockquote").count() == 0
+    assert "numbers only" in page.locator("table").inner_text()
+    context.close()
+
+
+def test_an_empty_workspace_says_how_to_begin(site: Site, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(site.link("admin", workspace="empty"))
+    page.wait_for_url("**/map")
+    assert page.get_by_role("heading", name="No feedback yet").is_visible()
+    context.close()
+
+
+def test_pictures_can_be_taken(site: Site, browser: Browser, tmp_path: Path) -> None:
+    from tests.pictures import take
+
+    taken = take(browser, site.address, site.link("lead"), tmp_path)
+    assert {path.name for path in taken} >= {"map.png", "suggestions.png"}
+    assert all(path.stat().st_size > 10_000 for path in taken)
