@@ -95,7 +95,7 @@ def remove(settings: Settings) -> int:
 
 def _count(session: Session, model: Any, workspace_id: int, *conditions: Any) -> int:
     query = select(func.count()).select_from(model).where(model.workspace_id == workspace_id, *conditions)
-    return session.execute(query).scalar_one()
+    return int(session.execute(query).scalar_one())
 
 
 @contextmanager

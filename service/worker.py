@@ -14,6 +14,7 @@ from nlp.artifact import ArtifactError
 from service.auth import Vault
 from service.classify.active_model import get_pipeline
 from service.classify.batch import classify
+from service.classify.batch import given_up as tagging_given_up
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
 from service.ingest.imports import on_dead as import_given_up
@@ -32,7 +33,7 @@ from service.work import JobKind, Work
 log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, JobKind] = {
-    "classify": JobKind(classify, batch=64),
+    "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
     "import": JobKind(read_file, on_dead=import_given_up),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),

@@ -31,10 +31,12 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
         if scored is None:
             continue
         mentioned = mentions(tally) if mentioned is None else mentioned
-        who, where = np.nonzero(mentioned[scored.response])
+        where, who = np.nonzero(mentioned[:, scored.response])
         texted = np.flatnonzero(scored.with_text)
-        either = np.r_[np.arange(len(scored.with_text)), texted]
-        part = np.repeat([0, 1], [len(scored.with_text), len(texted)])
+        every = np.arange(len(scored.with_text))
+        all_wrote = len(texted) == len(every)
+        either = every if all_wrote else np.r_[every, texted]
+        part = np.repeat([0, 1], [len(every), len(either) - len(every)])
         declared = np.flatnonzero(scored.declared < tally.columns)
         for name in (kind, f"{kind}_mean"):
             if name not in KINDS:
@@ -47,6 +49,8 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
             ):
                 of = moments(value[rows], group, scored.cluster[rows], groups=groups)
                 _put(columns, name, KINDS[name].answer(of))
+        if all_wrote:
+            whole[1][kind] = whole[0][kind]
     everyone, with_text = whole
     over_all = {
         name: {"everyone": everyone[name], "with_text": with_text[name]} if everyone[name] else None

@@ -83,20 +83,26 @@ class RespondentSums:
     totals: Array
 
 
-def respondent_sums(value: Array, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
-    """Count rows and add their values by group and respondent; quickest where rows are ordered by respondent."""
+def respondent_sums(value: Array | None, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
+    """Count rows and add their values (nothing without) by group and respondent.
+
+    Quickest where rows come ordered by group and respondent, quick where they are ordered by respondent.
+    """
     if not len(group):
         none = np.empty(0, np.int64)
         return RespondentSums(none, none, none, np.empty(0))
-    if not ordered(cluster):
-        by_cluster = order_of(cluster)
-        value, group, cluster = value[by_cluster], group[by_cluster], cluster[by_cluster]
-    # a stable sort of small numbers takes one walk through memory, and leaves respondents in order within a group
-    order = np.argsort(group.astype(np.uint16) if groups <= 2**16 else group, kind="stable")
-    group, cluster = group[order], cluster[order]
+    if not (ordered(group) and ((cluster[1:] >= cluster[:-1]) | (group[1:] > group[:-1])).all()):
+        order = None if ordered(cluster) else order_of(cluster)
+        small = group.astype(np.uint8 if groups <= 2**8 else np.uint16 if groups <= 2**16 else np.int64)
+        # a stable sort of small numbers takes one walk through memory, and leaves respondents in order in a group
+        order = (
+            np.argsort(small, kind="stable") if order is None else order[np.argsort(small[order], kind="stable")]
+        )
+        group, cluster, value = group[order], cluster[order], None if value is None else value[order]
     starts = np.flatnonzero(np.r_[True, (group[1:] != group[:-1]) | (cluster[1:] != cluster[:-1])])
     counts = np.diff(np.r_[starts, len(group)])
-    return RespondentSums(group[starts], cluster[starts], counts, np.add.reduceat(value[order], starts))
+    totals = np.zeros(len(starts)) if value is None else np.add.reduceat(value, starts)
+    return RespondentSums(group[starts], cluster[starts], counts, totals)
 
 
 def ordered(numbers: Array) -> bool:

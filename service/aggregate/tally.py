@@ -141,8 +141,7 @@ class Tally:
         return Repeats(
             people=people,
             key=key,
-            cluster=cluster,
-            number=self.cluster[many],
+            place=many,
             mood=mood,
             items=items,
             moods=moods.reshape(self.groups, codes().moods),
@@ -191,6 +190,14 @@ class Tally:
         found[self.mask] = self.column
         return found
 
+    @cached_property
+    def row_size(self) -> Array:
+        """For each row of the frame that is chosen, how many chosen items its respondent has in its column."""
+        found = np.ones(len(self.frame))
+        rows = self.repeats.place if self._all else np.flatnonzero(self.mask)[self.repeats.place]
+        found[rows] = self.repeats.items.reshape(-1)[self.repeats.key]
+        return found
+
     def pairs(self, name: str) -> Pairs:
         """Items with a pain or delight, once for each of its topics: the row, its column, the topic."""
         row, topic = getattr(self.frame, f"{name}_row"), getattr(self.frame, f"{name}_topic")
@@ -204,18 +211,15 @@ class Tally:
         groups = self.columns * topics
         group = pairs.column.astype(np.int64) * topics + pairs.topic
         cluster = self.frame.rows["cluster"][pairs.row]
-        single = self._alone[cluster]
-        once = np.bincount(group[single], minlength=groups)
-        many = ~single
-        sums = respondent_sums(np.zeros(int(many.sum())), group[many], cluster[many], groups=groups)
-        # the same respondents' items in the column
-        row = np.zeros(self.frame.clusters, dtype=np.int64)
-        row[self.repeats.number] = self.repeats.cluster
-        size = self.repeats.items[sums.group // topics, row[sums.cluster]]
-        hits = once + np.bincount(sums.group, sums.counts, minlength=groups)
-        squared = once + np.bincount(sums.group, sums.counts.astype(float) ** 2, minlength=groups)
-        by_size = once + np.bincount(sums.group, sums.counts * size, minlength=groups)
-        people = once + np.bincount(sums.group, minlength=groups)
+        many = ~self._alone[cluster]
+        sums = respondent_sums(None, group[many], cluster[many], groups=groups)
+        hits = np.bincount(group, minlength=groups)
+        by_size = np.bincount(group, self.row_size[pairs.row], minlength=groups)
+        # what is said once by a person makes no difference between hits, their squares and the people
+        again = sums.counts > 1
+        extra = sums.counts[again].astype(np.float64)
+        people = hits - np.bincount(sums.group[again], extra - 1, minlength=groups)
+        squared = hits + np.bincount(sums.group[again], extra**2 - extra, minlength=groups)
         column_sums = self._column_sums
         found = [
             ShareSums(
@@ -257,8 +261,7 @@ class Repeats:
 
     people: int
     key: Array  # of each item: column * people + person
-    cluster: Array  # of each item: the person, numbered from 0
-    number: Array  # of each item: the frame's number of the respondent
+    place: Array  # of each item among the chosen ones
     mood: Array  # of each item
     items: Array  # (groups, people)
     moods: Array  # (groups, moods)
@@ -339,6 +342,8 @@ def scored_responses(tally: Tally, kind: str, *, declared_column: Array) -> Scor
 def _one_a_response(frame: Frame, rows: Array) -> Array:
     """The newest item of each response, in the order of the rows."""
     response = frame.rows["response"][rows]
+    if (response[1:] > response[:-1]).all():  # as where nobody answered several questions
+        return rows
     again = np.bincount(response, minlength=frame.responses)[response] > 1
     if not again.any():
         return rows
@@ -352,17 +357,17 @@ def _one_a_response(frame: Frame, rows: Array) -> Array:
 def mentions(tally: Tally) -> Array:
     """Which responses with a score mention which column, in an item or one of its segments.
 
-    (responses, groups), bool; False for responses without a score.
+    (groups, responses), bool; False for responses without a score.
     """
     frame = tally.frame
     scored = np.zeros(frame.responses, dtype=bool)
     scored[frame.rows["response"][frame.scored_row]] = True
     wanted = scored[frame.rows["response"]] & tally.mask
-    found = np.zeros((frame.responses, tally.groups), dtype=bool)
+    found = np.zeros((tally.groups, frame.responses), dtype=bool)
     rows = np.flatnonzero(wanted)
-    found[frame.rows["response"][rows], tally.row_column[rows]] = True
+    found[tally.row_column[rows], frame.rows["response"][rows]] = True
     segments = np.flatnonzero(wanted[frame.segment_row])
     code = codes()
     place = frame.segment_cell[segments] // (code.moods * code.size("topic"))
-    found[frame.rows["response"][frame.segment_row[segments]], tally.place_column[place]] = True
+    found[tally.place_column[place], frame.rows["response"][frame.segment_row[segments]]] = True
     return found

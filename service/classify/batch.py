@@ -19,7 +19,7 @@ from nlp.analysis import Analysis, SegmentAnalysis
 from service.classify.active_model import Tagger, analyze, get_pipeline
 from service.store import queue, rollups
 from service.store.columns import now
-from service.store.import_progress import import_progress
+from service.store.import_progress import give_up_tagging, import_progress
 from service.store.queue import ClaimedJob, Priority
 from service.store.schema import Classification, FeedbackItem
 from service.store.shown import ItemLabels, shown_labels, standing_corrections, write_labels
@@ -44,6 +44,16 @@ def classify(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
     for slice_ in _slices(jobs):
         _classify_slice(work, pipeline, slice_)
         yield
+
+
+def given_up(work: Work, job: ClaimedJob, error: str) -> None:
+    """Tagging failed again and again: the items stay untagged, an import that waits for them ends and says so."""
+    import_id = job.payload.get("import_id")
+    if import_id is not None:
+        items = len(job.payload["items"])
+        with work.database.write() as session:
+            told = f"Some items could not be tagged ({error}); they are listed with the state «pending»."
+            give_up_tagging(session, int(import_id), items=items, error=told)
 
 
 def _slices(jobs: Sequence[ClaimedJob]) -> Iterator[list[ClaimedJob]]:

@@ -131,9 +131,7 @@ def _worker(database: Database) -> Iterator[Finding]:
 
 def _jobs(database: Database) -> Iterator[Finding]:
     with database.read() as session:
-        states = dict(
-            session.execute(select(col(Job.state), func.count()).group_by(col(Job.state))).all()
-        )
+        states = dict(session.execute(select(col(Job.state), func.count()).group_by(col(Job.state))).all())
         dead = session.execute(
             select(col(Job.kind), col(Job.error)).where(col(Job.state) == "dead").limit(3)
         ).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, update
+from sqlalchemy import case, func, update
 from sqlmodel import Session, col
 
 from service.store.columns import now
@@ -40,3 +40,14 @@ def close_if_done(session: Session, import_id: int) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def give_up_tagging(session: Session, import_id: int, *, items: int, error: str) -> None:
+    """Tagging of some of an import's items was given up: they stay untagged, the import says so and can end."""
+    session.execute(
+        update(FileImport)
+        .where(col(FileImport.id) == import_id)
+        .values(to_tag=col(FileImport.to_tag) - items, error=func.coalesce(col(FileImport.error), error))
+        .execution_options(synchronize_session=False)
+    )
+    close_if_done(session, import_id)
