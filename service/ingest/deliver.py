@@ -107,16 +107,8 @@ def take(
         if not isinstance(error, DataError):
             raise  # the database is away or full: nothing of this call is stored, the sender tries again
         delivery.detail = _not_understood(endpoint, error)
-    except (
-        StatementError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as e:
-        delivery.detail = _not_understood(endpoint, e)
+    except NOT_UNDERSTOOD as error:
+        delivery.detail = _not_understood(endpoint, error)
     session.add(delivery)
     session.flush()
 
@@ -172,6 +164,11 @@ def _parse_and_receive(
         if outcome.item_id is not None:
             results[place]["id"] = str(outcome.item_id)
     delivery.results = results
+    if any(outcome.item_id is None for outcome in outcomes):
+        # somebody in it was erased: what brings them back must not stay here as raw content either
+        delivery.body = b""
+        delivery.state, delivery.detail = "parsed", "somebody in it was erased here, so its content is not kept"
+        return
     if len(items) < len(results):
         delivery.detail = f"{len(results) - len(items)} of {len(results)} items can't be used"
     elif not results:

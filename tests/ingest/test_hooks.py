@@ -220,3 +220,16 @@ def test_a_failed_commit_is_no_200(
     assert stored(database, Delivery) == stored(database) == stored(database, Job) == 0
     assert client.post(endpoint["path"], **signed({"data": DATA})).status_code == 200
     assert stored(database) == 1
+
+
+def test_nothing_of_an_erased_person_comes_back_raw(
+    client: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    assert client.delete("/v1/respondents/c-77").status_code == 200
+    payload = {"data": {"text": "my words of old", "respondent": "c-77", "external_id": "e1"}}
+    answer = client.post(endpoint["path"], **signed(payload))
+    assert answer.status_code == 200
+    [kept] = deliveries(database)
+    assert b"words of old" not in kept.body
+    assert "erased" in kept.detail
+    assert client.get("/v1/feedback").json()["data"] == []
