@@ -72,7 +72,12 @@ class Tally:
     def chosen(self, name: str) -> Array:
         """A column of the frame at the chosen rows."""
         column = self.frame.rows[name]
-        return column if self._all else column[self.mask]
+        return column if self._all else column.take(self.chosen_rows)
+
+    @cached_property
+    def chosen_rows(self) -> Array:
+        """Where the chosen rows stand in the frame."""
+        return np.flatnonzero(self.mask)
 
     @cached_property
     def column(self) -> Array:
@@ -94,7 +99,7 @@ class Tally:
         """Segments by (column, touchpoint, emotion, sentiment, topic)."""
         cell = self.frame.segment_cell
         if not self._all:
-            cell = cell[self.mask[self.frame.segment_row]]
+            cell = cell.take(np.flatnonzero(self.mask.take(self.frame.segment_row)))
         return self._spread(np.bincount(cell, minlength=codes().cells))
 
     def _spread(self, histogram: Array) -> Array:
@@ -187,14 +192,14 @@ class Tally:
     def row_column(self) -> Array:
         """The column of every row of the frame; rows that are not chosen have the number after the last group."""
         found = np.full(len(self.frame), self.groups, dtype=np.uint8)
-        found[self.mask] = self.column
+        found[self.chosen_rows] = self.column
         return found
 
     @cached_property
     def row_size(self) -> Array:
         """For each row of the frame that is chosen, how many chosen items its respondent has in its column."""
         found = np.ones(len(self.frame))
-        rows = self.repeats.place if self._all else np.flatnonzero(self.mask)[self.repeats.place]
+        rows = self.repeats.place if self._all else self.chosen_rows[self.repeats.place]
         found[rows] = self.repeats.items.reshape(-1)[self.repeats.key]
         return found
 
@@ -202,8 +207,8 @@ class Tally:
         """Items with a pain or delight, once for each of its topics: the row, its column, the topic."""
         row, topic = getattr(self.frame, f"{name}_row"), getattr(self.frame, f"{name}_topic")
         column = self.row_column[row]
-        kept = column < self.columns
-        return Pairs(row[kept], column[kept], topic[kept])
+        kept = np.flatnonzero(column < self.columns)
+        return Pairs(row.take(kept), column.take(kept), topic.take(kept))
 
     def share_sums(self, pairs: Pairs) -> list[ShareSums]:
         """What the share of each pain or delight needs, largest first within its column."""
