@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from pydantic.config import JsonDict
 
-EXAMPLE_ESTIMATE: JsonDict = {"value": -12.4, "low": -18.9, "high": -5.8, "n": 812, "respondents": 655}
+from service.aggregate import examples
 
 
 class Answer(BaseModel):
@@ -19,7 +18,7 @@ class Answer(BaseModel):
 class Estimate(Answer):
     """A number with its 95 % interval over respondents; null where nothing was counted."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE_ESTIMATE})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": examples.ESTIMATE})
 
     value: float | None
     low: float | None
@@ -242,7 +241,11 @@ class JourneyMapAnswer(Answer):
     totals: Totals
     previous: Previous | None = None
 
-    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+    model_config = ConfigDict(
+        extra="forbid",
+        alias_generator=lambda name: name.rstrip("_"),
+        json_schema_extra={"example": examples.JOURNEY_MAP},
+    )
 
 
 class TrendWeek(Answer):
@@ -266,6 +269,8 @@ class LabelTrend(Answer):
 class TrendsAnswer(Answer):
     """Weekly series of the labels of one field."""
 
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": examples.TRENDS})
+
     by: str
     every: Literal["week"]
     data: list[LabelTrend]
@@ -273,6 +278,8 @@ class TrendsAnswer(Answer):
 
 class WorkspaceAnswer(Answer):
     """The caller's workspace."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": examples.WORKSPACE})
 
     name: str
     timezone: str

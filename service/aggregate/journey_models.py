@@ -6,10 +6,11 @@ import re
 import unicodedata
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from sqlmodel import Session, col, select
 
 from nlp.codebook import JourneyModel
+from service.aggregate import examples
 from service.errors import BadInput, Conflict, FieldError, NotFound
 from service.store import schema
 from service.store.columns import now
@@ -34,7 +35,13 @@ class ModelStageBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=80, examples=["Before buying"])
+    # the map calls a column's name `stage`; who writes a model after the map may do so too
+    name: str = Field(
+        min_length=1,
+        max_length=80,
+        examples=["Before buying"],
+        validation_alias=AliasChoices("name", "stage"),
+    )
     codebook_stages: list[CoveredStage] = Field(min_length=1, max_length=100)
 
     @field_validator("codebook_stages", mode="before")
@@ -56,6 +63,8 @@ class JourneyModelBody(BaseModel):
 class JourneyModelAnswer(BaseModel):
     """A journey model. `uncovered`: what of the codebook stands in none of its columns."""
 
+    model_config = ConfigDict(json_schema_extra={"example": examples.JOURNEY_MODEL})
+
     id: str
     name: str
     built_in: bool
@@ -65,6 +74,8 @@ class JourneyModelAnswer(BaseModel):
 
 class JourneyModelList(BaseModel):
     """All journey models, the built-in ones first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"data": [examples.JOURNEY_MODEL], "next": None}})
 
     data: list[JourneyModelAnswer]
     next: None = None
