@@ -1,7 +1,8 @@
 """A trained artifact on disk: what is in its folder, and what is checked before any of it is read.
 
-An artifact holds numbers and names only (arrays without pickles, JSON, plain text), so reading one cannot run
-code. Its manifest is checked first all the same: a wrong file, codebook or library gives wrong labels quietly.
+An artifact holds numbers and names only (arrays without pickles, JSON, plain text, an ONNX graph), so reading one
+cannot run code. Its manifest is checked first all the same: a wrong file, codebook or library gives wrong
+labels quietly.
 """
 
 import hashlib
@@ -9,26 +10,27 @@ import json
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
-import numpy as np
-
+from nlp import encoder, linear
 from nlp.analysis import FIELDS
 from nlp.calibrate import Calibration, FieldCalibration
 from nlp.codebook import DATA_FOLDER, Codebook
 from nlp.decide import Thresholds
-from nlp.features import Features
-from nlp.heads import Heads
+from nlp.model import Model
 
-FORMAT: Final = 1
-"""Raised when code can no longer read older artifacts."""
+FORMAT: Final = 2
+"""What is written. Raised when older code can no longer read an artifact."""
+READABLE_FORMATS: Final = (1, 2)
+"""Format 1 had linear models only and no `kind`."""
+Kind = Literal["linear", "encoder"]
+Tier = Literal["accurate", "fast"]
 MODELS_FOLDER = DATA_FOLDER / "models"
 DEFAULT_FILE: Final = "default.txt"
+"""Names the folder of the default artifact; `accurate.txt` and `fast.txt` name those of the tiers."""
 MANIFEST_FILE: Final = "manifest.json"
-VOCABULARY_FILE: Final = "vocabulary.txt"
-ARRAYS_FILE: Final = "arrays.npz"
 SETTINGS_FILE: Final = "settings.json"
-LIBRARIES: Final = ("numpy", "scipy", "spacy", "py3langid", "scikit-learn")
+LIBRARIES: Final = ("numpy", "scipy", "spacy", "py3langid", "scikit-learn", "onnxruntime", "tokenizers")
 """Their versions stand in the manifest."""
 BINDING_LIBRARIES: Final = ("spacy", "py3langid")
 """Those that decide what a running pipeline says: major and minor version must be the ones of the training."""
@@ -46,7 +48,9 @@ class Manifest:
     version: str
     created: str
     """RFC 3339, UTC."""
-    tier: str
+    tier: Tier
+    kind: Kind
+    """Which model it holds, and so which files."""
     codebook_version: str
     labels: dict[str, tuple[str, ...]]
     """Field to its labels, in the order of the probability rows."""
@@ -64,48 +68,64 @@ class Artifact:
     """A loaded artifact."""
 
     manifest: Manifest
-    features: Features
-    heads: Heads
+    model: Model
     calibration: Calibration
     thresholds: Thresholds
 
 
 def default_folder() -> Path:
     """The folder named in `data/models/default.txt`. Raises ArtifactError where there is none."""
-    pointer = MODELS_FOLDER / DEFAULT_FILE
+    return _named_in(DEFAULT_FILE)
+
+
+def tier_folder(tier: str) -> Path:
+    """The folder of the shipped artifact of a tier. Raises ArtifactError where there is none, or no such tier."""
+    if tier not in get_args(Tier):
+        raise ArtifactError(f"{tier!r} is no tier; there are {' and '.join(get_args(Tier))}")
+    return _named_in(f"{tier}.txt")
+
+
+def _named_in(pointer_file: str) -> Path:
+    pointer = MODELS_FOLDER / pointer_file
     try:
         name = pointer.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ArtifactError(f"no default artifact: {pointer} is missing; run `make train`") from error
+        raise ArtifactError(f"no such artifact: {pointer} is missing; run `make train`") from error
     if not name or Path(name).name != name:
         raise ArtifactError(f"{pointer} must hold the name of a folder beside it")
     return MODELS_FOLDER / name
 
 
-def load(folder: Path, codebook: Codebook) -> Artifact:
-    """Check an artifact, then read it.
+def load(folder: Path, codebook: Codebook, *, threads: int | None = None) -> Artifact:
+    """Check an artifact, then read it. `threads` are those of one forward pass of an encoder.
 
     Raises ArtifactError for a missing or changed file, another format, another version of a binding library,
     another codebook or another order of labels.
     """
     manifest = read_manifest(folder)
     check(folder, manifest, codebook)
-    names = tuple((folder / VOCABULARY_FILE).read_text(encoding="utf-8").split("\n"))
     settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
-        idf = arrays["idf"].astype(np.float32)
-        weights = np.ascontiguousarray(arrays["weights"].astype(np.float32))
-        bias = arrays["bias"].astype(np.float32)
-    columns = sum(len(labels) for labels in manifest.labels.values())
-    if weights.shape != (len(names), columns) or idf.shape != (len(names),) or bias.shape != (columns,):
-        raise ArtifactError(f"artifact {manifest.version}: arrays and vocabulary do not fit; train it anew")
+    try:
+        model = _read_model(folder, manifest, threads)
+    except ValueError as error:
+        raise ArtifactError(f"artifact {manifest.version}: {error}; fetch or train it anew") from error
     return Artifact(
         manifest=manifest,
-        features=Features(names, idf),
-        heads=Heads(manifest.labels, weights, bias),
+        model=model,
         calibration={field: FieldCalibration(float(scale)) for field, scale in settings["scales"].items()},
         thresholds=Thresholds(**settings["thresholds"]),
     )
+
+
+def _read_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
+    if manifest.kind == "linear":
+        return linear.read(folder, manifest.labels)
+    return encoder.read(folder, manifest.labels, threads=threads)
+
+
+def model_files(kind: Kind) -> tuple[str, ...]:
+    """The files that an artifact of this kind must have, beside its manifest."""
+    return (*(linear.FILES if kind == "linear" else encoder.FILES), SETTINGS_FILE)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -113,8 +133,13 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if raw["format"] != FORMAT:
-            raise ArtifactError(f"{path}: format {raw['format']}, this version reads {FORMAT}; train it anew")
+        if raw["format"] not in READABLE_FORMATS:
+            raise ArtifactError(
+                f"{path}: format {raw['format']}, this version reads {READABLE_FORMATS}; train it anew"
+            )
+        raw.setdefault("kind", "linear")
+        if raw["kind"] not in get_args(Kind) or raw["tier"] not in get_args(Tier):
+            raise ArtifactError(f"{path}: kind {raw['kind']}, tier {raw['tier']}; this version knows neither")
         labels = {field: tuple(raw["labels"][field]) for field in FIELDS}
         return Manifest(**{**raw, "labels": labels})
     except OSError as error:
@@ -125,7 +150,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def check(folder: Path, manifest: Manifest, codebook: Codebook) -> None:
     """Everything that must hold before an artifact is read; raises ArtifactError at the first that does not."""
-    for name in (VOCABULARY_FILE, ARRAYS_FILE, SETTINGS_FILE):
+    for name in model_files(manifest.kind):
         if name not in manifest.files:
             raise ArtifactError(f"artifact {manifest.version}: its manifest does not list {name}")
         path = folder / name

@@ -1,6 +1,6 @@
 """Text in, Analysis out: the order of all steps on one screen.
 
-    clean -> substance -> language -> segments -> features -> heads -> calibrate -> decide
+    clean -> substance -> language -> segments -> model -> calibrate -> decide
 
 Results do not depend on which texts share a batch, and no string makes `analyze` raise.
 """
@@ -57,15 +57,25 @@ class Pipeline:
         self.tier = artifact.manifest.tier
         self._language = LanguageDetector()
         self._segmenter = Segmenter()
-        self._decider = Decider(artifact.heads.labels, artifact.thresholds)
+        self._decider = Decider(artifact.model.labels, artifact.thresholds)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> "Pipeline":
-        """Load an artifact, by default the one named in `data/models/default.txt`.
+    def load(
+        cls, folder: Path | None = None, tier: str | None = None, *, threads: int | None = None
+    ) -> "Pipeline":
+        """Load an artifact: that of a folder, or the shipped one of a tier, by default the shipped default.
 
-        Raises ArtifactError where it is missing, was changed, or does not fit codebook or libraries.
+        `threads` are those of one forward pass of an encoder. Raises ArtifactError where the artifact is missing,
+        was changed, does not fit codebook or libraries, or is of another tier than the one asked for.
         """
-        return cls(artifacts.load(folder or artifacts.default_folder(), load_codebook()))
+        if folder is None:
+            folder = artifacts.default_folder() if tier is None else artifacts.tier_folder(tier)
+        loaded = artifacts.load(folder, load_codebook(), threads=threads)
+        if tier not in (None, loaded.manifest.tier):
+            raise artifacts.ArtifactError(
+                f"artifact {loaded.manifest.version} is of the tier {loaded.manifest.tier}, not {tier}"
+            )
+        return cls(loaded)
 
     def analyze(self, inputs: Sequence[TextInput]) -> list[Analysis]:
         """One analysis per input, in their order."""
@@ -112,7 +122,7 @@ class Pipeline:
 
     def probabilities(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Probabilities]:
         """Calibrated probabilities per field (texts × labels) of texts as they are, neither cleaned nor cut."""
-        scores = self.artifact.heads.scores(self.artifact.features.transform(texts, questions))
+        scores = self.artifact.model.scores(texts, questions)
         return {field: self.artifact.calibration[field].probabilities(scores[field]) for field in scores}
 
     def _decide(self, text: _Readable, first: int, probabilities: dict[str, Probabilities]) -> Analysis:

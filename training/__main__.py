@@ -11,11 +11,12 @@ from nlp.codebook import DATA_FOLDER, load_codebook
 from nlp.gold import GoldError
 from nlp.pipeline import Pipeline
 from training.calibrate import describe, fit_calibration, fit_thresholds, held_out_scores
+from training.card import card
 from training.corpus import read_corpus, training_files
 from training.evaluate import evaluate_candidate, failed_gates
 from training.fit import fit_features, fit_heads, further_rows
 from training.goemotions import NOTHING_FURTHER, read_goemotions
-from training.publish import candidate, publish
+from training.publish import Origin, linear_candidate, publish_linear
 from training.recipe import DEFAULT_RECIPE, read_recipe
 from training.split import check_apart, folds, sources_out
 
@@ -73,25 +74,21 @@ def train(
     say(f"fit: {len(features.names)} features, {texts.count} further rows")
     known = held_out_scores(corpus, features, codebook, recipe, by_fold, further)
     elsewhere = held_out_scores(corpus, features, codebook, recipe, by_source or by_fold, further)
-    calibration = fit_calibration(corpus, codebook, recipe, known, elsewhere)
-    thresholds = fit_thresholds(corpus, codebook, recipe, calibration, known, elsewhere)
+    share = recipe.source_out_share
+    calibration = fit_calibration(corpus, codebook, [(known, 1 - share), (elsewhere, share)])
+    thresholds = fit_thresholds(corpus, codebook, recipe.decision, calibration, [known, elsewhere])
     say(f"calibrate: {describe(thresholds, calibration)}")
-    ready = candidate(
-        features,
-        heads,
-        calibration,
-        thresholds,
-        codebook_version=codebook.version,
-        recipe=recipe,
-        training_data=training_files(gold, written) + ([goemotions] if goemotions is not None else []),
-    )
+    data = training_files(gold, written) + ([goemotions] if goemotions is not None else [])
+    origin = Origin(recipe.tier, recipe.sha256, data, codebook.version)
+    ready = linear_candidate(features, heads, calibration, thresholds, origin)
     reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
     say("evaluate:")
     if report:
         print("\n".join(entry.to_text() for entry in reports))
     if failures := failed_gates(reports, recipe.gates):
         raise GateError("; ".join(failures))
-    folder = publish(ready, reports, corpus, texts, recipe, models)
+    text = card(ready.manifest, reports, corpus, texts, recipe)
+    folder = publish_linear(ready, reports, text, models, default=recipe.default)
     say(f"publish: {ready.manifest.version}")
     return folder
 

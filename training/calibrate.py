@@ -17,7 +17,7 @@ from nlp.decide import Thresholds, mean_over_segments
 from nlp.features import Features, Matrix
 from training.corpus import Corpus
 from training.fit import FurtherRows, fit_heads
-from training.recipe import Recipe
+from training.recipe import Decision, Recipe
 from training.split import HeldOut
 
 Scores = dict[str, npt.NDArray[np.float64]]
@@ -73,23 +73,23 @@ def _segment_rows(corpus: Corpus, features: Features, items: npt.NDArray[np.int6
 
 
 def fit_calibration(
-    corpus: Corpus, codebook: Codebook, recipe: Recipe, known: HeldOutScores, elsewhere: HeldOutScores
+    corpus: Corpus, codebook: Codebook, held_out: Sequence[tuple[HeldOutScores, float]]
 ) -> dict[str, FieldCalibration]:
-    """Per field the temperature with the least log loss on held-out texts.
+    """Per field the temperature with the least log loss on held-out texts, each set of them by its weight.
 
-    `known` are predictions from folds, `elsewhere` those for sources left out. A deployed model meets texts of
-    both kinds, so both count, by `source_out_share`. Shifts per label (vector scaling) were tried: they follow
+    The sets are predictions from folds and those for sources left out: a deployed model meets texts of both
+    kinds. Shifts per label (vector scaling) were tried: they follow
     the label shares of the gold set, lowered macro-F1 by up to 0.06 and made the shares of labels worse.
     """
-    share = recipe.source_out_share
-    weights = np.concatenate([np.full(len(known.items), 1 - share), np.full(len(elsewhere.items), share)])
+    weights = np.concatenate([np.full(len(scores.items), weight) for scores, weight in held_out])
+    items = np.concatenate([scores.items for scores, _ in held_out])
     result = {}
     for field in FIELDS:
         order = codebook.labels(field)
         truth = np.array([order.index(label) for label in corpus.labels(field)])
         result[field] = fit_scale(
-            np.concatenate([known.whole[field], elsewhere.whole[field]]),
-            np.concatenate([truth[known.items], truth[elsewhere.items]]),
+            np.concatenate([scores.whole[field] for scores, _ in held_out]),
+            truth[items],
             weights,
         )
     return result
@@ -113,31 +113,30 @@ def fit_scale(
 def fit_thresholds(
     corpus: Corpus,
     codebook: Codebook,
-    recipe: Recipe,
+    decision: Decision,
     calibration: Calibration,
-    known: HeldOutScores,
-    elsewhere: HeldOutScores,
+    held_out: Sequence[HeldOutScores],
 ) -> Thresholds:
     """How whole text and segments are blended, and from which probability an item is sure.
 
-    The blend of a field is the one with the least log loss on items of several segments, folds and left-out
-    sources together; sentiment is judged on the whole text by rule. `unsure_share` of the items of left-out
-    sources stay unsure, fewer of known ones.
+    The blend of a field is the one with the least log loss on items of several segments, all sets together;
+    sentiment is judged on the whole text by rule. `unsure_share` of the last set's items stay unsure: with the
+    left-out sources last, fewer of known ones do.
     """
     shares = {"sentiment": 1.0}
     for field in FIELDS:
         if field not in shares:
             losses = {
-                share: _loss_with_several_segments(corpus, codebook, calibration, field, share, (known, elsewhere))
-                for share in recipe.whole_shares
+                share: _loss_with_several_segments(corpus, codebook, calibration, field, share, held_out)
+                for share in decision.whole_shares
             }
             shares[field] = min(losses, key=lambda share: (losses[share], -share))
     confidence = np.concatenate(
-        [chances.max(axis=1) for chances in _blended(corpus, calibration, "stage", shares["stage"], elsewhere)]
+        [chances.max(axis=1) for chances in _blended(corpus, calibration, "stage", shares["stage"], held_out[-1])]
     )
     return Thresholds(
-        unsure_below=round(float(np.quantile(confidence, recipe.unsure_share)), 4),
-        second_from=recipe.second_from,
+        unsure_below=round(float(np.quantile(confidence, decision.unsure_share)), 4),
+        second_from=decision.second_from,
         whole_share={field: shares[field] for field in FIELDS},
     )
 

@@ -1,101 +1,127 @@
-"""Step 6, publish: write the artifact's folder, its manifest and its card, and make it the default.
+"""Step 6, publish: write the artifact's folder, its manifest and its card, and name it for its tier.
 
-reads  the candidate and its reports · writes data/models/<version>/, data/models/default.txt
+reads  the candidate and its reports · writes data/models/<version>/, <tier>.txt, default.txt
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from nlp import artifact
-from nlp.artifact import Artifact, Manifest
+from nlp import artifact, linear
+from nlp.artifact import Artifact, Kind, Manifest, Tier
 from nlp.calibrate import Calibration
 from nlp.decide import Thresholds
 from nlp.evaluate import Report
 from nlp.features import Features
 from nlp.heads import Heads
-from training.card import card
-from training.corpus import Corpus
-from training.goemotions import FurtherTexts
-from training.recipe import Recipe
+from nlp.linear import LinearModel
 
 REPORT_FILE = "evaluation.json"
 CARD_FILE = "CARD.md"
 
 
-def candidate(
-    features: Features,
-    heads: Heads,
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a manifest says about how an artifact came about."""
+
+    tier: Tier
+    recipe_sha256: str
+    training_data: Sequence[Path]
+    codebook_version: str
+
+
+def linear_candidate(
+    features: Features, heads: Heads, calibration: Calibration, thresholds: Thresholds, origin: Origin
+) -> Artifact:
+    """The artifact as it will be read back: weights in half precision, a version from all its numbers."""
+    half = heads.weights.astype(np.float16)
+    numbers = (half.tobytes(), heads.bias.tobytes(), features.idf.tobytes(), "\n".join(features.names).encode())
+    rounded = Heads(heads.labels, half.astype(np.float32), heads.bias)
+    manifest = make_manifest("linear", heads.labels, numbers, calibration, thresholds, origin)
+    return Artifact(manifest, LinearModel(features, rounded), calibration, thresholds)
+
+
+def make_manifest(
+    kind: Kind,
+    labels: Mapping[str, tuple[str, ...]],
+    numbers: Sequence[bytes],
     calibration: Calibration,
     thresholds: Thresholds,
-    *,
-    codebook_version: str,
-    recipe: Recipe,
-    training_data: Sequence[Path],
-) -> Artifact:
-    """The artifact as it will be read back: weights in half precision, a version from all its numbers.
+    origin: Origin,
+) -> Manifest:
+    """The manifest, still without its files.
 
-    The version is `<tier>-<date>-<hash>`; the hash covers every number and name, so the same recipe on the
-    same data has the same hash, whatever the day.
+    The version is `<tier>-<date>-<hash>`; the hash covers `numbers`, all that the model is made of, and the
+    settings, so the same recipe on the same data has the same hash, whatever the day.
     """
-    half = heads.weights.astype(np.float16)
     digest = hashlib.sha256()
-    for part in (half.tobytes(), heads.bias.tobytes(), features.idf.tobytes(), "\n".join(features.names).encode()):
+    for part in numbers:
         digest.update(part)
     digest.update(_settings(calibration, thresholds).encode())
     now = datetime.now(UTC).replace(microsecond=0)
-    manifest = Manifest(
+    return Manifest(
         format=artifact.FORMAT,
-        version=f"{recipe.tier}-{now:%Y%m%d}-{digest.hexdigest()[:8]}",
+        version=f"{origin.tier}-{now:%Y%m%d}-{digest.hexdigest()[:8]}",
         created=now.isoformat().replace("+00:00", "Z"),
-        tier=recipe.tier,
-        codebook_version=codebook_version,
-        labels=dict(heads.labels),
+        tier=origin.tier,
+        kind=kind,
+        codebook_version=origin.codebook_version,
+        labels=dict(labels),
         libraries=artifact.library_versions(),
         files={},
-        recipe_sha256=recipe.sha256,
-        training_data={path.name: artifact.sha256(path) for path in training_data},
+        recipe_sha256=origin.recipe_sha256,
+        training_data={path.name: artifact.sha256(path) for path in origin.training_data},
     )
-    rounded = Heads(heads.labels, half.astype(np.float32), heads.bias)
-    return Artifact(manifest, features, rounded, calibration, thresholds)
+
+
+def publish_linear(ready: Artifact, reports: Sequence[Report], card: str, models: Path, *, default: bool) -> Path:
+    """Publish a candidate of `linear_candidate`."""
+
+    def write_model(folder: Path) -> None:
+        assert isinstance(ready.model, LinearModel)
+        linear.write(folder, ready.model)
+
+    return publish(ready, write_model, reports, card, models, default=default)
 
 
 def publish(
-    ready: Artifact, reports: Sequence[Report], corpus: Corpus, further: FurtherTexts, recipe: Recipe, models: Path
+    ready: Artifact,
+    write_model: Callable[[Path], None],
+    reports: Sequence[Report],
+    card: str,
+    models: Path,
+    *,
+    default: bool,
 ) -> Path:
-    """Write the artifact under `models` and name it in `default.txt`; returns its folder.
+    """Write the artifact under `models` and name it in `<tier>.txt`, with `default` in `default.txt` too.
 
-    It is written beside and moved into place, so that a crash leaves no half artifact under its name.
+    `write_model` writes the model's own files into a folder. All is written beside and moved into place, so that
+    a crash leaves no half artifact under its name. Returns the artifact's folder.
     """
     models.mkdir(parents=True, exist_ok=True)
     folder = models / ready.manifest.version
     draft = models / f".{ready.manifest.version}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    (draft / artifact.VOCABULARY_FILE).write_text("\n".join(ready.features.names), encoding="utf-8")
-    np.savez_compressed(
-        draft / artifact.ARRAYS_FILE,
-        idf=ready.features.idf,
-        weights=ready.heads.weights.astype(np.float16),
-        bias=ready.heads.bias,
-    )
+    write_model(draft)
     (draft / artifact.SETTINGS_FILE).write_text(_settings(ready.calibration, ready.thresholds), encoding="utf-8")
     (draft / REPORT_FILE).write_text(
         json.dumps([report.to_dict() for report in reports], indent=1) + "\n", encoding="utf-8"
     )
-    (draft / CARD_FILE).write_text(card(ready.manifest, reports, corpus, further, recipe), encoding="utf-8")
+    (draft / CARD_FILE).write_text(card, encoding="utf-8")
     files = {path.name: artifact.sha256(path) for path in sorted(draft.iterdir())}
-    manifest = asdict(ready.manifest) | {"files": files}
+    manifest = asdict(replace(ready.manifest, files=files))
     (draft / artifact.MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
-    (models / artifact.DEFAULT_FILE).write_text(f"{ready.manifest.version}\n", encoding="utf-8")
+    for name in (f"{ready.manifest.tier}.txt", *((artifact.DEFAULT_FILE,) if default else ())):
+        (models / name).write_text(f"{ready.manifest.version}\n", encoding="utf-8")
     return folder
 
 

@@ -2,8 +2,12 @@
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from nlp.artifact import Tier
 
 DEFAULT_RECIPE = Path(__file__).with_name("recipe.toml")
 
@@ -21,11 +25,23 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """How an artifact decides."""
+
+    unsure_share: float
+    """Share of held-out items that stays unsure."""
+    second_from: float
+    """Probability of a second stage or emotion."""
+    whole_shares: tuple[float, ...]
+    """Weights of the whole text's probabilities that are tried per field."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """See `recipe.toml` for what each value does."""
 
     seed: int
-    tier: str
+    tier: Tier
     out_of_fold: int
     source_batches: int
     near_duplicate_cosine: float
@@ -37,10 +53,9 @@ class Recipe:
     regularisation: float
     balance: float
     source_out_share: float
-    unsure_share: float
-    second_from: float
-    whole_shares: tuple[float, ...]
+    decision: Decision
     gates: Gates
+    default: bool
     sha256: str
     """Of the file's bytes."""
 
@@ -64,13 +79,20 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         regularisation=raw["heads"]["regularisation"],
         balance=raw["heads"]["balance"],
         source_out_share=raw["calibration"]["source_out_share"],
-        unsure_share=raw["decision"]["unsure_share"],
-        second_from=raw["decision"]["second_from"],
-        whole_shares=tuple(raw["decision"]["whole_shares"]),
-        gates=Gates(
-            macro_f1=raw["gates"]["macro_f1"],
-            accuracy=raw["gates"]["accuracy"],
-            refused_english=raw["gates"]["refused_english"],
-        ),
+        decision=read_decision(raw),
+        gates=read_gates(raw),
+        default=raw["default"],
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def read_decision(raw: Mapping[str, Any]) -> Decision:
+    """The part `[decision]` of a recipe."""
+    part = raw["decision"]
+    return Decision(part["unsure_share"], part["second_from"], tuple(part["whole_shares"]))
+
+
+def read_gates(raw: Mapping[str, Any]) -> Gates:
+    """The part `[gates]` of a recipe."""
+    part = raw["gates"]
+    return Gates(part["macro_f1"], part["accuracy"], part["refused_english"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nlp import artifact
+from nlp import artifact, linear
 from nlp.artifact import ArtifactError
 from nlp.codebook import Codebook
 from nlp.pipeline import Pipeline
@@ -18,7 +18,7 @@ from nlp.pipeline import Pipeline
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the default artifact that a test may spoil."""
-    return Path(shutil.copytree(artifact.default_folder(), tmp_path / "artifact"))
+    return Path(shutil.copytree(artifact.tier_folder("fast"), tmp_path / "artifact"))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def with_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
 
 
 def test_the_default_artifact_is_whole_and_small(codebook: Codebook) -> None:
-    folder = artifact.default_folder()
+    folder = artifact.tier_folder("fast")
     loaded = artifact.load(folder, codebook)
     assert loaded.manifest.version == folder.name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 15_000_000
@@ -45,13 +45,13 @@ def test_the_default_artifact_is_whole_and_small(codebook: Codebook) -> None:
 
 
 def test_every_listed_file_is_as_it_was_published(codebook: Codebook) -> None:
-    folder = artifact.default_folder()
+    folder = artifact.tier_folder("fast")
     for name, digest in artifact.read_manifest(folder).files.items():
         assert artifact.sha256(folder / name) == digest
 
 
 @pytest.mark.usefixtures("nothing_is_read")
-@pytest.mark.parametrize("name", [artifact.ARRAYS_FILE, artifact.VOCABULARY_FILE, artifact.SETTINGS_FILE])
+@pytest.mark.parametrize("name", [linear.ARRAYS_FILE, linear.VOCABULARY_FILE, artifact.SETTINGS_FILE])
 def test_a_changed_file_is_refused(folder: Path, codebook: Codebook, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -61,7 +61,7 @@ def test_a_changed_file_is_refused(folder: Path, codebook: Codebook, name: str) 
 
 
 @pytest.mark.usefixtures("nothing_is_read")
-@pytest.mark.parametrize("name", [artifact.ARRAYS_FILE, artifact.MANIFEST_FILE])
+@pytest.mark.parametrize("name", [linear.ARRAYS_FILE, artifact.MANIFEST_FILE])
 def test_a_missing_file_is_refused(folder: Path, codebook: Codebook, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactError, match=name):
@@ -78,6 +78,8 @@ def test_a_missing_file_is_refused(folder: Path, codebook: Codebook, name: str) 
         (lambda m: m["labels"]["stage"].reverse(), "stage labels"),
         (lambda m: m["labels"]["topic"].pop(), "topic labels"),
         (lambda m: m.update(format=0), "format 0"),
+        (lambda m: m.update(kind="forest"), "kind forest"),
+        (lambda m: m.update(kind="encoder"), "does not list encoder.onnx"),
         (lambda m: m["files"].pop("arrays.npz"), "does not list arrays.npz"),
         (lambda m: m.pop("version"), "not a manifest"),
     ],
@@ -92,11 +94,11 @@ def test_what_does_not_fit_is_refused_with_what_to_do(
 
 def test_arrays_that_would_run_code_are_not_read(folder: Path, codebook: Codebook) -> None:
     """A pickle inside the arrays is refused even where its sha256 stands in the manifest."""
-    np.savez(folder / artifact.ARRAYS_FILE, idf=np.array([{"a": 1}], dtype=object))
+    np.savez(folder / linear.ARRAYS_FILE, idf=np.array([{"a": 1}], dtype=object))
     with_manifest(
-        folder, lambda m: m["files"].update({artifact.ARRAYS_FILE: artifact.sha256(folder / artifact.ARRAYS_FILE)})
+        folder, lambda m: m["files"].update({linear.ARRAYS_FILE: artifact.sha256(folder / linear.ARRAYS_FILE)})
     )
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ArtifactError, match="allow_pickle"):
         artifact.load(folder, codebook)
 
 
@@ -104,6 +106,18 @@ def test_the_pointer_cannot_lead_out_of_its_folder(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(artifact, "MODELS_FOLDER", tmp_path)
     with pytest.raises(ArtifactError, match="make train"):
         Pipeline.load()
-    (tmp_path / artifact.DEFAULT_FILE).write_text("../elsewhere\n", encoding="utf-8")
+    for name in (artifact.DEFAULT_FILE, "fast.txt"):
+        (tmp_path / name).write_text("../elsewhere\n", encoding="utf-8")
     with pytest.raises(ArtifactError, match="name of a folder"):
         Pipeline.load()
+    with pytest.raises(ArtifactError, match="name of a folder"):
+        Pipeline.load(tier="fast")
+
+
+def test_a_tier_is_asked_for_by_name(folder: Path) -> None:
+    assert Pipeline.load(tier="fast").tier == "fast"
+    assert Pipeline.load(folder, "fast").tier == "fast"
+    with pytest.raises(ArtifactError, match="of the tier fast, not accurate"):
+        Pipeline.load(folder, "accurate")
+    with pytest.raises(ArtifactError, match="is no tier"):
+        Pipeline.load(tier="../fast")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from nlp.artifact import VOCABULARY_FILE
 from nlp.codebook import load_codebook
 from nlp.gold import GoldError
+from nlp.linear import VOCABULARY_FILE
 from tests.training.test_recipe_run import TINY, recipe_with
 from training.__main__ import train
 from training.goemotions import read_goemotions

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlp import artifact
+from nlp import artifact, linear
 from nlp.artifact import ArtifactError
 from nlp.codebook import load_codebook
 from nlp.gold import read_gold
@@ -46,7 +46,7 @@ def test_what_is_published_can_be_loaded_and_reads(published: Path) -> None:
 
 
 def test_the_folder_holds_card_report_and_pointer(published: Path) -> None:
-    assert (published.parent / artifact.DEFAULT_FILE).read_text(encoding="utf-8").strip() == published.name
+    assert (published.parent / "fast.txt").read_text(encoding="utf-8").strip() == published.name
     card = (published / "CARD.md").read_text(encoding="utf-8")
     assert published.name in card
     assert "dev.tsv" in card
@@ -62,8 +62,8 @@ def test_the_same_seed_gives_the_same_numbers(published: Path, tmp_path: Path) -
     again = train(TINY, recipe_with(tmp_path), tmp_path / "models", report=False)
     assert again.name.rsplit("-", 1)[1] == published.name.rsplit("-", 1)[1]
     first, second = (artifact.load(folder, load_codebook()) for folder in (published, again))
-    assert np.array_equal(first.heads.weights, second.heads.weights)
-    assert first.features.names == second.features.names
+    assert np.array_equal(first.model.heads.weights, second.model.heads.weights)
+    assert first.model.features.names == second.model.features.names
 
 
 def test_a_candidate_below_a_gate_is_not_published(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_candidate_below_a_gate_is_not_published(tmp_path: Path) -> None:
 
 def test_no_training_text_is_left_in_the_vocabulary(published: Path) -> None:
     """The artifact may be passed on: it holds words, pairs of words and letter runs, never a text."""
-    names = (published / artifact.VOCABULARY_FILE).read_text(encoding="utf-8").split("\n")
+    names = (published / linear.VOCABULARY_FILE).read_text(encoding="utf-8").split("\n")
     assert max(len(name.split(":", 1)[1].split()) for name in names) <= 2
 
 

@@ -1,0 +1,57 @@
+"""The fast tier's model: linear heads over sparse word and letter features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from nlp.features import Features
+from nlp.heads import Heads, Scores
+
+VOCABULARY_FILE: Final = "vocabulary.txt"
+ARRAYS_FILE: Final = "arrays.npz"
+FILES: Final = (VOCABULARY_FILE, ARRAYS_FILE)
+"""What `read` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModel:
+    """Features and the heads over them."""
+
+    features: Features
+    heads: Heads
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Field to its labels, in the order of the columns of its scores."""
+        return self.heads.labels
+
+    def scores(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Scores]:
+        """Field to its scores (texts × labels), not yet probabilities."""
+        return self.heads.scores(self.features.transform(texts, questions))
+
+
+def read(folder: Path, labels: Mapping[str, tuple[str, ...]]) -> LinearModel:
+    """Read the model's files. Raises ValueError where they do not fit each other or hold objects."""
+    names = tuple((folder / VOCABULARY_FILE).read_text(encoding="utf-8").split("\n"))
+    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
+        idf = arrays["idf"].astype(np.float32)
+        weights = np.ascontiguousarray(arrays["weights"].astype(np.float32))
+        bias = arrays["bias"].astype(np.float32)
+    columns = sum(map(len, labels.values()))
+    if weights.shape != (len(names), columns) or idf.shape != (len(names),) or bias.shape != (columns,):
+        raise ValueError("arrays and vocabulary do not fit")
+    return LinearModel(Features(names, idf), Heads(labels, weights, bias))
+
+
+def write(folder: Path, model: LinearModel) -> None:
+    """Write the model's files; weights in half precision."""
+    (folder / VOCABULARY_FILE).write_text("\n".join(model.features.names), encoding="utf-8")
+    np.savez_compressed(
+        folder / ARRAYS_FILE,
+        idf=model.features.idf,
+        weights=model.heads.weights.astype(np.float16),
+        bias=model.heads.bias,
+    )
