@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from nlp.analysis import FIELDS
@@ -13,7 +14,9 @@ from nlp.pipeline import Pipeline
 from training.calibrate import describe, fit_calibration, fit_thresholds, held_out_scores
 from training.card import card
 from training.corpus import read_corpus, training_files
-from training.evaluate import evaluate_candidate, failed_gates
+from training.encoder_recipe import DEFAULT_ENCODER_RECIPE
+from training.encoder_run import train_encoder
+from training.evaluate import GateError, evaluate_candidate, failed_gates
 from training.fit import fit_features, fit_heads, further_rows
 from training.goemotions import NOTHING_FURTHER, read_goemotions
 from training.publish import Origin, linear_candidate, publish_linear
@@ -23,11 +26,7 @@ from training.split import check_apart, folds, sources_out
 SHARED = Path(__file__).parents[2] / "shared"
 DEFAULT_GOLD = SHARED / "gold"
 DEFAULT_WRITTEN = DATA_FOLDER / "written"
-DEFAULT_GOEMOTIONS = SHARED / "corpus" / "goemotions-train.tsv"
-
-
-class GateError(RuntimeError):
-    """The candidate does not reach what an artifact must; nothing was published."""
+DEFAULT_CORPUS = SHARED / "corpus"
 
 
 def train(
@@ -46,12 +45,7 @@ def train(
     Raises GoldError for data that cannot be read, GateError for a candidate that is not
     good enough.
     """
-    started = time.monotonic()
-
-    def say(message: str) -> None:
-        if report:
-            print(f"{time.monotonic() - started:6.1f} s  {message}", flush=True)
-
+    say = _reporter(report)
     recipe, codebook = read_recipe(recipe_path), load_codebook()
     corpus = read_corpus(gold, codebook, near_duplicate_cosine=recipe.near_duplicate_cosine, written=written)
     say(
@@ -93,26 +87,51 @@ def train(
     return folder
 
 
+def _reporter(report: bool) -> Callable[[str], None]:
+    started = time.monotonic()
+
+    def say(message: str) -> None:
+        if report:
+            print(f"{time.monotonic() - started:6.1f} s  {message}", flush=True)
+
+    return say
+
+
 def main() -> int:
     """Parse the arguments and train; 0 on success, 1 where data or gates forbid it."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--tier", choices=["fast", "accurate"], default="fast")
     parser.add_argument("--gold", type=Path, default=DEFAULT_GOLD, help="folder with train.tsv, dev.tsv, …")
-    parser.add_argument("--goemotions", type=Path, default=DEFAULT_GOEMOTIONS, help="goemotions-train.tsv")
+    parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="folder with goemotions-train.tsv, …")
     parser.add_argument("--written", type=Path, default=DEFAULT_WRITTEN, help="folder with texts of our own")
-    parser.add_argument("--recipe", type=Path, default=DEFAULT_RECIPE)
+    parser.add_argument("--recipe", type=Path, help="by default that of the tier")
     parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
+    parser.add_argument("--weights", type=Path, help="accurate: fitted weights; the fit is left out")
+    parser.add_argument("--threads", type=int, help="accurate: by default all cores")
     arguments = parser.parse_args()
-    goemotions = arguments.goemotions if arguments.goemotions.is_file() else None
-    if goemotions is None:
-        print(f"{arguments.goemotions} is not there: training on the gold set alone", file=sys.stderr)
     try:
-        train(
-            arguments.gold,
-            arguments.recipe,
-            arguments.models,
-            goemotions=goemotions,
-            written=arguments.written if arguments.written.is_dir() else None,
-        )
+        if arguments.tier == "accurate":
+            train_encoder(
+                arguments.gold,
+                arguments.written,
+                arguments.corpus,
+                arguments.recipe or DEFAULT_ENCODER_RECIPE,
+                arguments.models,
+                weights=arguments.weights,
+                threads=arguments.threads,
+                say=_reporter(True),
+            )
+        else:
+            goemotions = arguments.corpus / "goemotions-train.tsv"
+            if not goemotions.is_file():
+                print(f"{goemotions} is not there: training without it", file=sys.stderr)
+            train(
+                arguments.gold,
+                arguments.recipe or DEFAULT_RECIPE,
+                arguments.models,
+                goemotions=goemotions if goemotions.is_file() else None,
+                written=arguments.written if arguments.written.is_dir() else None,
+            )
     except (GoldError, GateError) as error:
         print(f"not published: {error}", file=sys.stderr)
         return 1

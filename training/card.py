@@ -10,6 +10,18 @@ from training.goemotions import FurtherTexts
 from training.recipe import Recipe
 from training.split import family
 
+LIMITS = """\
+## Limits
+
+- Labels of the training and evaluation sets were made by a large language model reading the codebook; no person
+  has checked them. Agreement with people is not known.
+- Rare labels are weak; see the table per label. Sampling favoured rare stages and emotions, so shares of
+  labels in the sets are not those of real traffic, and confidences assume the sets' shares.
+- Texts from kinds of business that no training source covers are read clearly worse (`elsewhere.tsv`).
+- Irony, slang and long texts are hardly covered: the median training text has eleven words.
+"""
+"""Holds for the artifacts of both tiers."""
+
 _SKETCH = """\
 # {version}
 
@@ -26,15 +38,7 @@ touchpoint of codebook {codebook}.
   word pairs and runs of up to five letters that occur in several texts.
 - For: prioritising what to read and what to improve. Not for: judging single customers or members of staff.
 
-## Limits
-
-- Labels of the training and evaluation sets were made by a large language model reading the codebook; no person
-  has checked them. Agreement with people is not known.
-- Rare labels are weak; see the table per label. Sampling favoured rare stages and emotions, so shares of
-  labels in the sets are not those of real traffic, and confidences assume the sets' shares.
-- Texts from kinds of business that no training source covers are read clearly worse (`elsewhere.tsv`).
-- Irony, slang and long texts are hardly covered: the median training text has eleven words.
-
+{limits}
 ## Evaluation
 """
 
@@ -54,6 +58,7 @@ def card(
         foreign=corpus.dropped_foreign,
         alike=corpus.dropped_alike,
         further=further.count,
+        limits=LIMITS,
         sources=", ".join(f"{source} {count}" for source, count in counts.most_common()),
     )
     for report in reports:

@@ -56,12 +56,13 @@ def read_corpus(
 
     What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder is left out.
     """
+    return corpus_of(training_files(gold, written), gold, codebook, near_duplicate_cosine=near_duplicate_cosine)
+
+
+def corpus_of(files: Sequence[Path], gold: Path, codebook: Codebook, *, near_duplicate_cosine: float) -> Corpus:
+    """Read some files in the form of gold files, without what is like an evaluation text of the gold folder."""
     detector = LanguageDetector()
-    everything = [
-        (item, clean(item.text).text)
-        for path in training_files(gold, written)
-        for item in read_gold(path, codebook)
-    ]
+    everything = [(item, clean(item.text).text) for path in files for item in read_gold(path, codebook)]
     english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
     evaluation = [clean(item.text).text for path in evaluation_files(gold) for item in read_gold(path, codebook)]
     alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)

@@ -13,6 +13,10 @@ from training.recipe import Gates
 GATED = "dev.tsv"
 
 
+class GateError(RuntimeError):
+    """The candidate does not reach what an artifact must; nothing was published."""
+
+
 def evaluate_candidate(pipeline: Pipeline, gold: Path, *, seed: int) -> list[Report]:
     """A report per evaluation set that the folder holds, dev first."""
     return [evaluate(pipeline, path, seed=seed) for path in evaluation_files(gold)]

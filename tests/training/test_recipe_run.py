@@ -11,7 +11,8 @@ from nlp.artifact import ArtifactError
 from nlp.codebook import load_codebook
 from nlp.gold import read_gold
 from nlp.pipeline import Pipeline, TextInput
-from training.__main__ import GateError, train
+from training.__main__ import train
+from training.evaluate import GateError
 from training.recipe import DEFAULT_RECIPE
 
 TINY = Path(__file__).with_name("tiny")

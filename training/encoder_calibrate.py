@@ -1,0 +1,37 @@
+"""Step 4 of the accurate tier, calibrate: scales and thresholds from businesses that the encoder has not seen.
+
+reads  the exported model, the held-out texts of our own · writes nothing
+"""
+
+import numpy as np
+
+from nlp.analysis import FIELDS
+from nlp.calibrate import FieldCalibration
+from nlp.codebook import Codebook
+from nlp.decide import Thresholds
+from nlp.model import Model
+from training.calibrate import HeldOutScores, fit_calibration, fit_thresholds
+from training.corpus import Corpus
+from training.recipe import Decision
+
+
+def calibrate_unseen(
+    model: Model, unseen: Corpus, codebook: Codebook, decision: Decision
+) -> tuple[dict[str, FieldCalibration], Thresholds]:
+    """Calibration and thresholds of a model, from texts that it was not trained on."""
+    held_out = score_unseen(model, unseen)
+    calibration = fit_calibration(unseen, codebook, [(held_out, 1.0)])
+    return calibration, fit_thresholds(unseen, codebook, decision, calibration, [held_out])
+
+
+def score_unseen(model: Model, unseen: Corpus) -> HeldOutScores:
+    """Scores of the whole texts, and of the segments of those with several."""
+    several = [n for n, segments in enumerate(unseen.segments) if len(segments) > 1]
+    texts = [text for n in several for text in unseen.segments[n]]
+    questions = [unseen.questions[n] for n in several for _ in unseen.segments[n]]
+    whole, parts = model.scores(unseen.texts, unseen.questions), model.scores(texts, questions)
+    return HeldOutScores(
+        items=np.arange(len(unseen.items)),
+        whole={field: whole[field].astype(np.float64) for field in FIELDS},
+        segments={field: parts[field].astype(np.float64) for field in FIELDS},
+    )

@@ -1,0 +1,88 @@
+"""The accurate tier's recipe, read from `recipe-accurate.toml`, which says what each value does."""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nlp.artifact import Tier
+from training.recipe import Decision, Gates, read_decision, read_gates
+
+DEFAULT_ENCODER_RECIPE = Path(__file__).with_name("recipe-accurate.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class FitChoices:
+    """How the encoder is fitted."""
+
+    epochs: float
+    batch: int
+    learning_rate: float
+    head_learning_rate: float
+    layer_decay: float
+    weight_decay: float
+    warm_up: float
+    last_rate: float
+    dropout: float
+    word_masking: float
+    label_smoothing: float
+    second_label: float
+    label_balance: float
+    label_weights: tuple[float, float]
+    written_weight: float
+    without_question: float
+    average: float
+    fields: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AuxiliaryChoices:
+    """Which other tasks are learnt beside, and how much."""
+
+    per_step: float
+    weight_one: float
+    weight_several: float
+    shares: dict[str, float]
+    min_examples: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRecipe:
+    """Every choice that decides what an artifact of the accurate tier becomes."""
+
+    seed: int
+    tier: Tier
+    default: bool
+    near_duplicate_cosine: float
+    fit: FitChoices
+    auxiliary: AuxiliaryChoices
+    held_out: tuple[str, ...]
+    """Names of the files of our own texts that are kept for calibration."""
+    decision: Decision
+    gates: Gates
+    sha256: str
+    """Of the file's bytes."""
+
+
+def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
+    """Read a recipe. Raises KeyError for a missing value, tomllib.TOMLDecodeError for a broken file."""
+    content = path.read_bytes()
+    raw = tomllib.loads(content.decode())
+    return EncoderRecipe(
+        seed=raw["seed"],
+        tier=raw["tier"],
+        default=raw["default"],
+        near_duplicate_cosine=raw["near_duplicate_cosine"],
+        fit=FitChoices(**_values(FitChoices, raw["encoder"])),
+        auxiliary=AuxiliaryChoices(**_values(AuxiliaryChoices, raw["auxiliary"])),
+        held_out=tuple(raw["calibration"]["held_out"]),
+        decision=read_decision(raw),
+        gates=read_gates(raw),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _values(shape: type[FitChoices] | type[AuxiliaryChoices], part: dict[str, Any]) -> dict[str, Any]:
+    values = {entry.name: part[entry.name] for entry in fields(shape)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,0 +1,113 @@
+"""The accurate tier from labelled texts to a published artifact, all steps in order.
+
+data -> fit -> export -> calibrate -> evaluate -> publish
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from nlp import encoder
+from nlp.analysis import FIELDS
+from nlp.artifact import Artifact
+from nlp.codebook import Codebook, load_codebook
+from nlp.gold import GoldError
+from nlp.pipeline import Pipeline
+from nlp.wordpieces import WordPieces
+from training.calibrate import describe
+from training.corpus import Corpus, corpus_of, training_files
+from training.encoder_calibrate import calibrate_unseen
+from training.encoder_card import encoder_card
+from training.encoder_data import examples, tasks
+from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
+from training.evaluate import GateError, evaluate_candidate, failed_gates
+from training.pretrained import TOKENIZER_FILE, pretrained_folder
+from training.publish import Origin, make_manifest, publish
+
+Say = Callable[[str], None]
+
+
+def train_encoder(
+    gold: Path,
+    written: Path,
+    corpus_folder: Path,
+    recipe_path: Path,
+    models: Path,
+    *,
+    weights: Path | None = None,
+    tokenizer: Path | None = None,
+    threads: int | None = None,
+    say: Say,
+) -> Path:
+    """Run the recipe; returns the folder of the published artifact.
+
+    With `weights`, a file that a former run has fitted, that step is left out. `tokenizer` is by default that of
+    the pretrained encoder.
+
+    Raises GoldError for data that cannot be read, GateError for a candidate that is not good enough.
+    """
+    recipe, codebook = read_encoder_recipe(recipe_path), load_codebook()
+    files = training_files(gold, written)
+    unseen_files = [path for path in files if path.name in recipe.held_out]
+    if len(unseen_files) != len(recipe.held_out):
+        raise GoldError(f"not all of {', '.join(recipe.held_out)} are in {written}")
+    seen_files = [path for path in files if path.name not in recipe.held_out]
+    cosine = recipe.near_duplicate_cosine
+    unseen = corpus_of(unseen_files, gold, codebook, near_duplicate_cosine=cosine)
+    seen = corpus_of(seen_files, gold, codebook, near_duplicate_cosine=cosine)
+    say(f"corpus: {len(seen.items)} items to learn from, {len(unseen.items)} to calibrate on")
+    tokenizer = tokenizer or pretrained_folder() / TOKENIZER_FILE
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if weights is None:
+            weights = folder / "weights.safetensors"
+            _fit(seen, {path.stem for path in seen_files}, corpus_folder, codebook, recipe, weights, threads, say)
+        from training.encoder_export import export, read_weights  # needs what requirements-training.txt lists
+
+        labels = {field: codebook.labels(field) for field in FIELDS}
+        values, own_labels = read_weights(weights)
+        export(values, own_labels, labels, tokenizer, folder)
+        model = encoder.read(folder, labels, threads=threads)
+        say(f"export: {(folder / encoder.GRAPH_FILE).stat().st_size / 1e6:.1f} MB")
+        calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision)
+        say(f"calibrate: {describe(thresholds, calibration)}")
+        origin = Origin(recipe.tier, recipe.sha256, seen_files, codebook.version)
+        numbers = [(folder / name).read_bytes() for name in encoder.FILES]
+        manifest = make_manifest("encoder", labels, numbers, calibration, thresholds, origin)
+        ready = Artifact(manifest, model, calibration, thresholds)
+        reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
+        for report in reports:
+            say(f"evaluate:\n{report.to_text()}")
+        if failures := failed_gates(reports, recipe.gates):
+            raise GateError("; ".join(failures))
+        text = encoder_card(manifest, reports, seen, unseen, recipe)
+
+        def write_model(draft: Path) -> None:
+            for name, content in zip(encoder.FILES, numbers, strict=True):
+                (draft / name).write_bytes(content)
+
+        published = publish(ready, write_model, reports, text, models, default=recipe.default)
+    say(f"publish: {manifest.version}")
+    return published
+
+
+def _fit(
+    seen: Corpus,
+    written_sources: set[str],
+    corpus_folder: Path,
+    codebook: Codebook,
+    recipe: EncoderRecipe,
+    target: Path,
+    threads: int | None,
+    say: Say,
+) -> None:
+    from training.encoder_fit import fit_encoder  # needs torch, which nothing else does
+
+    pieces = WordPieces.read(pretrained_folder() / TOKENIZER_FILE)
+    data = examples(seen, written_sources, codebook, pieces, recipe.fit)
+    others = tasks(corpus_folder, recipe.auxiliary, without=seen.evaluation)
+    say(
+        f"data: {len(data)} examples; beside them {sum(len(task.texts) for task in others)} of {len(others)} tasks"
+    )
+    fit_encoder(data, others, codebook, recipe, target, threads=threads or os.cpu_count() or 1, say=say)
