@@ -22,7 +22,6 @@ from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood
 from service.aggregate.verbatims import Candidates, candidates, verbatims_of
-from service.errors import BadInput, FieldError
 from service.selection import Selection, midnight
 from service.store.columns import now
 from service.store.journey_models import journey_model
@@ -76,9 +75,6 @@ def journey_map(
     """
     model = journey_model(session, workspace_id=workspace_id, model_id=query.model, codebook=codebook())
     first, end = query.days(timezone)
-    if query.compare_to is not None and (first is None or end is None):
-        detail = "a comparison with the previous period needs «from» and «to»"
-        raise BadInput(detail, errors=[FieldError("/compare_to", "no_period", detail)])
     frame = load(session, workspace_id)
     as_of = now()
     counted = _kept(frame, Question.of(model, query, first, end, timezone))
@@ -103,8 +99,8 @@ def journey_map(
         "unassigned": counted.unassigned,
         "totals": counted.totals,
     }
-    if counted.previous is not None:
-        answer["previous"] = counted.previous
+    if query.compare_to is not None:
+        answer["previous"] = counted.previous  # null without both bounds: all time has nothing before it
     return answer
 
 

@@ -441,18 +441,6 @@ class RollupBlock(SQLModel, table=True):
     created_at: datetime = _time()
 
 
-class RollupTerm(SQLModel, table=True):
-    """A word that blocks hold as a number: a channel, source, attribute pair, model version …"""
-
-    __tablename__ = "rollup_term"
-    __table_args__ = (UniqueConstraint("workspace_id", "kind", "term"),)
-
-    id: int | None = _id()
-    workspace_id: int = _workspace()
-    kind: str  # "channel", "source", "attr.<name>" …
-    term: str = Field(sa_column=Column(Text, nullable=False))
-
-
 class JourneyModel(SQLModel, table=True):
     """A user's own projection of the codebook's stages."""
 

@@ -104,7 +104,7 @@ def _candidates(
         )
         .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
         .where(
-            col(FeedbackItem.workspace_id) == workspace_id,
+            # the segment's workspace is its item's; asked of both, SQLite walks all items of the workspace
             col(Segment.workspace_id) == workspace_id,
             col(Segment.item_id).in_(ids),
             col(Segment.sentiment) == "negative",

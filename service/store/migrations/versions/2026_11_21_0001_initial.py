@@ -493,21 +493,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_rollup_block_workspace_id_level", "rollup_block", ["workspace_id", "level"])
     op.create_table(
-        "rollup_term",
-        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
-        sa.Column("workspace_id", BIG_ID, nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("term", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollup_term")),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"],
-            ["workspace.id"],
-            name=op.f("fk_rollup_term_workspace_id_workspace"),
-            ondelete="CASCADE",
-        ),
-        sa.UniqueConstraint("workspace_id", "kind", "term", name=op.f("uq_rollup_term_workspace_id_kind_term")),
-    )
-    op.create_table(
         "journey_model",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
