@@ -97,7 +97,7 @@ def _named_in(pointer_file: str) -> Path:
 
 
 def load(folder: Path, codebook: Codebook, *, threads: int | None = None) -> Artifact:
-    """Check an artifact, then read it. `threads` are those of one forward pass of an encoder.
+    """Check an artifact, then read it. `threads` is how many forward passes of an encoder run at a time.
 
     Raises ArtifactError for a missing or changed file, another format, another version of a binding library,
     another codebook or another order of labels.

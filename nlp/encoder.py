@@ -7,6 +7,7 @@ quantised row by row inside the graph: what a text gets does not depend on its n
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ FILES: Final = (GRAPH_FILE, TOKENIZER_FILE, HEADS_FILE)
 BATCH_PIECES = 4_096
 """Word pieces in one forward pass; more need memory and are not faster."""
 MOST_THREADS = 2
-"""Of one forward pass: further ones gain little with texts of twenty pieces."""
+"""Forward passes at a time, by default: the rest of a machine is for whatever runs beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class EncoderModel:
     """onnxruntime's InferenceSession: `input_ids` and `type_ids` (texts × pieces, int64) to `pooled`."""
     pieces: WordPieces
     heads: Heads
+    workers: ThreadPoolExecutor | None = None
+    """Run the forward passes of a call; None: the caller's thread does."""
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:
@@ -53,11 +56,20 @@ class EncoderModel:
 
     def _vectors(self, encoded: Sequence[Pieces]) -> npt.NDArray[np.float32]:
         vectors = np.empty((len(encoded), self.heads.weights.shape[0]), dtype=np.float32)
-        for positions in _batches([len(numbers) for numbers, _ in encoded]):
+
+        def forward(positions: list[int]) -> None:
             numbers = np.array([encoded[position][0] for position in positions], dtype=np.int64)
             firsts = np.array([encoded[position][1] for position in positions], dtype=np.int64)
             types = (np.arange(numbers.shape[1]) >= firsts[:, None]).astype(np.int64)
             vectors[positions] = self.session.run(["pooled"], {"input_ids": numbers, "type_ids": types})[0]
+
+        batches = list(_batches([len(numbers) for numbers, _ in encoded]))
+        if self.workers is None or len(batches) < 2:
+            for batch in batches:
+                forward(batch)
+        else:
+            # whole batches side by side: splitting one of a hundred rows among threads gains nothing
+            list(self.workers.map(forward, sorted(batches, key=lambda batch: -len(batch))))
         return vectors
 
 
@@ -75,29 +87,34 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 def read(folder: Path, labels: Mapping[str, tuple[str, ...]], *, threads: int | None = None) -> EncoderModel:
     """Read the model's files. Raises ValueError where they do not fit each other or are not what they should be.
 
-    `threads` are those of one forward pass, by default two or, where there is only one, one.
+    `threads` is how many forward passes run at a time, by default two or, where there is one core, one.
     """
     with np.load(folder / HEADS_FILE, allow_pickle=False) as arrays:
         weights = np.ascontiguousarray(arrays["weights"].astype(np.float32))
         bias = arrays["bias"].astype(np.float32)
-    session = _session(folder / GRAPH_FILE, threads or min(MOST_THREADS, os.cpu_count() or 1))
+    session = _session(folder / GRAPH_FILE)
     columns = sum(map(len, labels.values()))
     width = session.get_outputs()[0].shape[-1]
     if weights.shape != (width, columns) or bias.shape != (columns,):
         raise ValueError("encoder and heads do not fit")
-    return EncoderModel(session, WordPieces.read(folder / TOKENIZER_FILE), Heads(labels, weights, bias))
+    threads = threads or min(MOST_THREADS, os.cpu_count() or 1)
+    workers = ThreadPoolExecutor(threads, thread_name_prefix="encoder") if threads > 1 else None
+    return EncoderModel(session, WordPieces.read(folder / TOKENIZER_FILE), Heads(labels, weights, bias), workers)
 
 
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path) -> Any:
     import onnxruntime  # here, because the fast tier need not pay for loading it
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    # waiting threads sleep: a spinning one takes a core from the web server beside it
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(path),
+            sess_options=options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],  # what it fuses is slower: a fifth of the whole
+        )
     except Exception as error:  # the library's own exceptions share no public base
         raise ValueError(f"{path.name} cannot be run: {error}") from error

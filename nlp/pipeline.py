@@ -65,8 +65,8 @@ class Pipeline:
     ) -> "Pipeline":
         """Load an artifact: that of a folder, or the shipped one of a tier, by default the shipped default.
 
-        `threads` are those of one forward pass of an encoder. Raises ArtifactError where the artifact is missing,
-        was changed, does not fit codebook or libraries, or is of another tier than the one asked for.
+        `threads` is how many forward passes of an encoder run at a time. Raises ArtifactError where the artifact
+        is missing, was changed, does not fit codebook or libraries, or is of another tier than the one asked for.
         """
         if folder is None:
             folder = artifacts.default_folder() if tier is None else artifacts.tier_folder(tier)

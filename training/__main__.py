@@ -36,11 +36,13 @@ def train(
     *,
     goemotions: Path | None = None,
     written: Path | None = None,
+    default: bool = False,
     report: bool = True,
 ) -> Path:
     """Run the whole recipe; returns the folder of the published artifact.
 
-    Without `goemotions` and `written` only the gold set is learnt from.
+    Without `goemotions` and `written` only the gold set is learnt from. With `default` the artifact is named as
+    the default too.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not
     good enough.
@@ -82,7 +84,7 @@ def train(
     if failures := failed_gates(reports, recipe.gates):
         raise GateError("; ".join(failures))
     text = card(ready.manifest, reports, corpus, texts, recipe)
-    folder = publish_linear(ready, reports, text, models, default=recipe.default)
+    folder = publish_linear(ready, reports, text, models, default=default)
     say(f"publish: {ready.manifest.version}")
     return folder
 
@@ -106,6 +108,7 @@ def main() -> int:
     parser.add_argument("--written", type=Path, default=DEFAULT_WRITTEN, help="folder with texts of our own")
     parser.add_argument("--recipe", type=Path, help="by default that of the tier")
     parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
+    parser.add_argument("--default", action="store_true", help="make it the default artifact, not just its tier's")
     parser.add_argument("--weights", type=Path, help="accurate: fitted weights; the fit is left out")
     parser.add_argument("--threads", type=int, help="accurate: by default all cores")
     arguments = parser.parse_args()
@@ -119,6 +122,7 @@ def main() -> int:
                 arguments.models,
                 weights=arguments.weights,
                 threads=arguments.threads,
+                default=arguments.default,
                 say=_reporter(True),
             )
         else:
@@ -131,6 +135,7 @@ def main() -> int:
                 arguments.models,
                 goemotions=goemotions if goemotions.is_file() else None,
                 written=arguments.written if arguments.written.is_dir() else None,
+                default=arguments.default,
             )
     except (GoldError, GateError) as error:
         print(f"not published: {error}", file=sys.stderr)

@@ -53,7 +53,6 @@ class EncoderRecipe:
 
     seed: int
     tier: Tier
-    default: bool
     near_duplicate_cosine: float
     fit: FitChoices
     auxiliary: AuxiliaryChoices
@@ -72,7 +71,6 @@ def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
     return EncoderRecipe(
         seed=raw["seed"],
         tier=raw["tier"],
-        default=raw["default"],
         near_duplicate_cosine=raw["near_duplicate_cosine"],
         fit=FitChoices(**_values(FitChoices, raw["encoder"])),
         auxiliary=AuxiliaryChoices(**_values(AuxiliaryChoices, raw["auxiliary"])),

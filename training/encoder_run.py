@@ -38,12 +38,13 @@ def train_encoder(
     weights: Path | None = None,
     tokenizer: Path | None = None,
     threads: int | None = None,
+    default: bool = False,
     say: Say,
 ) -> Path:
     """Run the recipe; returns the folder of the published artifact.
 
     With `weights`, a file that a former run has fitted, that step is left out. `tokenizer` is by default that of
-    the pretrained encoder.
+    the pretrained encoder. With `default` the artifact is named as the default too.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not good enough.
     """
@@ -87,7 +88,7 @@ def train_encoder(
             for name, content in zip(encoder.FILES, numbers, strict=True):
                 (draft / name).write_bytes(content)
 
-        published = publish(ready, write_model, reports, text, models, default=recipe.default)
+        published = publish(ready, write_model, reports, text, models, default=default)
     say(f"publish: {manifest.version}")
     return published
 

@@ -55,7 +55,6 @@ class Recipe:
     source_out_share: float
     decision: Decision
     gates: Gates
-    default: bool
     sha256: str
     """Of the file's bytes."""
 
@@ -81,7 +80,6 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         source_out_share=raw["calibration"]["source_out_share"],
         decision=read_decision(raw),
         gates=read_gates(raw),
-        default=raw["default"],
         sha256=hashlib.sha256(content).hexdigest(),
     )
 
