@@ -59,9 +59,7 @@ def _bar(what: str, *, total: float | None) -> Iterator[tuple[Progress, TaskID]]
 
 def tag_file(settings: Settings, source: Path, target: Path, *, tier: str | None) -> int:
     """Tag a file of JSON lines; 1 if a line could not be read (its line of output says why)."""
-    pipeline = Pipeline.load(settings.models_dir)
-    if tier not in (None, pipeline.tier):
-        remarks.print(f"This model has no tier «{tier}»; tagging with «{pipeline.tier}».")
+    pipeline = Pipeline.load(settings.models_dir, tier)
     with _bar("Tagging", total=None) as (progress, task):
         counts = tagging.tag_file(
             pipeline,
