@@ -121,3 +121,16 @@ def test_a_tier_is_asked_for_by_name(folder: Path) -> None:
         Pipeline.load(folder, "accurate")
     with pytest.raises(ArtifactError, match="is no tier"):
         Pipeline.load(tier="../fast")
+
+
+def test_every_shipped_artifact_can_be_loaded_and_all_together_are_small(codebook: Codebook) -> None:
+    pointers = sorted(artifact.MODELS_FOLDER.glob("*.txt"))
+    assert {"default.txt", "fast.txt"} <= {pointer.name for pointer in pointers}
+    folders = {artifact.MODELS_FOLDER / pointer.read_text(encoding="utf-8").strip() for pointer in pointers}
+    for folder in folders:
+        assert artifact.load(folder, codebook).manifest.version == folder.name
+        assert (folder / "CARD.md").is_file()
+    assert sum(path.stat().st_size for folder in folders for path in folder.iterdir()) < 40_000_000
+    for tier in ("fast", "accurate"):
+        if f"{tier}.txt" in {pointer.name for pointer in pointers}:
+            assert artifact.read_manifest(artifact.tier_folder(tier)).tier == tier
