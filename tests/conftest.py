@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from nlp.artifact import tier_folder
 from service import auth
 from service.app import create_app
 from service.settings import Settings
@@ -114,11 +115,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of one installation under test."""
+    """Settings of one installation under test; the quick model, for tests that do not look at labels."""
     return Settings(
         data_dir=tmp_path / "data",
         database_url=database_url,
         secret_key=KEY,
+        models_dir=tier_folder("fast"),
         min_free_disk_mb=0,
         poll_seconds=0.05,
     )

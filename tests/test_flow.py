@@ -26,7 +26,8 @@ LABELS = Path(__file__).resolve().parents[1] / "data" / "sample" / "labels.csv"
 @pytest.fixture
 def loaded(settings: Settings, database: Database, tmp_path: Path) -> Iterator[tuple[Server, str]]:
     """A running service that has been sent the sample, and a key of its workspace."""
-    with serving(settings, log=tmp_path / "serve.log") as server:
+    shipped = settings.model_copy(update={"models_dir": None})
+    with serving(shipped, log=tmp_path / "serve.log") as server:
         demo.load_sample(database, f"http://127.0.0.1:{server.port}", Console(file=io.StringIO()))
         with database.write() as session:
             workspace = auth.workspace_named(session, demo.WORKSPACE)
