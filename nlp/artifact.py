@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from nlp import encoder, linear
+from nlp import blend, encoder, linear
 from nlp.analysis import FIELDS
 from nlp.calibrate import Calibration, FieldCalibration
 from nlp.codebook import DATA_FOLDER, Codebook
@@ -23,7 +23,7 @@ FORMAT: Final = 2
 """What is written. Raised when older code can no longer read an artifact."""
 READABLE_FORMATS: Final = (1, 2)
 """Format 1 had linear models only and no `kind`."""
-Kind = Literal["linear", "encoder"]
+Kind = Literal["linear", "encoder", "blend"]
 Tier = Literal["accurate", "fast"]
 MODELS_FOLDER = DATA_FOLDER / "models"
 DEFAULT_FILE: Final = "default.txt"
@@ -120,12 +120,14 @@ def load(folder: Path, codebook: Codebook, *, threads: int | None = None) -> Art
 def _read_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
     if manifest.kind == "linear":
         return linear.read(folder, manifest.labels)
-    return encoder.read(folder, manifest.labels, threads=threads)
+    reader = blend.read if manifest.kind == "blend" else encoder.read
+    return reader(folder, manifest.labels, threads=threads)
 
 
 def model_files(kind: Kind) -> tuple[str, ...]:
     """The files that an artifact of this kind must have, beside its manifest."""
-    return (*(linear.FILES if kind == "linear" else encoder.FILES), SETTINGS_FILE)
+    files = {"linear": linear.FILES, "encoder": encoder.FILES, "blend": blend.FILES}
+    return (*files[kind], SETTINGS_FILE)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nlp.analysis import FIELDS
-from nlp.artifact import MODELS_FOLDER
+from nlp.artifact import MODELS_FOLDER, ArtifactError, tier_folder
 from nlp.codebook import DATA_FOLDER, load_codebook
 from nlp.gold import GoldError
 from nlp.pipeline import Pipeline
@@ -109,6 +109,7 @@ def main() -> int:
     parser.add_argument("--recipe", type=Path, help="by default that of the tier")
     parser.add_argument("--models", type=Path, default=MODELS_FOLDER, help="where to publish")
     parser.add_argument("--default", action="store_true", help="make it the default artifact, not just its tier's")
+    parser.add_argument("--fast", type=Path, help="accurate: the fast artifact, by default the shipped one")
     parser.add_argument("--weights", type=Path, help="accurate: fitted weights; the fit is left out")
     parser.add_argument("--threads", type=int, help="accurate: by default all cores")
     arguments = parser.parse_args()
@@ -120,6 +121,7 @@ def main() -> int:
                 arguments.corpus,
                 arguments.recipe or DEFAULT_ENCODER_RECIPE,
                 arguments.models,
+                arguments.fast or tier_folder("fast"),
                 weights=arguments.weights,
                 threads=arguments.threads,
                 default=arguments.default,
@@ -137,7 +139,7 @@ def main() -> int:
                 written=arguments.written if arguments.written.is_dir() else None,
                 default=arguments.default,
             )
-    except (GoldError, GateError) as error:
+    except (ArtifactError, GoldError, GateError) as error:
         print(f"not published: {error}", file=sys.stderr)
         return 1
     return 0

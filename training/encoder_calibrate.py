@@ -1,11 +1,16 @@
 """Step 4 of the accurate tier, calibrate: scales and thresholds from businesses that the encoder has not seen.
 
-reads  the exported model, the held-out texts of our own · writes nothing
+reads  the exported model, the fast tier's artifact, the held-out texts of our own · writes nothing
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from sklearn.metrics import f1_score
 
 from nlp.analysis import FIELDS
+from nlp.artifact import Artifact
+from nlp.blend import Mix
 from nlp.calibrate import FieldCalibration
 from nlp.codebook import Codebook
 from nlp.decide import Thresholds
@@ -35,3 +40,25 @@ def score_unseen(model: Model, unseen: Corpus) -> HeldOutScores:
         whole={field: whole[field].astype(np.float64) for field in FIELDS},
         segments={field: parts[field].astype(np.float64) for field in FIELDS},
     )
+
+
+def choose_mixes(
+    model: Model, fast: Artifact, unseen: Corpus, codebook: Codebook, shares: Sequence[float]
+) -> dict[str, Mix]:
+    """Per field the share of the fast artifact's linear heads with the best macro-F1 on texts new to both.
+
+    Not the least log loss, which asks for less than half of that share: how sure the blend may be is settled
+    afterwards by its own scale.
+    """
+    own = fit_calibration(unseen, codebook, [(score_unseen(model, unseen), 1.0)])
+    first = model.scores(unseen.texts, unseen.questions)
+    second = fast.model.scores(unseen.texts, unseen.questions)
+    result = {}
+    for field in FIELDS:
+        order = codebook.labels(field)
+        truth = [order.index(label) for label in unseen.labels(field)]
+        mixes = [Mix(share, own[field].scale, fast.calibration[field].scale) for share in shares]
+        given = [mix.scores(first[field], second[field]).argmax(axis=1) for mix in mixes]
+        merits = [float(f1_score(truth, labels, average="macro", zero_division=0.0)) for labels in given]
+        result[field] = mixes[merits.index(max(merits))]
+    return result

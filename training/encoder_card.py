@@ -17,9 +17,11 @@ Reads customer feedback in English and labels each text and segment with stage, 
 touchpoint of codebook {codebook}.
 
 - Made {created} by `python -m training --tier accurate` with recipe {recipe} (seed {seed}).
+- Weights: {fitted}.
 - Kind: all-MiniLM-L6-v2 (six layers, 384 wide; Apache-2.0), fine-tuned on the five fields at once and, beside
   them, on the labels that other sets have of their own ({tasks}). int8 weights; activations are quantised row
-  by row, so that results do not depend on which texts share a batch.
+  by row, so that results do not depend on which texts share a batch. With a smaller share the linear heads of
+  {fast} take part (`blend.json`).
 - A text of more than 96 word pieces is read by its first 63 or so and its last 32.
 - Trained on {items} items ({foreign} in other languages and {alike} like an evaluation text left out).
   Per source: {sources}.
@@ -33,9 +35,18 @@ touchpoint of codebook {codebook}.
 
 
 def encoder_card(
-    manifest: Manifest, reports: Sequence[Report], seen: Corpus, unseen: Corpus, recipe: EncoderRecipe
+    manifest: Manifest,
+    reports: Sequence[Report],
+    seen: Corpus,
+    unseen: Corpus,
+    recipe: EncoderRecipe,
+    fast: str,
+    fitted: str,
 ) -> str:
-    """The card in Markdown."""
+    """The card in Markdown. `fast` is the version of the artifact whose linear heads take part.
+
+    `fitted` says where the encoder's weights come from.
+    """
     text = _SKETCH.format(
         version=manifest.version,
         codebook=manifest.codebook_version,
@@ -50,6 +61,8 @@ def encoder_card(
         unseen=len(unseen.items),
         unseen_sources=_counts(unseen),
         limits=LIMITS,
+        fast=fast,
+        fitted=fitted,
     )
     for report in reports:
         text += f"\n```\n{report.to_text()}```\n"

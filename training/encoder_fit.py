@@ -84,7 +84,7 @@ class _Fitting:
             self._optimiser.step()
             self._optimiser.zero_grad(set_to_none=True)
             self._follow(step)
-            yield step, float(loss)
+            yield step, loss.item()
 
     def averaged(self) -> Net:
         """The network with the moving average of its weights."""

@@ -58,6 +58,8 @@ class EncoderRecipe:
     auxiliary: AuxiliaryChoices
     held_out: tuple[str, ...]
     """Names of the files of our own texts that are kept for calibration."""
+    blend_shares: tuple[float, ...]
+    """Shares of the linear heads that are tried."""
     decision: Decision
     gates: Gates
     sha256: str
@@ -75,6 +77,7 @@ def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
         fit=FitChoices(**_values(FitChoices, raw["encoder"])),
         auxiliary=AuxiliaryChoices(**_values(AuxiliaryChoices, raw["auxiliary"])),
         held_out=tuple(raw["calibration"]["held_out"]),
+        blend_shares=tuple(raw["blend"]["shares"]),
         decision=read_decision(raw),
         gates=read_gates(raw),
         sha256=hashlib.sha256(content).hexdigest(),

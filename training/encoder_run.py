@@ -1,6 +1,6 @@
 """The accurate tier from labelled texts to a published artifact, all steps in order.
 
-data -> fit -> export -> calibrate -> evaluate -> publish
+data -> fit -> export -> blend -> calibrate -> evaluate -> publish
 """
 
 import os
@@ -8,16 +8,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from nlp import encoder
+from nlp import artifact, blend, encoder, linear
 from nlp.analysis import FIELDS
 from nlp.artifact import Artifact
 from nlp.codebook import Codebook, load_codebook
 from nlp.gold import GoldError
+from nlp.linear import LinearModel
 from nlp.pipeline import Pipeline
 from nlp.wordpieces import WordPieces
 from training.calibrate import describe
 from training.corpus import Corpus, corpus_of, training_files
-from training.encoder_calibrate import calibrate_unseen
+from training.encoder_calibrate import calibrate_unseen, choose_mixes
 from training.encoder_card import encoder_card
 from training.encoder_data import examples, tasks
 from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
@@ -34,6 +35,7 @@ def train_encoder(
     corpus_folder: Path,
     recipe_path: Path,
     models: Path,
+    fast: Path,
     *,
     weights: Path | None = None,
     tokenizer: Path | None = None,
@@ -42,6 +44,9 @@ def train_encoder(
     say: Say,
 ) -> Path:
     """Run the recipe; returns the folder of the published artifact.
+
+    `fast` is the folder of the fast tier's artifact, whose linear heads take part; it must not have been trained
+    on the files that the recipe holds out.
 
     With `weights`, a file that a former run has fitted, that step is left out. `tokenizer` is by default that of
     the pretrained encoder. With `default` the artifact is named as the default too.
@@ -53,6 +58,10 @@ def train_encoder(
     unseen_files = [path for path in files if path.name in recipe.held_out]
     if len(unseen_files) != len(recipe.held_out):
         raise GoldError(f"not all of {', '.join(recipe.held_out)} are in {written}")
+    companion = artifact.load(fast, codebook)
+    if known := set(companion.manifest.training_data) & set(recipe.held_out):
+        raise GoldError(f"{fast.name} was trained on {', '.join(sorted(known))}, which the recipe holds out")
+    assert isinstance(companion.model, LinearModel)
     seen_files = [path for path in files if path.name not in recipe.held_out]
     cosine = recipe.near_duplicate_cosine
     unseen = corpus_of(unseen_files, gold, codebook, near_duplicate_cosine=cosine)
@@ -61,7 +70,10 @@ def train_encoder(
     tokenizer = tokenizer or pretrained_folder() / TOKENIZER_FILE
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        if weights is None:
+        fitted = "fitted in the same run"
+        if weights is not None:
+            fitted = f"fitted before and given to the run, sha256 {artifact.sha256(weights)}"
+        else:
             weights = folder / "weights.safetensors"
             _fit(seen, {path.stem for path in seen_files}, corpus_folder, codebook, recipe, weights, threads, say)
         from training.encoder_export import export, read_weights  # needs what requirements-training.txt lists
@@ -69,23 +81,27 @@ def train_encoder(
         labels = {field: codebook.labels(field) for field in FIELDS}
         values, own_labels = read_weights(weights)
         export(values, own_labels, labels, tokenizer, folder)
-        model = encoder.read(folder, labels, threads=threads)
-        say(f"export: {(folder / encoder.GRAPH_FILE).stat().st_size / 1e6:.1f} MB")
+        alone = encoder.read(folder, labels, threads=threads)
+        mixes = choose_mixes(alone, companion, unseen, codebook, recipe.blend_shares)
+        say(f"blend: share of the linear heads { ({field: mix.linear_share for field, mix in mixes.items()}) }")
+        blend.write_mixes(folder, mixes)
+        linear.write(folder, companion.model)
+        model = blend.read(folder, labels, threads=threads)
         calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision)
         say(f"calibrate: {describe(thresholds, calibration)}")
         origin = Origin(recipe.tier, recipe.sha256, seen_files, codebook.version)
-        numbers = [(folder / name).read_bytes() for name in encoder.FILES]
-        manifest = make_manifest("encoder", labels, numbers, calibration, thresholds, origin)
+        numbers = [(folder / name).read_bytes() for name in blend.FILES]
+        manifest = make_manifest("blend", labels, numbers, calibration, thresholds, origin)
         ready = Artifact(manifest, model, calibration, thresholds)
         reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
         for report in reports:
             say(f"evaluate:\n{report.to_text()}")
         if failures := failed_gates(reports, recipe.gates):
             raise GateError("; ".join(failures))
-        text = encoder_card(manifest, reports, seen, unseen, recipe)
+        text = encoder_card(manifest, reports, seen, unseen, recipe, companion.manifest.version, fitted)
 
         def write_model(draft: Path) -> None:
-            for name, content in zip(encoder.FILES, numbers, strict=True):
+            for name, content in zip(blend.FILES, numbers, strict=True):
                 (draft / name).write_bytes(content)
 
         published = publish(ready, write_model, reports, text, models, default=default)
