@@ -97,7 +97,8 @@ def percent(share: float | None) -> str:
     """A share as a whole percentage; below one percent it says so."""
     if share is None:
         return "–"
-    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+    # a no-break space: number and sign stay on one line
+    return "<1\u00a0%" if 0 < share < 0.005 else f"{share * 100:.0f}\u00a0%"
 
 
 def words(label: str | None) -> str:

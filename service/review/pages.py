@@ -168,7 +168,7 @@ def _interval(estimate: Mapping[str, Any]) -> str:
 def _score_text(kind: str, score: Mapping[str, Any]) -> str:
     if kind == "nps":
         return charts.signed(score["value"])
-    return f"{score['value']:.0f} %" if kind == "csat" else f"{score['value']:.1f}"
+    return f"{score['value']:.0f}\u00a0%" if kind == "csat" else f"{score['value']:.1f}"
 
 
 def _score_interval(kind: str, score: Mapping[str, Any]) -> str:
