@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from service.aggregate.scores import Moments, moments
+from service.aggregate.scores import Moments, moments, order_by
 from service.selection import EPOCH
 
 Array = NDArray[Any]
@@ -74,6 +74,15 @@ def day_text(day: int) -> str:
 
 def trends(course: Course, windows: Windows) -> list[dict[str, Any]]:
     """Change of net sentiment and of the number of items by group; `course` holds both periods and no more."""
+    order = order_by(course.group, course.cluster, groups=course.groups)
+    if order is not None:  # once for both
+        course = replace(
+            course,
+            day=course.day.take(order),
+            group=course.group.take(order),
+            cluster=course.cluster.take(order),
+            value=course.value.take(order),
+        )
     current = course.day >= windows.first
     said = ~np.isnan(course.value)
     spoken = replace(course, group=course.group[said], cluster=course.cluster[said], value=course.value[said])
@@ -90,19 +99,18 @@ def trends(course: Course, windows: Windows) -> list[dict[str, Any]]:
 
 def _changes(course: Course, current: Array, *, of_mean: bool, scale: float) -> list[dict[str, Any] | None]:
     groups, group, value = course.groups, course.group, course.value
-    halves = []
-    for chosen in (~current, current):
-        n = np.bincount(group[chosen], minlength=groups).astype(float)
-        halves.append((n, np.bincount(group[chosen], value[chosen], minlength=groups)))
-    (n0, total0), (n1, total1) = halves
+    half = 2 * group + current  # of each item: its group's first or second period
+    n0, n1 = np.bincount(half, minlength=2 * groups).reshape(groups, 2).T.astype(np.float64)
+    total0, total1 = np.bincount(half, value, minlength=2 * groups).reshape(groups, 2).T
     with np.errstate(divide="ignore", invalid="ignore"):
         mean0, mean1 = total0 / n0, total1 / n1
+        weight = np.column_stack([-1 / n0, 1 / n1]).reshape(-1)
         if of_mean:
             change = mean1 - mean0
-            influence = np.where(current, (value - mean1[group]) / n1[group], -(value - mean0[group]) / n0[group])
+            influence = (value - np.column_stack([mean0, mean1]).reshape(-1).take(half)) * weight.take(half)
         else:
             change = np.log(n1 / n0)
-            influence = np.where(current, 1 / n1[group], -1 / n0[group])
+            influence = weight.take(half)
     sums: Moments = moments(influence, group, course.cluster, groups=groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1))
@@ -111,13 +119,13 @@ def _changes(course: Course, current: Array, *, of_mean: bool, scale: float) -> 
     usable = (n0 > 0) & (n1 > 0)
     enough = usable & (n0 >= MIN_ITEMS) & (n1 >= MIN_ITEMS)
     significant = holm(np.where(enough, chance, 1.0), among=np.flatnonzero(enough))
-    half = stdtrit(freedom, 0.5 + LEVEL / 2) * error
+    margin = stdtrit(freedom, 0.5 + LEVEL / 2) * error
     found: list[dict[str, Any] | None] = []
     for g in range(groups):
         if not usable[g]:
             found.append(None)
             continue
-        bounds = np.array([change[g], change[g] - half[g], change[g] + half[g]])
+        bounds = np.array([change[g], change[g] - margin[g], change[g] + margin[g]])
         shown = np.clip(bounds, -2, 2) * scale if of_mean else np.expm1(np.minimum(bounds, 10))
         answer = dict(zip(("change", "low", "high"), (round(float(x), 4) for x in shown), strict=True))
         found.append({**answer, "significant": bool(significant[g]), "n": int(n1[g]), "previous_n": int(n0[g])})
@@ -151,29 +159,28 @@ class Weeks:
         return [day_text((self.first + week) * 7 - 3) for week in range(self.items.shape[1])]
 
 
-def weekly(course: Course) -> Weeks | None:
-    """The weeks from the first to the last item, the last MAX_WEEKS at most; None without items."""
-    if not len(course.day):
+def weekly(day: Array, group: Array, sign: Array, *, groups: int) -> Weeks | None:
+    """The weeks from the first to the last item, the last MAX_WEEKS at most; None without items.
+
+    One entry an item: its day, its group (below `groups`), and `sign` 0, 1, 2 for a negative, no and a positive
+    net sentiment, 3 for an item without one.
+    """
+    if not len(day):
         return None
-    last = int(week_of(course.day.max()))
-    first = max(int(week_of(course.day.min())), last - MAX_WEEKS + 1)
+    week = week_of(day)
+    last = int(week.max())
+    first = max(int(week.min()), last - MAX_WEEKS + 1)
     weeks = last - first + 1
-    week = week_of(course.day).astype(np.int64) - first
-    shape, size = (course.groups, weeks), course.groups * weeks
-    cell = course.group * weeks + week
+    week -= first
+    cell = group.astype(np.int64)  # a copy, changed in place
+    cell *= weeks
+    cell += week
+    cell *= 4
+    cell += sign
     if week.min() < 0:
         cell = cell[week >= 0]
-        value = course.value[week >= 0]
-    else:
-        value = course.value
-    said = ~np.isnan(value)
-    return Weeks(
-        first,
-        week,
-        np.bincount(cell, minlength=size).reshape(shape),
-        np.bincount(cell[said], minlength=size).reshape(shape),
-        np.bincount(cell[said], value[said], minlength=size).reshape(shape),
-    )
+    counts = np.bincount(cell, minlength=4 * groups * weeks).reshape(groups, weeks, 4)
+    return Weeks(first, week, counts.sum(axis=2), counts[..., :3].sum(axis=2), counts[..., 2] - counts[..., 0])
 
 
 def weekly_means(weeks: Weeks | None, groups: int) -> list[list[dict[str, Any]]]:

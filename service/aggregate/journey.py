@@ -20,7 +20,7 @@ from service.aggregate.columns import counted_columns
 from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
-from service.aggregate.tally import Tally, columns_of, sentiment_of_mood
+from service.aggregate.tally import Tally, columns_of, sentiment_of_mood, sign_of_mood
 from service.aggregate.verbatims import Candidates, candidates, verbatims_of
 from service.selection import Selection, midnight
 from service.store.columns import now
@@ -201,7 +201,8 @@ def _changes(tally: Tally, dated: Array, windows: Windows | None) -> list[dict[s
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
     """By column, and last over all columns, the weeks of the selection."""
-    weeks = weekly(_course(replace(tally, mask=tally.mask & dated)))
+    of = tally if not (tally.mask & ~dated).any() else replace(tally, mask=tally.mask & dated)
+    weeks = weekly(of.chosen("day"), of.column, sign_of_mood().take(of.chosen("mood")), groups=of.groups)
     if weeks is not None:  # in place of the items in no column, the sum of all columns
         for counts in (weeks.items, weeks.said, weeks.total):
             counts[-1] = counts[:-1].sum(axis=0)

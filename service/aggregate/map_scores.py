@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
-from service.aggregate.scores import KINDS, SHOWN, moments, score_values
-from service.aggregate.tally import Tally, mentions, scored_responses
+from service.aggregate.score_rows import mentions, scored_responses
+from service.aggregate.scores import KINDS, SHOWN, moments
+from service.aggregate.tally import Tally
 
 Array = NDArray[Any]
 Scores = dict[str, dict[str, Any] | None]
@@ -27,24 +28,23 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
     by_sender: list[Scores] = [dict.fromkeys(SHOWN) for _ in model.stages]
     whole: list[Scores] = [dict.fromkeys(SHOWN) for _ in ("everyone", "with_text")]
     for kind in SHOWN:
-        scored = scored_responses(tally, kind, declared_column=declared_column)
+        scored = scored_responses(tally, kind)
         if scored is None:
             continue
         mentioned = mentions(tally) if mentioned is None else mentioned
-        where, who = np.nonzero(mentioned[:, scored.response])
+        by_column = [np.flatnonzero(one.take(scored.response)) for one in mentioned]
+        where, who = np.repeat(np.arange(tally.groups), [len(one) for one in by_column]), np.concatenate(by_column)
         texted = np.flatnonzero(scored.with_text)
         every = np.arange(len(scored.with_text))
         all_wrote = len(texted) == len(every)
         either = every if all_wrote else np.r_[every, texted]
         part = np.repeat([0, 1], [len(every), len(either) - len(every)])
-        declared = np.flatnonzero(scored.declared < tally.columns)
-        for name in (kind, f"{kind}_mean"):
-            if name not in KINDS:
-                continue
-            value = score_values(name, scored.value, scored.scale_min, scored.scale_max)
+        declared_at = declared_column.take(scored.declared, mode="wrap")  # -1 is the last entry
+        declared = np.flatnonzero(declared_at < tally.columns)
+        for name, value in scored.values.items():
             for columns, rows, group, groups in (
                 (by_mention, who, where, tally.groups),
-                (by_sender, declared, scored.declared[declared], tally.groups),
+                (by_sender, declared, declared_at[declared], tally.groups),
                 (whole, either, part, 2),
             ):
                 of = moments(value[rows], group, scored.cluster[rows], groups=groups)

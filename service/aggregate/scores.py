@@ -83,26 +83,32 @@ class RespondentSums:
     totals: Array
 
 
-def respondent_sums(value: Array | None, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
-    """Count rows and add their values (nothing without) by group and respondent.
+def respondent_sums(value: Array, group: Array, cluster: Array, *, groups: int) -> RespondentSums:
+    """Count rows and add their values by group and respondent.
 
     Quickest where rows come ordered by group and respondent, quick where they are ordered by respondent.
     """
     if not len(group):
         none = np.empty(0, np.int64)
         return RespondentSums(none, none, none, np.empty(0))
-    if not (ordered(group) and ((cluster[1:] >= cluster[:-1]) | (group[1:] > group[:-1])).all()):
-        order = None if ordered(cluster) else order_of(cluster)
-        small = group.astype(np.uint8 if groups <= 2**8 else np.uint16 if groups <= 2**16 else np.int64)
-        # a stable sort of small numbers takes one walk through memory, and leaves respondents in order in a group
-        order = (
-            np.argsort(small, kind="stable") if order is None else order[np.argsort(small[order], kind="stable")]
-        )
-        group, cluster, value = group[order], cluster[order], None if value is None else value[order]
+    order = order_by(group, cluster, groups=groups)
+    if order is not None:
+        group, cluster, value = group[order], cluster[order], value[order]
     starts = np.flatnonzero(np.r_[True, (group[1:] != group[:-1]) | (cluster[1:] != cluster[:-1])])
     counts = np.diff(np.r_[starts, len(group)])
-    totals = np.zeros(len(starts)) if value is None else np.add.reduceat(value, starts)
-    return RespondentSums(group[starts], cluster[starts], counts, totals)
+    return RespondentSums(group[starts], cluster[starts], counts, np.add.reduceat(value, starts))
+
+
+def order_by(group: Array, cluster: Array, *, groups: int) -> Array | None:
+    """The order by group and respondent; None for rows that already have it."""
+    if ordered(group) and ((cluster[1:] >= cluster[:-1]) | (group[1:] > group[:-1])).all():
+        return None
+    order = None if ordered(cluster) else order_of(cluster)
+    small = group.astype(np.uint8 if groups <= 2**8 else np.uint16 if groups <= 2**16 else np.int64)
+    # a stable sort of small numbers takes one walk through memory, and leaves respondents in order in a group
+    if order is None:
+        return np.argsort(small, kind="stable")
+    return np.asarray(order[np.argsort(small[order], kind="stable")])
 
 
 def ordered(numbers: Array) -> bool:
@@ -117,17 +123,15 @@ def order_of(numbers: Array) -> Array:
     return np.asarray(lower[np.argsort(upper, kind="stable")])
 
 
-def renumbered(cluster: Array) -> tuple[Array, int]:
-    """The same respondents numbered from 0 without gaps, and how many they are."""
-    if not len(cluster):
-        return cluster, 0
-    if not ordered(cluster):
-        order = order_of(cluster)
-        found = np.empty(len(cluster), np.int64)
-        found[order] = np.cumsum(np.r_[False, np.diff(cluster[order]) != 0])
-    else:
-        found = np.cumsum(np.r_[False, cluster[1:] != cluster[:-1]])
-    return found, int(found.max()) + 1
+def repeated_in(group: Array, cluster: Array, *, clusters: int) -> tuple[Array, Array]:
+    """The group and the number of rows of every respondent with more than one row in a group."""
+    key = group.astype(np.int64) * clusters + cluster
+    # numbers are sorted much quicker than their order is found, and short ones quicker still
+    key = np.sort(key.astype(np.uint32) if len(key) and key.max() < 2**32 else key)
+    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, np.int64)
+    counts = np.diff(np.r_[starts, len(key)])
+    again = np.flatnonzero(counts > 1)
+    return (key[starts[again]] // max(clusters, 1)).astype(np.int64), counts[again]
 
 
 def estimates(

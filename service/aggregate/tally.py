@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
-from service.aggregate.scores import Moments, renumbered, respondent_sums
+from service.aggregate.scores import Moments, repeated_in
 from service.store.rollup_codes import codebook, codes
 from service.store.rollup_frame import Frame
 from service.store.rollup_records import REASONS
@@ -39,6 +39,12 @@ def sentiment_of_mood() -> Array:
     by_label = {"negative": -1.0, "positive": 1.0, None: np.nan}
     sentiments = (*codes().labels["sentiment"], None)
     return np.tile([by_label.get(label, 0.0) for label in sentiments], codes().size("emotion"))
+
+
+@cache
+def sign_of_mood() -> Array:
+    """Net sentiment of an item by mood as 0, 1, 2 for -1, 0, 1; 3 without one."""
+    return np.asarray(np.nan_to_num(sentiment_of_mood() + 1, nan=3), dtype=np.uint8)
 
 
 @cache
@@ -92,14 +98,21 @@ class Tally:
     @cached_property
     def items(self) -> Array:
         """Items by (column, touchpoint, emotion, sentiment, topic), reasons left out of the touchpoints."""
-        return self._spread(np.bincount(self.chosen("cell"), minlength=codes().cells))
+        return self._spread(self._cells)
+
+    @cached_property
+    def _cells(self) -> Array:
+        """Items by cell."""
+        if self._all:
+            return self.frame.once(_items_by_cell)
+        return np.bincount(self.chosen("cell"), minlength=codes().cells)
 
     @cached_property
     def segments(self) -> Array:
         """Segments by (column, touchpoint, emotion, sentiment, topic)."""
-        cell = self.frame.segment_cell
-        if not self._all:
-            cell = cell.take(np.flatnonzero(self.mask.take(self.frame.segment_row)))
+        if self._all:
+            return self._spread(self.frame.once(_segments_by_cell))
+        cell = self.frame.segment_cell.take(np.flatnonzero(self.mask.take(self.frame.segment_row)))
         return self._spread(np.bincount(cell, minlength=codes().cells))
 
     def _spread(self, histogram: Array) -> Array:
@@ -119,7 +132,7 @@ class Tally:
     def reasons(self) -> dict[str, int]:
         """Items in no column, by reason."""
         code = codes()
-        by_place = np.bincount(self.chosen("place"), minlength=code.places)
+        by_place = self._cells.reshape(code.places, -1).sum(axis=1)
         found = {reason: int(by_place[code.pairs + 1 + i]) for i, reason in enumerate(SHOWN_REASONS)}
         labelled = by_place[: code.pairs][self.place_column[: code.pairs] == self.columns].sum()
         found["none"] += int(labelled) + int(by_place[code.pairs])  # a stage that the model has no column for
@@ -130,23 +143,25 @@ class Tally:
         single = self._single_items.sum(axis=1)
         return (single + self.repeats.speaking).astype(np.int64), int(single.sum()) + self.repeats.people
 
-    @property
-    def _alone(self) -> Array:
-        return self.frame.alone
-
     @cached_property
     def repeats(self) -> Repeats:
         """What those respondents say who have more than one row in the frame."""
-        many = np.flatnonzero(~self._alone[self.cluster])
-        cluster, people = renumbered(self.cluster[many])
-        column, mood = self.column[many].astype(np.int64), self.chosen("mood")[many]
-        key = column * people + cluster
+        frame = self.frame
+        rows = np.flatnonzero(frame.repeated if self._all else frame.repeated & self.mask)
+        cluster = frame.rows["cluster"].take(rows)
+        seen = np.zeros(frame.clusters, dtype=bool)
+        seen[cluster] = True
+        person = np.cumsum(seen) - 1
+        people = int(person[-1]) + 1 if len(person) else 0
+        column = self.place_column.take(frame.rows["place"].take(rows)).astype(np.int64)
+        mood = frame.rows["mood"].take(rows)
+        key = column * people + person.take(cluster)
         items = np.bincount(key, minlength=people * self.groups).reshape(self.groups, people).astype(np.float64)
         moods = np.bincount(column * codes().moods + mood, minlength=self.groups * codes().moods)
         return Repeats(
             people=people,
+            person=person,
             key=key,
-            place=many,
             mood=mood,
             items=items,
             moods=moods.reshape(self.groups, codes().moods),
@@ -188,43 +203,34 @@ class Tally:
             sizes=once @ said + np.r_[squares, _dots(n_all[None], n_all[None])],
         )
 
-    @cached_property
-    def row_column(self) -> Array:
-        """The column of every row of the frame; rows that are not chosen have the number after the last group."""
-        found = np.full(len(self.frame), self.groups, dtype=np.uint8)
-        found[self.chosen_rows] = self.column
-        return found
-
-    @cached_property
-    def row_size(self) -> Array:
-        """For each row of the frame that is chosen, how many chosen items its respondent has in its column."""
-        found = np.ones(len(self.frame))
-        rows = self.repeats.place if self._all else self.chosen_rows[self.repeats.place]
-        found[rows] = self.repeats.items.reshape(-1)[self.repeats.key]
-        return found
-
     def pairs(self, name: str) -> Pairs:
         """Items with a pain or delight, once for each of its topics: the row, its column, the topic."""
-        row, topic = getattr(self.frame, f"{name}_row"), getattr(self.frame, f"{name}_topic")
-        column = self.row_column[row]
-        kept = np.flatnonzero(column < self.columns)
-        return Pairs(row.take(kept), column.take(kept), topic.take(kept))
+        frame = self.frame
+        of = frame.once(_pains if name == "pain" else _delights)
+        row, topic = getattr(frame, f"{name}_row"), getattr(frame, f"{name}_topic")
+        column = self.place_column.take(of.place)
+        chosen = column < self.columns
+        if not self._all:
+            chosen &= self.mask.take(row)
+        kept = np.flatnonzero(chosen)
+        return Pairs(row.take(kept), column.take(kept), topic.take(kept), of.repeated.take(kept))
 
     def share_sums(self, pairs: Pairs) -> list[ShareSums]:
         """What the share of each pain or delight needs, largest first within its column."""
-        topics = codes().size("topic")
+        topics, repeats = codes().size("topic"), self.repeats
         groups = self.columns * topics
         group = pairs.column.astype(np.int64) * topics + pairs.topic
-        cluster = self.frame.rows["cluster"][pairs.row]
-        many = ~self._alone[cluster]
-        sums = respondent_sums(None, group[many], cluster[many], groups=groups)
+        many = np.flatnonzero(pairs.repeated)
+        of_many, cluster = group.take(many), self.frame.rows["cluster"].take(pairs.row.take(many))
         hits = np.bincount(group, minlength=groups)
-        by_size = np.bincount(group, self.row_size[pairs.row], minlength=groups)
+        # how many items the respondent has in the column: one, unless a repeated one
+        key = pairs.column.take(many) * np.int64(repeats.people) + repeats.person.take(cluster)
+        by_size = hits + np.bincount(of_many, repeats.items.reshape(-1).take(key) - 1, minlength=groups)
         # what is said once by a person makes no difference between hits, their squares and the people
-        again = sums.counts > 1
-        extra = sums.counts[again].astype(np.float64)
-        people = hits - np.bincount(sums.group[again], extra - 1, minlength=groups)
-        squared = hits + np.bincount(sums.group[again], extra**2 - extra, minlength=groups)
+        again, counts = repeated_in(of_many, cluster, clusters=self.frame.clusters)
+        extra = counts.astype(np.float64)
+        people = hits - np.bincount(again, extra - 1, minlength=groups)
+        squared = hits + np.bincount(again, extra**2 - extra, minlength=groups)
         column_sums = self._column_sums
         found = [
             ShareSums(
@@ -265,8 +271,8 @@ class Repeats:
     """The chosen items of respondents who have more than one in the frame."""
 
     people: int
+    person: Array  # of each respondent of the frame who is one of them
     key: Array  # of each item: column * people + person
-    place: Array  # of each item among the chosen ones
     mood: Array  # of each item
     items: Array  # (groups, people)
     moods: Array  # (groups, moods)
@@ -281,6 +287,31 @@ class Pairs:
     row: Array
     column: Array
     topic: Array
+    repeated: Array  # whether the respondent has another item in the frame
+
+
+@dataclass(frozen=True, slots=True)
+class PairRows:
+    """What each pain (or delight) of a frame takes over from its item."""
+
+    place: Array
+    repeated: Array
+
+
+def _pains(frame: Frame) -> PairRows:
+    return PairRows(frame.rows["place"].take(frame.pain_row), frame.repeated.take(frame.pain_row))
+
+
+def _delights(frame: Frame) -> PairRows:
+    return PairRows(frame.rows["place"].take(frame.delight_row), frame.repeated.take(frame.delight_row))
+
+
+def _items_by_cell(frame: Frame) -> Array:
+    return np.bincount(frame.rows["cell"], minlength=codes().cells)
+
+
+def _segments_by_cell(frame: Frame) -> Array:
+    return np.bincount(frame.segment_cell, minlength=codes().cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,83 +327,3 @@ class ShareSums:
     hits_squared: float
     hits_by_size: float
     sizes_squared: float
-
-
-# --- scores belong to responses
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The scores of one kind in a selection, one entry a response."""
-
-    value: Array  # as given, on its scale
-    scale_min: Array
-    scale_max: Array
-    cluster: Array
-    response: Array
-    with_text: Array
-    declared: Array  # column that the sender declared; `columns` where none
-
-
-def scored_responses(tally: Tally, kind: str, *, declared_column: Array) -> Scored | None:
-    """Every response's score of a kind, counted once; None where there is none.
-
-    `declared_column`: column by number of the declared stage's word, the last entry for none.
-    """
-    frame = tally.frame
-    word = frame.words["score_kind"].get(kind)
-    if word is None:
-        return None
-    rows = frame.scored_row[frame.rows["score_kind"][frame.scored_row] == word]
-    rows = _one_a_response(frame, rows[tally.mask[rows]])
-    if not len(rows):
-        return None
-    response = frame.rows["response"][rows]
-    with_text = frame.rows["chars"][rows] > 0
-    if not with_text.all():
-        texted = np.zeros(frame.responses, dtype=bool)
-        texted[frame.rows["response"][frame.live & (frame.rows["chars"] > 0)]] = True
-        with_text = texted[response]
-    return Scored(
-        value=frame.rows["score_value"][rows],
-        scale_min=frame.rows["score_min"][rows],
-        scale_max=frame.rows["score_max"][rows],
-        cluster=frame.rows["cluster"][rows],
-        response=response,
-        with_text=with_text,
-        declared=declared_column[frame.rows["declared_stage"][rows]],
-    )
-
-
-def _one_a_response(frame: Frame, rows: Array) -> Array:
-    """The newest item of each response, in the order of the rows."""
-    response = frame.rows["response"][rows]
-    if (response[1:] > response[:-1]).all():  # as where nobody answered several questions
-        return rows
-    again = np.bincount(response, minlength=frame.responses)[response] > 1
-    if not again.any():
-        return rows
-    several = rows[again]
-    several = several[np.argsort(frame.rows["item_id"][several], kind="stable")]
-    latest = np.full(frame.responses, -1, dtype=np.int64)
-    latest[frame.rows["response"][several]] = several
-    return np.sort(np.r_[rows[~again], latest[latest >= 0]])
-
-
-def mentions(tally: Tally) -> Array:
-    """Which responses with a score mention which column, in an item or one of its segments.
-
-    (groups, responses), bool; False for responses without a score.
-    """
-    frame = tally.frame
-    scored = np.zeros(frame.responses, dtype=bool)
-    scored[frame.rows["response"][frame.scored_row]] = True
-    wanted = scored[frame.rows["response"]] & tally.mask
-    found = np.zeros((tally.groups, frame.responses), dtype=bool)
-    rows = np.flatnonzero(wanted)
-    found[tally.row_column[rows], frame.rows["response"][rows]] = True
-    segments = np.flatnonzero(wanted[frame.segment_row])
-    code = codes()
-    place = frame.segment_cell[segments] // (code.moods * code.size("topic"))
-    found[tally.place_column[place], frame.rows["response"][frame.segment_row[segments]]] = True
-    return found

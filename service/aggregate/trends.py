@@ -75,7 +75,8 @@ def _course(frame: Frame, mask: Array, by: str) -> Course:
 
 
 def _series(course: Course) -> list[list[dict[str, Any]]]:
-    weeks = weekly(course)
+    sign = np.nan_to_num(course.value + 1, nan=3).astype(np.uint8)
+    weeks = weekly(course.day, course.group, sign, groups=course.groups)
     if weeks is None:
         return [[] for _ in range(course.groups)]
     count = weeks.items.shape[1]

@@ -23,8 +23,12 @@ SENTIMENTS = {"pain": "negative", "delight": "positive"}
 
 def newest_rows(frame: Frame, pairs: Pairs, columns: int) -> list[list[int]]:
     """The newest items of each column, newest first, at most CANDIDATES."""
-    day = frame.rows["day"][pairs.row]
-    recent = np.flatnonzero(day >= np.partition(day, -RECENT)[-RECENT]) if len(day) > RECENT else slice(None)
+    day = frame.rows["day"].take(pairs.row)
+    recent: Any = slice(None)
+    if len(day) > RECENT:
+        newest = int(day.max())
+        within = np.cumsum(np.bincount(newest - day))  # so many are at most so many days older than the newest
+        recent = np.flatnonzero(day >= newest - int(np.searchsorted(within, RECENT)))
     chosen = []
     for column in range(columns):
         rows = pairs.row[recent][pairs.column[recent] == column]

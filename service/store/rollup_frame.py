@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from service.store.rollups import leaf_of, microseconds
 from service.store.schema import RollupBlock
 
 Array = NDArray[Any]
+Made = TypeVar("Made")
 CACHE_BYTES = 256 * 2**20  # of all frames of a process; the one in use stays whatever its size
 BESIDE = (
     *("segment_row", "segment_cell", "attribute_row", "attribute_word"),
@@ -60,6 +61,7 @@ class Frame:
     words: dict[str, dict[str, int]]
     clusters: int  # how many respondents have a number
     responses: int
+    _made: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.live)
@@ -73,6 +75,18 @@ class Frame:
     def alone(self) -> Array:
         """By respondent: whether only one row is theirs, so that nothing has to be summed up over them."""
         return np.asarray(np.bincount(self.rows["cluster"][self.live], minlength=self.clusters) <= 1)
+
+    @cached_property
+    def repeated(self) -> Array:
+        """By row: whether its respondent has another one."""
+        return np.asarray(~self.alone[self.rows["cluster"]])
+
+    def once(self, make: Callable[[Frame], Made]) -> Made:
+        """What a function makes of this frame alone, made at the first question and kept as long as the frame."""
+        if make not in self._made:
+            self._made[make] = make(self)  # two threads at once make the same
+        found: Made = self._made[make]
+        return found
 
     def mask(self, *, first_day: int | None, end_day: int | None, filters: Mapping[str, Sequence[str]]) -> Array:
         """Which rows are live, of the period (first_day ≤ day < end_day) and pass every filter.

@@ -1,0 +1,146 @@
+"""Scores belong to responses: which rows of a frame give one, and what their responses mention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+
+from service.aggregate.scores import KINDS, score_values
+from service.aggregate.tally import Array, Tally
+from service.store.rollup_codes import codes
+from service.store.rollup_frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of one kind, one entry a response."""
+
+    values: dict[str, Array]  # by name in scores.KINDS
+    cluster: Array
+    response: Array  # numbered among the responses with a score
+    with_text: Array
+    declared: Array  # word of the declared stage, -1 for none
+
+    def at(self, places: Array) -> Scored:
+        """The entries at these places."""
+        return Scored(
+            {name: value.take(places) for name, value in self.values.items()},
+            self.cluster.take(places),
+            self.response.take(places),
+            self.with_text.take(places),
+            self.declared.take(places),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """All scores of one kind in a frame, one entry a row."""
+
+    row: Array
+    scored: Scored
+    distinct: bool  # no response has two of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Responses:
+    """The responses with a score in a frame, and what is said in them."""
+
+    number: Array  # by response of the frame, -1 without a score
+    count: int
+    row: Array  # of each item and each segment of theirs
+    place: Array
+    response: Array  # numbered among those with a score
+
+
+def scored_responses(tally: Tally, kind: str) -> Scored | None:
+    """Every chosen response's score of a kind, counted once; None where there is none."""
+    frame = tally.frame
+    found = frame.once(_maker_of(kind))
+    places = np.flatnonzero(tally.mask.take(found.row))
+    if not found.distinct:
+        places = _one_a_response(frame, found, places)
+    if not len(places):
+        return None
+    return found.scored if len(places) == len(found.row) else found.scored.at(places)
+
+
+def mentions(tally: Tally) -> Array:
+    """Which responses with a score mention which column, in an item or one of its segments.
+
+    (groups, responses with a score), bool.
+    """
+    of = tally.frame.once(_responses)
+    found = np.zeros((tally.groups, of.count), dtype=bool)
+    chosen = np.flatnonzero(tally.mask.take(of.row))
+    place, response = (
+        (of.place, of.response) if len(chosen) == len(of.row) else (of.place[chosen], of.response[chosen])
+    )
+    found.reshape(-1)[tally.place_column.take(place) * np.int64(of.count) + response] = True
+    return found
+
+
+def _responses(frame: Frame) -> _Responses:
+    scored = np.zeros(frame.responses, dtype=bool)
+    scored[frame.rows["response"][frame.scored_row]] = True
+    number = np.where(scored, np.cumsum(scored) - 1, -1).astype(np.int32)
+    of_row = number.take(frame.rows["response"])
+    rows = np.flatnonzero(of_row >= 0)
+    segments = np.flatnonzero((of_row >= 0).take(frame.segment_row))
+    segment_row = frame.segment_row.take(segments)
+    code = codes()
+    place = frame.segment_cell.take(segments) // (code.moods * code.size("topic"))
+    return _Responses(
+        number,
+        int(np.count_nonzero(scored)),
+        np.r_[rows.astype(np.int32), segment_row],
+        np.r_[frame.rows["place"].take(rows), place.astype(np.uint16)],
+        np.r_[of_row.take(rows), of_row.take(segment_row)],
+    )
+
+
+@cache
+def _maker_of(kind: str) -> Callable[[Frame], _Kind]:
+    return partial(_kind, kind)
+
+
+def _kind(kind: str, frame: Frame) -> _Kind:
+    word = frame.words["score_kind"].get(kind, -2)
+    row = frame.scored_row[frame.rows["score_kind"].take(frame.scored_row) == word]
+    row = row[frame.live.take(row)]
+    rows = {
+        name: frame.rows[name].take(row)
+        for name in ("response", "cluster", "score_value", "score_min", "score_max", "chars", "declared_stage")
+    }
+    response, with_text = rows["response"], rows["chars"] > 0
+    if not with_text.all():
+        texted = np.zeros(frame.responses, dtype=bool)
+        texted[frame.rows["response"][frame.live & (frame.rows["chars"] > 0)]] = True
+        with_text = texted.take(response)
+    # in order as where nobody answered several questions, else counted
+    distinct = bool((response[1:] > response[:-1]).all()) or bool(np.bincount(response).max() <= 1)
+    scored = Scored(
+        {
+            name: score_values(name, rows["score_value"], rows["score_min"], rows["score_max"])
+            for name in (kind, f"{kind}_mean")
+            if name in KINDS
+        },
+        rows["cluster"],
+        frame.once(_responses).number.take(response),
+        with_text,
+        rows["declared_stage"],
+    )
+    return _Kind(row, scored, distinct)
+
+
+def _one_a_response(frame: Frame, found: _Kind, places: Array) -> Array:
+    """Of each response the place of its newest item, in order."""
+    response = found.scored.response.take(places)
+    again = np.bincount(response)[response] > 1 if len(response) else np.empty(0, bool)
+    several = places[again]
+    several = several[np.argsort(frame.rows["item_id"].take(found.row.take(several)), kind="stable")]
+    latest = np.full(frame.once(_responses).count, -1, dtype=np.int64)
+    latest[found.scored.response.take(several)] = several
+    return np.sort(np.r_[places[~again], latest[latest >= 0]])
