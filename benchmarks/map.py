@@ -8,6 +8,7 @@ empty memory as in a new process.
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import statistics
 import sys
@@ -195,6 +196,7 @@ def measure(name: str, database: Database, items: int, calls: int) -> None:
     print(f"\n{name}: {items:,} items, {segments:,} segments, filled in {filled:.0f} s")
     print(f"counting a slice of {SLICE}: {cost['count_ms']:.1f} ms; merging: {cost['merge_s']:.1f} s in all")
     print(f"{blocks} blocks, {size / 2**20:.1f} MiB")
+    gc.freeze()  # as the server does once it is up
     rng = random.Random(SEED)
     asked = questions(rng)
     table: dict[str, list[Taken]] = {}

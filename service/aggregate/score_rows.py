@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -72,7 +72,7 @@ def mentions(tally: Tally) -> Array:
 
     (groups, responses with a score), bool.
     """
-    of = tally.frame.once(_responses)
+    of = tally.frame.once(_responses, _more_responses)
     found = np.zeros((tally.groups, of.count), dtype=bool)
     chosen = np.flatnonzero(tally.mask.take(of.row))
     place, response = (
@@ -86,18 +86,40 @@ def _responses(frame: Frame) -> _Responses:
     scored = np.zeros(frame.responses, dtype=bool)
     scored[frame.rows["response"][frame.scored_row]] = True
     number = np.where(scored, np.cumsum(scored) - 1, -1).astype(np.int32)
-    of_row = number.take(frame.rows["response"])
-    rows = np.flatnonzero(of_row >= 0)
-    segments = np.flatnonzero((of_row >= 0).take(frame.segment_row))
-    segment_row = frame.segment_row.take(segments)
-    code = codes()
-    place = frame.segment_cell.take(segments) // (code.moods * code.size("topic"))
+    return _Responses(number, int(np.count_nonzero(scored)), *_said(frame, number, 0, 0))
+
+
+def _more_responses(frame: Frame, before: _Responses, lengths: Mapping[str, int]) -> _Responses | None:
+    """With what was added to a frame; None where a response got a score that had none."""
+    known = len(before.number)
+    scored = np.unique(frame.rows["response"].take(frame.scored_row[lengths["scored_row"] :]))
+    if (before.number[scored[scored < known]] < 0).any():
+        return None
+    number = np.r_[before.number, np.full(frame.responses - known, -1, dtype=np.int32)]
+    fresh = scored[scored >= known]
+    number[fresh] = np.arange(before.count, before.count + len(fresh))
+    row, place, response = _said(frame, number, lengths["live"], lengths["segment_row"])
     return _Responses(
         number,
-        int(np.count_nonzero(scored)),
-        np.r_[rows.astype(np.int32), segment_row],
-        np.r_[frame.rows["place"].take(rows), place.astype(np.uint16)],
-        np.r_[of_row.take(rows), of_row.take(segment_row)],
+        before.count + len(fresh),
+        np.r_[before.row, row],
+        np.r_[before.place, place],
+        np.r_[before.response, response],
+    )
+
+
+def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> tuple[Array, Array, Array]:
+    """Row, place and response of the items and segments from these on whose response has a score."""
+    code = codes()
+    of_item = number.take(frame.rows["response"][first_row:])
+    items = np.flatnonzero(of_item >= 0)
+    of_segment = of_item.take(frame.segment_row[first_segment:] - first_row)
+    segments = np.flatnonzero(of_segment >= 0)
+    place = frame.segment_cell[first_segment:].take(segments) // (code.moods * code.size("topic"))
+    return (
+        np.r_[(items + first_row).astype(np.int32), frame.segment_row[first_segment:].take(segments)],
+        np.r_[frame.rows["place"][first_row:].take(items), place.astype(np.uint16)],
+        np.r_[of_item.take(items), of_segment.take(segments)],
     )
 
 
@@ -128,7 +150,7 @@ def _kind(kind: str, frame: Frame) -> _Kind:
             if name in KINDS
         },
         rows["cluster"],
-        frame.once(_responses).number.take(response),
+        frame.once(_responses, _more_responses).number.take(response),
         with_text,
         rows["declared_stage"],
     )
@@ -141,6 +163,6 @@ def _one_a_response(frame: Frame, found: _Kind, places: Array) -> Array:
     again = np.bincount(response)[response] > 1 if len(response) else np.empty(0, bool)
     several = places[again]
     several = several[np.argsort(frame.rows["item_id"].take(found.row.take(several)), kind="stable")]
-    latest = np.full(frame.once(_responses).count, -1, dtype=np.int64)
+    latest = np.full(frame.once(_responses, _more_responses).count, -1, dtype=np.int64)
     latest[found.scored.response.take(several)] = several
     return np.sort(np.r_[places[~again], latest[latest >= 0]])

@@ -101,8 +101,13 @@ def respondent_sums(value: Array, group: Array, cluster: Array, *, groups: int) 
 
 def order_by(group: Array, cluster: Array, *, groups: int) -> Array | None:
     """The order by group and respondent; None for rows that already have it."""
-    if ordered(group) and ((cluster[1:] >= cluster[:-1]) | (group[1:] > group[:-1])).all():
+    key = group.astype(np.int64) << 32
+    key += cluster
+    falls = int(np.count_nonzero(key[1:] < key[:-1]))
+    if not falls:
         return None
+    if 64 * falls < len(key):  # as when a little was added: a merge of its few runs
+        return np.argsort(key, kind="stable")
     order = None if ordered(cluster) else order_of(cluster)
     small = group.astype(np.uint8 if groups <= 2**8 else np.uint16 if groups <= 2**16 else np.int64)
     # a stable sort of small numbers takes one walk through memory, and leaves respondents in order in a group

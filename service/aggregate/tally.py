@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any
@@ -104,14 +105,14 @@ class Tally:
     def _cells(self) -> Array:
         """Items by cell."""
         if self._all:
-            return self.frame.once(_items_by_cell)
+            return self.frame.once(_items_by_cell, _more_items)
         return np.bincount(self.chosen("cell"), minlength=codes().cells)
 
     @cached_property
     def segments(self) -> Array:
         """Segments by (column, touchpoint, emotion, sentiment, topic)."""
         if self._all:
-            return self._spread(self.frame.once(_segments_by_cell))
+            return self._spread(self.frame.once(_segments_by_cell, _more_segments))
         cell = self.frame.segment_cell.take(np.flatnonzero(self.mask.take(self.frame.segment_row)))
         return self._spread(np.bincount(cell, minlength=codes().cells))
 
@@ -308,6 +309,14 @@ def _delights(frame: Frame) -> PairRows:
 
 def _items_by_cell(frame: Frame) -> Array:
     return np.bincount(frame.rows["cell"], minlength=codes().cells)
+
+
+def _more_items(frame: Frame, before: Array, lengths: Mapping[str, int]) -> Array:
+    return np.asarray(before + np.bincount(frame.rows["cell"][lengths["live"] :], minlength=codes().cells))
+
+
+def _more_segments(frame: Frame, before: Array, lengths: Mapping[str, int]) -> Array:
+    return np.asarray(before + np.bincount(frame.segment_cell[lengths["segment_row"] :], minlength=codes().cells))
 
 
 def _segments_by_cell(frame: Frame) -> Array:

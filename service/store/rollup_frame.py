@@ -34,6 +34,14 @@ PAYLOADS_AT_ONCE = 200
 DEAD_SHARE = 0.25  # of rows that were taken back, beyond which the frame is made anew
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was made of a frame that another one continues, and how long its columns were."""
+
+    made: dict[Callable[..., Any], Any]
+    lengths: dict[str, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """Counted items in columns, one row an item, and their segments.
@@ -61,6 +69,8 @@ class Frame:
     words: dict[str, dict[str, int]]
     clusters: int  # how many respondents have a number
     responses: int
+    # of the frame that this one continues: the same rows, before its own
+    earlier: Earlier | None = field(default=None, repr=False)
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -81,10 +91,22 @@ class Frame:
         """By row: whether its respondent has another one."""
         return np.asarray(~self.alone[self.rows["cluster"]])
 
-    def once(self, make: Callable[[Frame], Made]) -> Made:
-        """What a function makes of this frame alone, made at the first question and kept as long as the frame."""
-        if make not in self._made:
-            self._made[make] = make(self)  # two threads at once make the same
+    def once(
+        self,
+        make: Callable[[Frame], Made],
+        extend: Callable[[Frame, Made, Mapping[str, int]], Made | None] | None = None,
+    ) -> Made:
+        """What a function makes of this frame alone, made at the first question and kept as long as the frame.
+
+        `extend` makes it of what was made of the frame that this one continues, given the lengths of its columns
+        ("live" and those beside the rows); None where that is not enough.
+        """
+        if make not in self._made:  # two threads at once make the same
+            made = None
+            before = self.earlier.made.pop(make, None) if self.earlier is not None else None
+            if extend is not None and self.earlier is not None and before is not None:
+                made = extend(self, before, self.earlier.lengths)
+            self._made[make] = make(self) if made is None else made
         found: Made = self._made[make]
         return found
 
@@ -134,7 +156,7 @@ class _State:
     numbering: Numbering = field(default_factory=Numbering)
 
 
-def _frame(state: _State, live: Array) -> Frame:
+def _frame(state: _State, live: Array, earlier: Earlier | None = None) -> Frame:
     """The state as an unchangeable view."""
     views = {name: column.view for name, column in state.columns.items()}
     beside = {name: views.pop(name) for name in BESIDE}
@@ -145,6 +167,7 @@ def _frame(state: _State, live: Array) -> Frame:
         words={kind: dict(known) for kind, known in state.numbering.words.items()},
         clusters=len(state.numbering.clusters.keys),
         responses=len(state.numbering.responses.keys),
+        earlier=earlier,
     )
 
 
@@ -175,9 +198,11 @@ def _extend(state: _State, frame: Frame, blocks: Sequence[Block]) -> None:
         live[near[np.isin(frame.rows["digest"][near], digests)]] = False
     added = take(joined, kept[weights > 0])
     more = columns_of(added, state.numbering).flat(len(frame))
+    lengths = {"live": len(frame), **{name: len(getattr(frame, name)) for name in BESIDE}}
     for name, column in more.items():
         state.columns[name].append(column)
-    state.frame = _frame(state, np.r_[live, np.ones(len(added), dtype=bool)])
+    earlier = None if len(gone) else Earlier(dict(frame._made), lengths)
+    state.frame = _frame(state, np.r_[live, np.ones(len(added), dtype=bool)], earlier)
 
 
 # --- keeping

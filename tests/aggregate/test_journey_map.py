@@ -210,6 +210,17 @@ def test_the_kept_frame_follows_every_change(database: Database, workspace_id: i
             check(warm, by_hand(session, workspace_id, model, lambda item: True))
 
 
+def test_what_is_added_bit_by_bit_is_counted_as_all_at_once(database: Database, workspace_id: int) -> None:
+    for seed in range(6):
+        with database.write() as session:
+            # later bits give scores to responses that had none, and speak for respondents that are known
+            fill(session, workspace_id, seed=seed, items=8 + seed)
+        warm = [_map(database, workspace_id, channel=channel) for channel in ([], ["survey"])]
+    forget()
+    cold = [_map(database, workspace_id, channel=channel) for channel in ([], ["survey"])]
+    assert [{**one, "as_of": None} for one in warm] == [{**one, "as_of": None} for one in cold]
+
+
 def test_an_empty_workspace_is_a_map_of_zeros(database: Database, workspace_id: int) -> None:
     found = _map(database, workspace_id)
     _no_nan(found)
