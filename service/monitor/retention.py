@@ -76,6 +76,21 @@ def _expire_files(work: Work, job: queue.ClaimedJob) -> Iterator[None]:
     before = now() - timedelta(days=work.settings.import_retention_days)
     with work.database.write() as session:
         queue.hold(session, job)
+        session.execute(
+            update(FileImport)
+            .where(
+                col(FileImport.workspace_id) == job.workspace_id,
+                col(FileImport.state) == "needs_input",
+                col(FileImport.created_at) < before,
+            )
+            .values(
+                state="canceled",
+                # in the past, so that this very round takes the file away
+                finished_at=col(FileImport.created_at),
+                error="Nobody answered its questions in time; send the file again.",
+            ),
+            execution_options={"synchronize_session": False},
+        )
         ended = session.execute(
             select(col(FileImport.id), col(FileImport.path)).where(
                 col(FileImport.workspace_id) == job.workspace_id,

@@ -48,7 +48,7 @@ def _run(work: Work, workspace_id: int) -> None:
 def test_old_files_go_young_and_open_ones_stay(work: Work, workspace_id: int) -> None:
     folder = work.settings.imports_dir
     folder.mkdir(parents=True)
-    for name in ("old", "young", "open", "stray-old", "stray-young"):
+    for name in ("old", "young", "open", "asking", "stray-old", "stray-young"):
         (folder / name).write_text("x")
     for name in ("old", "stray-old"):
         moment = (now() - timedelta(days=10)).timestamp()
@@ -57,11 +57,15 @@ def test_old_files_go_young_and_open_ones_stay(work: Work, workspace_id: int) ->
         old = _import(session, workspace_id, "old", days_old=8).id
         _import(session, workspace_id, "young", days_old=6)
         _import(session, workspace_id, "open", days_old=30, finished_at=None, state="running")
+        asking = _import(session, workspace_id, "asking", days_old=8, finished_at=None, state="needs_input").id
     _run(work, workspace_id)
     assert {path.name for path in folder.iterdir()} == {"young", "open", "stray-young"}
     with work.database.read() as session:
         assert session.exec(select(FileImport.path).where(FileImport.id == old)).one() == ""
         assert session.exec(select(Job)).all() == []
+        forgotten = session.exec(select(FileImport).where(FileImport.id == asking)).one()
+        assert forgotten.state == "canceled"
+        assert "send the file again" in (forgotten.error or "")
 
 
 def test_raw_deliveries_and_rejected_rows_go_after_their_days(work: Work, workspace_id: int) -> None:
