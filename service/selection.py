@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from service.errors import BadInput, FieldError, field_errors
+from service.moments import rfc3339
 
 EPOCH = date(1970, 1, 1)
 _MOMENT = TypeAdapter(datetime)
@@ -69,7 +70,7 @@ def _day(bound: date | datetime | None, timezone: str, name: str) -> int | None:
     moment = bound.replace(tzinfo=UTC) if bound.tzinfo is None else bound
     day = (moment.astimezone(ZoneInfo(timezone)).date() - EPOCH).days
     if midnight(day, timezone) != moment:
-        nearest = midnight(day, timezone).isoformat().replace("+00:00", "Z")
+        nearest = rfc3339(midnight(day, timezone))
         detail = f"«{name}» must be the start of a day in {timezone}, such as {nearest}, or a date."
         raise BadInput(detail, errors=[FieldError(f"/{name}", "not_a_day_border", detail)])
     return day

@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +21,7 @@ from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood, sign_of_mood
 from service.aggregate.verbatims import Candidates, candidates, verbatims_of
+from service.moments import rfc3339
 from service.selection import Selection, midnight
 from service.store.columns import now
 from service.store.journey_models import journey_model
@@ -252,8 +252,3 @@ def _previous(
 
 def _moment(day: int | None, timezone: str) -> str | None:
     return None if day is None else rfc3339(midnight(day, timezone))
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment in UTC as text."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from service.aggregate.tally import Pairs, Tally
+from service.moments import rfc3339
 from service.store.rollup_frame import Frame
 from service.store.schema import FeedbackItem, Segment
 
@@ -130,7 +131,7 @@ def _public(row: Any) -> dict[str, Any]:
     return {
         "feedback_id": str(row.item_id),
         "text": text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1].rstrip() + "…",
-        "occurred_at": row.occurred_at.isoformat().replace("+00:00", "Z") if row.occurred_at else None,
+        "occurred_at": rfc3339(row.occurred_at),
         "channel": row.channel,
         "polarity": row.sentiment,
         "emotion": row.emotion,

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import select
 from sqlmodel import col
 
+from service.moments import rfc3339
 from service.review.feedback_query import FeedbackFilters
 from service.review.feedback_view import documents
 from service.store.engine import Database
@@ -134,7 +135,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return rfc3339(value)
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return "'" + value
     return value

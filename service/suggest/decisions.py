@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from service.errors import BadInput, Conflict, FieldError
+from service.moments import rfc3339
 from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
 from service.suggest.playbook import Entry
@@ -172,7 +173,7 @@ def _state(suggestion: Suggestion, status: str) -> dict[str, Any]:
         "status": status,
         "adaptation": suggestion.adaptation,
         "owner": suggestion.owner,
-        "until": until.isoformat().replace("+00:00", "Z") if until else None,
+        "until": rfc3339(until),
     }
 
 

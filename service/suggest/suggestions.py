@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from nlp.codebook import JourneyModel
 from service.errors import BadInput, FieldError, NotFound
+from service.moments import rfc3339
 from service.paging import encode_cursor
 from service.selection import Selection
 from service.store.columns import now
@@ -19,7 +20,7 @@ from service.store.rollup_codes import codebook
 from service.suggest import decisions
 from service.suggest.evidence import evidence_of
 from service.suggest.proposals import Proposal, key_of, proposals
-from service.suggest.wording import arithmetic, public, rfc3339, size, trend
+from service.suggest.wording import arithmetic, public, size, trend
 
 OPEN = ("suggested",)
 # what stands on the map: what is proposed and what was agreed, not what was put aside

@@ -8,6 +8,7 @@ from typing import Any
 
 from nlp.codebook import JourneyModel
 from service.intervals import share_interval
+from service.moments import rfc3339
 from service.selection import midnight
 from service.suggest.change import Trend
 from service.suggest.decisions import possible
@@ -136,8 +137,3 @@ def arithmetic(one: Proposal) -> dict[str, Any]:
         "fit": part.fit,
         "priority": round(part.priority, 3),
     }
-
-
-def rfc3339(moment: datetime | None) -> str | None:
-    """A moment as the contract writes it."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
