@@ -1,12 +1,13 @@
 """Step 1, corpus: read the gold sets, keep what can be learnt from, part what is too alike.
 
-reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv · writes nothing
+reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv, data/evaluation/*.tsv · writes nothing
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,14 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from nlp.clean import clean
-from nlp.codebook import Codebook
+from nlp.codebook import DATA_FOLDER, Codebook
 from nlp.features import Matrix
 from nlp.gold import GoldItem, read_gold
 from nlp.language import LanguageDetector
 from nlp.segments import Segmenter
+
+EVALUATION_FOLDER: Final = DATA_FOLDER / "evaluation"
+"""Texts of our own that learning from corrections is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,13 @@ def read_corpus(
 ) -> Corpus:
     """Read `train.tsv` of a folder, and the files of `written`, texts of our own in the same form.
 
-    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder is left out.
+    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder or of `data/evaluation` is left out.
     """
     return corpus_of(training_files(gold, written), gold, codebook, near_duplicate_cosine=near_duplicate_cosine)
 
 
 def corpus_of(files: Sequence[Path], gold: Path, codebook: Codebook, *, near_duplicate_cosine: float) -> Corpus:
-    """Read some files in the form of gold files, without what is like an evaluation text of the gold folder."""
+    """Read some files in the form of gold files, without what is like an evaluation text."""
     detector = LanguageDetector()
     everything = [(item, clean(item.text).text) for path in files for item in read_gold(path, codebook)]
     english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
@@ -88,8 +92,9 @@ def training_files(gold: Path, written: Path | None) -> list[Path]:
 
 
 def evaluation_files(gold: Path) -> list[Path]:
-    """The evaluation sets that a gold folder holds."""
-    return [path for path in (gold / "dev.tsv", gold / "elsewhere.tsv") if path.is_file()]
+    """The evaluation sets that nothing may be learnt from: a gold folder's, and ours in `data/evaluation`."""
+    of_gold = [path for path in (gold / "dev.tsv", gold / "elsewhere.tsv") if path.is_file()]
+    return [*of_gold, *sorted(EVALUATION_FOLDER.glob("*.tsv"))]
 
 
 def like_any(texts: Sequence[str], others: Sequence[str], *, cosine: float) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ import pytest
 
 from nlp.codebook import load_codebook
 from nlp.gold import GoldError, read_gold
-from training.corpus import like_any, near_duplicate_groups, normalised, read_corpus
+from training.corpus import EVALUATION_FOLDER, corpus_of, like_any, near_duplicate_groups, normalised, read_corpus
 from training.split import check_apart, folds, sources_out
 
 TINY = Path(__file__).with_name("tiny")
@@ -108,3 +108,14 @@ def test_a_wrong_gold_file_says_where(tmp_path: Path, content: str, message: str
 def test_a_missing_gold_file_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(GoldError, match="cannot be read"):
         read_gold(tmp_path / "gold.tsv", load_codebook())
+
+
+def test_training_leaves_out_our_own_evaluation_set(tmp_path: Path) -> None:
+    own = EVALUATION_FOLDER / "own.tsv"
+    set_aside = read_gold(own, load_codebook())
+    assert len(set_aside) == len({normalised(item.text) for item in set_aside}) == 600
+    further = row(1, "the kettle broke after one week")
+    copied = own.read_text(encoding="utf-8").split("\n")[1:101]
+    (tmp_path / "written.tsv").write_text("\n".join([HEADER, *copied, further]) + "\n", encoding="utf-8")
+    corpus = corpus_of([tmp_path / "written.tsv"], tmp_path, load_codebook(), near_duplicate_cosine=0.8)
+    assert [item.id for item in corpus.items] == ["shop-1"]
