@@ -49,6 +49,16 @@ class Settings(BaseModel):
     models_dir: Path | None = Field(
         default=None, description="Folder of the tagging artifact; empty means the one that is shipped."
     )
+    fast_tier_from: int = Field(
+        default=5_000,
+        ge=0,
+        description="Rows to tag from which an import is tagged by the fast tier at once and by the accurate one "
+        "in the background; 0: never.",
+    )
+    retag_old: bool = Field(
+        default=True,
+        description="Items that an older model has tagged are tagged again in the background, newest first.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="json", description="`json` (one object a line) or `text`.")
 

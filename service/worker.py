@@ -15,6 +15,8 @@ from service.auth import Vault
 from service.classify.active_model import get_pipeline
 from service.classify.batch import classify
 from service.classify.batch import given_up as tagging_given_up
+from service.classify.retag import Which, enqueue_retag, retag
+from service.classify.retag import given_up as retagging_given_up
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
 from service.ingest.imports import on_dead as import_given_up
@@ -34,11 +36,12 @@ log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, JobKind] = {
     "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
+    "retag": JobKind(retag, on_dead=retagging_given_up),
     "import": JobKind(read_file, on_dead=import_given_up),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
 }
-NEEDS_MODEL = frozenset({"classify"})
+NEEDS_MODEL = frozenset({"classify", "retag"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
@@ -46,6 +49,7 @@ CRASHES_PER_ATTEMPT = 2
 UPKEEP_SECONDS = 3600.0
 HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
+MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
 
 
@@ -59,7 +63,7 @@ class Worker:
         self._stop = stop
         self._kinds = kinds
         self._heart = Heartbeat(work.database, lease_seconds=work.settings.lease_seconds)
-        self._has_model = False
+        self._model: str | None = None  # version of the default one
         self._next_model_try = 0.0
         self._next_schedule = 0.0
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
@@ -90,21 +94,28 @@ class Worker:
                 pass
 
     def _load_model(self) -> None:
-        if self._has_model or time.monotonic() < self._next_model_try or not NEEDS_MODEL & set(self._kinds):
+        """Load the default model at the start, and another one soon after it was published."""
+        if time.monotonic() < self._next_model_try or not NEEDS_MODEL & set(self._kinds):
             return
         try:
-            pipeline = get_pipeline(self._settings)
+            version = get_pipeline(self._settings).model_version
         except Exception as error:
             # what needs no model goes on; `/readyz` says that none is loaded
             known = isinstance(error, ArtifactError | OSError)
             log.error("the model can't be loaded: %s", error if known else _reason(error))
             self._next_model_try = time.monotonic() + MODEL_RETRY_SECONDS
             return
-        self._has_model = True
-        self._heart.tell(model=pipeline.model_version)
+        self._next_model_try = time.monotonic() + MODEL_LOOK_SECONDS
+        if version == self._model:
+            return
+        if self._model is not None:
+            log.info("a new model is in use", extra={"model": version, "before": self._model})
+            self._next_schedule = 0.0  # what the one before has tagged is due
+        self._model = version
+        self._heart.tell(model=version)
 
     def _schedule(self) -> None:
-        """At the start and then hourly, have every workspace tidied up."""
+        """At the start, then hourly, and after a new model: every workspace tidied up, old labels renewed."""
         if time.monotonic() < self._next_schedule or "upkeep" not in self._kinds:
             return
         self._next_schedule = time.monotonic() + UPKEEP_SECONDS
@@ -119,6 +130,9 @@ class Worker:
                     priority=Priority.UPKEEP,
                     dedupe_key=f"upkeep:{workspace_id}",
                 )
+                if "retag" in self._kinds:
+                    which: Which = "all" if self._settings.retag_old else "fast"
+                    enqueue_retag(session, workspace_id=workspace_id, which=which, priority=Priority.UPKEEP)
 
     def _run_due(self, *, max_priority: int | None = None, kinds: Collection[str] | None = None) -> bool:
         """Run what is most urgent; False when nothing is due."""
@@ -144,7 +158,7 @@ class Worker:
 
     def _claim(self, *, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
         """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
-        able = [kind for kind in kinds if self._has_model or kind not in NEEDS_MODEL]
+        able = [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
         with self._database.read() as session:
             found = queue.due(session, kinds=able, max_priority=max_priority)
         if found is None:

@@ -1,16 +1,29 @@
-"""The one tagging pipeline of this process."""
+"""The tagging pipelines of this process: which one a workspace's items get, loaded on first use.
+
+The *wanted* version is what every item shall carry in the end; the fast tier only stands in for it while a large
+import waits. Both are found anew at every question, so that a newly published model is taken up without a restart.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from nlp import artifact as artifacts
 from nlp.analysis import Analysis
+from nlp.artifact import ArtifactError
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from nlp.pipeline import TextInput
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 30.0  # after a new artifact could not be loaded while an older one is at hand
 
 
 class Tagger(Protocol):
@@ -32,27 +45,90 @@ class Tagger(Protocol):
         """One analysis a text, in the same order."""
 
 
+# an artifact as it was when it was loaded: its folder, and when its manifest was written (ns since 1970)
+_Origin = tuple[Path, int]
+
 _lock = threading.Lock()
-_pipeline: Tagger | None = None
+_loaded: dict[str, tuple[_Origin, Tagger]] = {}  # by role: "default", "fast"
+_next_try: dict[str, float] = {}
+_given: Tagger | None = None
+
+
+def wanted_tagger(settings: Settings, *, workspace_id: int) -> Tagger:
+    """The pipeline whose labels every item of a workspace shall carry; raises what `get_pipeline` raises."""
+    return get_pipeline(settings)
+
+
+def wanted_version(settings: Settings, *, workspace_id: int) -> str:
+    """The model version that every item of a workspace shall carry; others are tagged again."""
+    return wanted_tagger(settings, workspace_id=workspace_id).model_version
+
+
+def fast_tagger(settings: Settings, *, workspace_id: int) -> Tagger:
+    """The pipeline for the first look at a large import; the wanted one if that is fast or no other is here."""
+    wanted = wanted_tagger(settings, workspace_id=workspace_id)
+    if wanted.tier == "fast" or _given is not None:
+        return wanted
+    try:
+        return _current("fast", lambda: artifacts.tier_folder("fast"))
+    except (ArtifactError, OSError) as error:
+        log.warning("no fast tier, large imports wait for the accurate one: %s", error)
+        return wanted
 
 
 def get_pipeline(settings: Settings) -> Tagger:
-    """The pipeline, loaded on first use and kept; raises what `Pipeline.load` raises if it can't be loaded."""
-    global _pipeline
-    with _lock:
-        if _pipeline is None:
-            # a process that never tags does not pay for loading scikit-learn and spaCy
-            from nlp.pipeline import Pipeline
+    """The default pipeline, loaded on first use and when another default was published.
 
-            _pipeline = Pipeline.load(settings.models_dir)
-        return _pipeline
+    Raises what `Pipeline.load` raises if none can be loaded; a new one that can't be leaves the older in use.
+    """
+    if _given is not None:
+        return _given
+    return _current("default", lambda: settings.models_dir or artifacts.default_folder())
 
 
 def set_pipeline(pipeline: Tagger | None) -> None:
-    """Use this pipeline from now on; None: load again on next use (after a new model was published)."""
-    global _pipeline
+    """Use this pipeline for everything from now on; None: those on disk again, loaded on next use."""
+    global _given
     with _lock:
-        _pipeline = pipeline
+        _given = pipeline
+        _loaded.clear()
+        _next_try.clear()
+
+
+def _current(role: str, find_folder: Callable[[], Path]) -> Tagger:
+    with _lock:
+        found = _loaded.get(role)
+        if found is not None and time.monotonic() < _next_try.get(role, 0.0):
+            return found[1]
+        try:
+            folder = find_folder()
+            origin = (folder, _written(folder))
+            if found is None or found[0] != origin:
+                found = (origin, _load(folder, origin))
+        except (ArtifactError, OSError) as error:
+            if found is None:
+                raise
+            _next_try[role] = time.monotonic() + RETRY_SECONDS
+            log.error("the new model can't be loaded, %s stays in use: %s", found[1].model_version, error)
+        _loaded[role] = found
+        return found[1]
+
+
+def _load(folder: Path, origin: _Origin) -> Tagger:
+    for other_origin, pipeline in _loaded.values():
+        if other_origin == origin:
+            return pipeline
+    # a process that never tags does not pay for loading spaCy and onnxruntime
+    from nlp.pipeline import Pipeline
+
+    return Pipeline.load(folder)
+
+
+def _written(folder: Path) -> int:
+    try:
+        return (folder / artifacts.MANIFEST_FILE).stat().st_mtime_ns
+    except OSError:
+        return 0  # loading it will say what is wrong
 
 
 def analyze(pipeline: Tagger, texts: Sequence[tuple[str, str | None]]) -> list[Analysis]:

@@ -9,7 +9,7 @@ from sqlalchemy import text as sql
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from service.classify import batch
+from service.classify import batch, tagging
 from service.store import queue, rollups
 from service.store.engine import Database
 from service.store.queue import LeaseLost
@@ -110,11 +110,11 @@ def test_text_that_changes_meanwhile_is_tagged_as_it_is_now(
 ) -> None:
     item_id = make_item(work.database, workspace_id, "stage=usage")
     enqueue(work.database, workspace_id, [item_id])
-    analyze = batch.analyze
+    analyze = tagging.analyze
 
     def slow(*given: Any) -> Any:
         result = analyze(*given)
-        monkeypatch.setattr(batch, "analyze", analyze)
+        monkeypatch.setattr(tagging, "analyze", analyze)
         with work.database.write() as session:
             session.execute(
                 update(FeedbackItem)
@@ -123,7 +123,7 @@ def test_text_that_changes_meanwhile_is_tagged_as_it_is_now(
             )
         return result
 
-    monkeypatch.setattr(batch, "analyze", slow)
+    monkeypatch.setattr(tagging, "analyze", slow)
     assert tag_all(work) == 2
     assert item_of(work.database, item_id).stage == "churn"
     assert [one.text_version for one in classifications_of(work.database, item_id)] == [2]
