@@ -21,6 +21,7 @@ from training.fit import fit_features, fit_heads, further_rows
 from training.goemotions import NOTHING_FURTHER, read_goemotions
 from training.publish import Origin, linear_candidate, publish_linear
 from training.recipe import DEFAULT_RECIPE, read_recipe
+from training.relabelled import RELABELLED_FOLDER, added, label_files
 from training.split import check_apart, folds, sources_out
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -36,20 +37,27 @@ def train(
     *,
     goemotions: Path | None = None,
     written: Path | None = None,
+    feedback: Path | None = None,
     default: bool = False,
     report: bool = True,
 ) -> Path:
     """Run the whole recipe; returns the folder of the published artifact.
 
-    Without `goemotions` and `written` only the gold set is learnt from. With `default` the artifact is named as
-    the default too.
+    Without `goemotions`, `written` and `feedback`, the corpus folder to the labels of `data/relabelled`, only the
+    gold set is learnt from. With `default` the artifact is named as the default too.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not
     good enough.
     """
     say = _reporter(report)
     recipe, codebook = read_recipe(recipe_path), load_codebook()
-    corpus = read_corpus(gold, codebook, near_duplicate_cosine=recipe.near_duplicate_cosine, written=written)
+    corpus = read_corpus(
+        gold,
+        codebook,
+        near_duplicate_cosine=recipe.near_duplicate_cosine,
+        written=written,
+        further=added(feedback, RELABELLED_FOLDER, codebook) if feedback is not None else [],
+    )
     say(
         f"corpus: {len(corpus.items)} items in {len(set(corpus.groups))} groups; left out: "
         f"{corpus.dropped_foreign} not English, {corpus.dropped_alike} like an evaluation text"
@@ -60,9 +68,9 @@ def train(
     )
     check_apart([*by_fold, *by_source], corpus.groups)
     say(f"split: {len(by_fold)} folds, {len(by_source)} batches of sources left out in turn")
-    texts = NOTHING_FURTHER
-    if goemotions is not None:
-        texts = read_goemotions(goemotions, recipe, without=corpus.evaluation)
+    texts = (
+        NOTHING_FURTHER if goemotions is None else read_goemotions(goemotions, recipe, without=corpus.evaluation)
+    )
     features = fit_features(corpus, texts, recipe)
     further = further_rows(features, texts)
     rows = features.transform(corpus.texts, corpus.questions)
@@ -74,7 +82,7 @@ def train(
     calibration = fit_calibration(corpus, codebook, [(known, 1 - share), (elsewhere, share)])
     thresholds = fit_thresholds(corpus, codebook, recipe.decision, calibration, [known, elsewhere])
     say(f"calibrate: {describe(thresholds, calibration)}")
-    data = training_files(gold, written) + ([goemotions] if goemotions is not None else [])
+    data = [*training_files(gold, written), *label_files(), *([goemotions] if goemotions is not None else [])]
     origin = Origin(recipe.tier, recipe.sha256, data, codebook.version)
     ready = linear_candidate(features, heads, calibration, thresholds, origin)
     reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)
@@ -137,6 +145,7 @@ def main() -> int:
                 arguments.models,
                 goemotions=goemotions if goemotions.is_file() else None,
                 written=arguments.written if arguments.written.is_dir() else None,
+                feedback=arguments.corpus,
                 default=arguments.default,
             )
     except (ArtifactError, GoldError, GateError) as error:

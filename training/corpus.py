@@ -1,6 +1,7 @@
 """Step 1, corpus: read the gold sets, keep what can be learnt from, part what is too alike.
 
-reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv, data/evaluation/*.tsv · writes nothing
+reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv, data/relabelled/*.tsv, data/evaluation/*.tsv ·
+writes nothing
 """
 
 import re
@@ -20,6 +21,7 @@ from nlp.features import Matrix
 from nlp.gold import GoldItem, read_gold
 from nlp.language import LanguageDetector
 from nlp.segments import Segmenter
+from training.relabelled import RELABELLED_FOLDER, corrected
 
 EVALUATION_FOLDER: Final = DATA_FOLDER / "evaluation"
 """Texts of our own that learning from corrections is judged by."""
@@ -54,19 +56,38 @@ class Corpus:
 
 
 def read_corpus(
-    gold: Path, codebook: Codebook, *, near_duplicate_cosine: float, written: Path | None = None
+    gold: Path,
+    codebook: Codebook,
+    *,
+    near_duplicate_cosine: float,
+    written: Path | None = None,
+    further: Sequence[GoldItem] = (),
 ) -> Corpus:
-    """Read `train.tsv` of a folder, and the files of `written`, texts of our own in the same form.
+    """Read `train.tsv` of a folder, the files of `written`, texts of our own in the same form, and `further`.
 
     What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder or of `data/evaluation` is left out.
     """
-    return corpus_of(training_files(gold, written), gold, codebook, near_duplicate_cosine=near_duplicate_cosine)
+    files = training_files(gold, written)
+    return corpus_of(files, gold, codebook, near_duplicate_cosine=near_duplicate_cosine, further=further)
 
 
-def corpus_of(files: Sequence[Path], gold: Path, codebook: Codebook, *, near_duplicate_cosine: float) -> Corpus:
-    """Read some files in the form of gold files, without what is like an evaluation text."""
+def corpus_of(
+    files: Sequence[Path],
+    gold: Path,
+    codebook: Codebook,
+    *,
+    near_duplicate_cosine: float,
+    further: Sequence[GoldItem] = (),
+    relabelled: Path = RELABELLED_FOLDER,
+) -> Corpus:
+    """Read some files in the form of gold files, and `further` items, without what is like an evaluation text.
+
+    Where a second reader changed a label (`relabelled`, see there), the changed one counts.
+    """
     detector = LanguageDetector()
-    everything = [(item, clean(item.text).text) for path in files for item in read_gold(path, codebook)]
+    items = [item for path in files for item in read_gold(path, codebook)]
+    items = corrected([*items, *further], relabelled, codebook)
+    everything = [(item, clean(item.text).text) for item in items]
     english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
     evaluation = [clean(item.text).text for path in evaluation_files(gold) for item in read_gold(path, codebook)]
     alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)

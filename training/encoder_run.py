@@ -25,6 +25,7 @@ from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
 from training.evaluate import GateError, evaluate_candidate, failed_gates
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
 from training.publish import Origin, make_manifest, publish
+from training.relabelled import RELABELLED_FOLDER, added, label_files
 
 Say = Callable[[str], None]
 
@@ -65,7 +66,8 @@ def train_encoder(
     seen_files = [path for path in files if path.name not in recipe.held_out]
     cosine = recipe.near_duplicate_cosine
     unseen = corpus_of(unseen_files, gold, codebook, near_duplicate_cosine=cosine)
-    seen = corpus_of(seen_files, gold, codebook, near_duplicate_cosine=cosine)
+    further = added(corpus_folder, RELABELLED_FOLDER, codebook)
+    seen = corpus_of(seen_files, gold, codebook, near_duplicate_cosine=cosine, further=further)
     say(f"corpus: {len(seen.items)} items to learn from, {len(unseen.items)} to calibrate on")
     tokenizer = tokenizer or pretrained_folder() / TOKENIZER_FILE
     with tempfile.TemporaryDirectory() as scratch:
@@ -89,7 +91,7 @@ def train_encoder(
         model = blend.read(folder, labels, threads=threads)
         calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision)
         say(f"calibrate: {describe(thresholds, calibration)}")
-        origin = Origin(recipe.tier, recipe.sha256, seen_files, codebook.version)
+        origin = Origin(recipe.tier, recipe.sha256, [*seen_files, *label_files()], codebook.version)
         numbers = [(folder / name).read_bytes() for name in blend.FILES]
         manifest = make_manifest("blend", labels, numbers, calibration, thresholds, origin)
         ready = Artifact(manifest, model, calibration, thresholds)
