@@ -24,7 +24,7 @@ def test_a_second_readers_label_takes_the_place_of_the_first(tmp_path: Path) -> 
     assert changed[0] == items[0]
     assert items[1].stage2 == "support"
     assert (changed[1].labels, changed[1].stage2) == (items[1].labels | {"stage": "support"}, None)
-    assert corrected(items, tmp_path, CODEBOOK) == items  # no file of changes
+    assert corrected(items, tmp_path / "none", CODEBOOK) == items  # no file of changes
 
 
 def test_labels_for_corpus_texts_find_their_text_and_question(tmp_path: Path) -> None:
