@@ -1,9 +1,9 @@
 """Which words weighed for a label: what is left of its probability when they are left out.
 
 Each word of the text is left out once and the rest is read again; the word's weight is the probability of the
-label with it less that without it. It is measured on the very model that gave the label, whatever its kind, so that
-the words shown are those that counted there. (Erasure: Li, Monroe and Jurafsky 2016, "Understanding Neural Networks
-through Representation Erasure".) Words that only weigh together, as two that say the same, each show little.
+label with it less that without it. It is measured on the very model that gave the label, whatever its kind, so
+that the words shown are those that counted there. Words that only weigh together, as two that say the same, each
+show little. Source: Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through Representation Erasure".
 """
 
 import re
