@@ -33,13 +33,24 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class TextRows:
+    """Where a text stands among the probability rows: its whole, then, if there are several, its segments."""
+
+    first: int
+    """The row of the whole text; of a text with one segment it is that segment's as well."""
+    words: Sequence[int]
+    """The number of words of each segment, if there are several; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemDecision:
-    """The labels of one item."""
+    """The labels of one item and of its segments."""
 
     labels: Mapping[str, Label]
     stage2: Label | None
     emotion2: Label | None
     unsure: bool
+    segments: Sequence[Mapping[str, Label]]
 
 
 class Decider:
@@ -50,47 +61,63 @@ class Decider:
         self._thresholds = thresholds
         self._mixed = labels["sentiment"].index(_MIXED)
 
-    def segment(self, probabilities: FieldProbabilities, row: int) -> dict[str, Label]:
-        """The labels of one segment; `mixed` is left out and the rest of the sentiments share its probability."""
-        result = {}
-        for field in self._labels:
-            chances = probabilities[field][row]
-            if field == "sentiment":
-                chances = chances.copy()
-                chances[self._mixed] = 0.0
-                chances /= max(chances.sum(), 1e-12)
-            result[field] = self._best(field, chances)
-        return result
+    def items(self, probabilities: FieldProbabilities, texts: Sequence[TextRows]) -> list[ItemDecision]:
+        """One decision per text; `probabilities` has the rows of all of them."""
+        # all rows at once, because a call of numpy costs as much for one row as for a hundred
+        best = {field: self._best(field, chances) for field, chances in probabilities.items()}
+        parts = best | {"sentiment": self._best("sentiment", self._without_mixed(probabilities["sentiment"]))}
+        several = [text for text in texts if text.words]
+        means = self._means(probabilities, several) if several else {}
+        place = 0
+        decisions = []
+        for text in texts:
+            if text.words:
+                rows = range(text.first + 1, text.first + 1 + len(text.words))
+                labels = {field: means[field][place] for field in self._labels}
+                place += 1
+            else:
+                rows = range(text.first, text.first + 1)
+                labels = {field: best[field][text.first] for field in self._labels}
+            segments = [{field: parts[field][row] for field in self._labels} for row in rows]
+            decisions.append(self._decision(labels, segments))
+        return decisions
 
-    def item(
-        self,
-        whole: Mapping[str, Row],
-        segments: Sequence[Mapping[str, Label]],
-        segment_probabilities: Mapping[str, Probabilities],
-        words: Sequence[int],
-    ) -> ItemDecision:
-        """The labels of an item with at least one segment.
-
-        `whole` has one probability row per field; `segment_probabilities` and `words` one row and one number
-        of words per segment.
-        """
-        labels = {}
-        for field in self._labels:
-            chances = whole[field]
-            if len(segments) > 1:
-                share = self._thresholds.whole_share[field]
-                chances = share * chances + (1 - share) * mean_over_segments(segment_probabilities[field], words)
-            labels[field] = self._best(field, chances)
+    def _decision(self, labels: Mapping[str, Label], segments: Sequence[Mapping[str, Label]]) -> ItemDecision:
         return ItemDecision(
             labels=labels,
             stage2=self._second("stage", labels["stage"], segments, skip=_NONE),
             emotion2=self._second("emotion", labels["emotion"], segments, skip="neutral"),
             unsure=labels["stage"].confidence < self._thresholds.unsure_below,
+            segments=segments,
         )
 
-    def _best(self, field: str, chances: Row) -> Label:
-        index = int(chances.argmax())
-        return Label(self._labels[field][index], round(float(chances[index]), 4))
+    def _means(self, probabilities: FieldProbabilities, texts: Sequence[TextRows]) -> dict[str, list[Label]]:
+        """The labels of texts with several segments, from whole and segments together."""
+        whole = [text.first for text in texts]
+        rows = [row for text in texts for row in range(text.first + 1, text.first + 1 + len(text.words))]
+        words = [count for text in texts for count in text.words]
+        starts = np.cumsum([0, *(len(text.words) for text in texts[:-1])])
+        labels = {}
+        for field, share in self._thresholds.whole_share.items():
+            own = means_over_segments(probabilities[field][rows], words, starts)
+            labels[field] = self._best(field, share * probabilities[field][whole] + (1 - share) * own)
+        return labels
+
+    def _without_mixed(self, chances: Probabilities) -> Probabilities:
+        """`mixed` is no sentiment of a segment; the others share its probability."""
+        chances = chances.copy()
+        chances[:, self._mixed] = 0.0
+        result: Probabilities = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-12)
+        return result
+
+    def _best(self, field: str, chances: Probabilities) -> list[Label]:
+        names = self._labels[field]
+        numbers = chances.argmax(axis=1)
+        confidences = np.round(chances[np.arange(len(chances)), numbers], 4)
+        return [
+            Label(names[number], confidence)
+            for number, confidence in zip(numbers.tolist(), confidences.tolist(), strict=True)
+        ]
 
     def _second(
         self, field: str, first: Label, segments: Sequence[Mapping[str, Label]], *, skip: str
@@ -105,7 +132,17 @@ class Decider:
 
 
 def mean_over_segments(probabilities: Probabilities, words: Sequence[int]) -> Row:
-    """The mean over segments by their words; a long segment weighs at most as much as twenty words."""
-    weights = np.minimum(np.maximum(np.array(words, dtype=np.float64), 1.0), 20.0)
-    result: Row = (weights[:, None] * probabilities).sum(axis=0) / weights.sum()
+    """The mean over the segments of one text by their words; one weighs at most as much as twenty words."""
+    result: Row = means_over_segments(probabilities, words, (0,))[0]
+    return result
+
+
+def means_over_segments(
+    probabilities: Probabilities, words: Sequence[int], starts: npt.ArrayLike
+) -> Probabilities:
+    """The same of several texts, one row for each; `starts` are the places of their first segments."""
+    weights = np.clip(np.array(words, dtype=np.float64), 1.0, 20.0)
+    places = np.asarray(starts)
+    sums = np.add.reduceat(weights[:, None] * probabilities, places, axis=0)
+    result: Probabilities = sums / np.add.reduceat(weights, places)[:, None]
     return result

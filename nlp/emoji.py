@@ -25,12 +25,13 @@ _EMOTICONS = {
     "love": r"<3",
 }
 _EMOTICON = re.compile("|".join(f"(?P<{word}>{pattern})" for word, pattern in _EMOTICONS.items()))
+_MAY_HOLD_EMOTICON = re.compile(r"[:;=^]|<3|x[dD]")
 _SYMBOL = re.compile(r"[\u2600-\u27bf\u2b50\u2b55\U0001f300-\U0001faff]")
 
 
 def spoken(text: str) -> str:
     """The text with emoji and emoticons written out as words. Lengths change: for features only."""
-    if any(mark in text for mark in ":;=<^xX"):
+    if _MAY_HOLD_EMOTICON.search(text):
         text = _EMOTICON.sub(lambda match: f" {match.lastgroup} ", text)
     if text.isascii():
         return text

@@ -30,6 +30,8 @@ _TOKEN = re.compile(r"<[A-Za-z]+>|[^\W_]+(?:'[^\W_]+)*|[!?]")
 _LETTER_RUNS = (3, 4, 5)
 _MAX_WORD = 30
 _CACHE_WORDS = 50_000
+_NO_LETTERS = bytes(code for code in range(256) if not chr(code).isalpha() or code >= 128)
+_SMALL_LETTERS = bytes(range(ord("a"), ord("z") + 1))
 MAX_TOKENS = 2_000
 """Tokens of one text that are read."""
 
@@ -43,13 +45,10 @@ def tokens(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace("’", "'")
     text = text.lower()
-    return [_token(found) for found in _TOKEN.findall(text)[:MAX_TOKENS]]
-
-
-def _token(found: str) -> str:
-    if found.isdigit():
-        return f"#{min(len(found), 5)}"
-    return found[:_MAX_WORD]
+    return [
+        f"#{min(len(found), 5)}" if found.isdigit() else found[:_MAX_WORD]
+        for found in _TOKEN.findall(text)[:MAX_TOKENS]
+    ]
 
 
 def named_features(text: str, question: str | None) -> Iterator[str]:
@@ -66,8 +65,12 @@ def word_features(words: Sequence[str]) -> Iterator[str]:
     """Words and pairs, with marks for the beginning and the end."""
     for word in words:
         yield f"w:{word}"
-    for first, second in pairwise(["<", *words, ">"]):
-        yield f"w:{first} {second}"
+    yield from pair_features(words)
+
+
+def pair_features(words: Sequence[str]) -> list[str]:
+    """Pairs of words that follow each other, with marks for the beginning and the end."""
+    return [f"w:{first} {second}" for first, second in pairwise(["<", *words, ">"])]
 
 
 def letter_features(word: str) -> Iterator[str]:
@@ -86,11 +89,18 @@ def form_features(text: str, words: Sequence[str]) -> Iterator[str]:
         yield "f:?"
     if "!" in text:
         yield "f:!"
-    letters = [character for character in text[:500] if character.isalpha()]
-    if len(letters) >= 8 and sum(map(str.isupper, letters)) > 0.6 * len(letters):
+    if _is_shouting(text[:500]):
         yield "f:shouting"
     if words:
         yield f"f:first {words[0]}"
+
+
+def _is_shouting(text: str) -> bool:
+    if text.isascii():
+        letters = text.encode().translate(None, _NO_LETTERS)
+        return len(letters) >= 8 and len(letters.translate(None, _SMALL_LETTERS)) > 0.6 * len(letters)
+    found = [character for character in text if character.isalpha()]
+    return len(found) >= 8 and sum(map(str.isupper, found)) > 0.6 * len(found)
 
 
 def question_features(question: str | None) -> Iterator[str]:
@@ -112,7 +122,8 @@ class Features:
     idf: npt.NDArray[np.float32]
     _index: Mapping[str, int] = field(init=False, repr=False)
     _blocks: npt.NDArray[np.int8] = field(init=False, repr=False)
-    _letters_of: dict[str, list[int]] = field(init=False, repr=False, default_factory=dict)
+    _columns_of: dict[str, "array[int]"] = field(init=False, repr=False, default_factory=dict)
+    """What a word by itself gives: its own column and those of its letters."""
 
     def __post_init__(self) -> None:
         self._index = {name: column for column, name in enumerate(self.names)}
@@ -137,8 +148,14 @@ class Features:
     def transform(self, texts: Sequence[str], questions: Sequence[str | None]) -> Matrix:
         """One CSR row per text (n × len(names), float32): (1 + ln tf) · idf, each block of its weight's length."""
         indices, indptr = array("i"), array("q", [0])
+        column_of = self._index.get
         for text, question in zip(texts, questions, strict=True):
-            indices.extend(self._columns(text, question))
+            words = tokens(text)
+            for word in words:
+                columns_of_word = self._columns_of.get(word)
+                indices.extend(self._word_columns(word) if columns_of_word is None else columns_of_word)
+            names = [*pair_features(words), *form_features(text, words), *question_features(question)]
+            indices.extend([column for column in map(column_of, names) if column is not None])
             indptr.append(len(indices))
         columns = np.frombuffer(indices, dtype=np.int32) if indices else np.empty(0, dtype=np.int32)
         pointers = np.frombuffer(indptr, dtype=np.int64)
@@ -149,25 +166,12 @@ class Features:
         counts.sum_duplicates()
         return self._weighted(counts)
 
-    def _columns(self, text: str, question: str | None) -> Iterator[int]:
-        index = self._index
-        words = tokens(text)
-        for group in (word_features(words), form_features(text, words), question_features(question)):
-            for name in group:
-                column = index.get(name)
-                if column is not None:
-                    yield column
-        for word in words:
-            yield from self._letter_columns(word)
-
-    def _letter_columns(self, word: str) -> list[int]:
-        columns = self._letters_of.get(word)
-        if columns is None:
-            if len(self._letters_of) >= _CACHE_WORDS:
-                self._letters_of.clear()
-            index = self._index
-            columns = [index[name] for name in letter_features(word) if name in index]
-            self._letters_of[word] = columns
+    def _word_columns(self, word: str) -> "array[int]":
+        if len(self._columns_of) >= _CACHE_WORDS:
+            self._columns_of.clear()
+        names = (f"w:{word}", *letter_features(word))
+        columns = array("i", [self._index[name] for name in names if name in self._index])
+        self._columns_of[word] = columns
         return columns
 
     def _weighted(self, counts: Matrix) -> Matrix:

@@ -16,7 +16,7 @@ from nlp.artifact import Artifact
 from nlp.calibrate import Probabilities
 from nlp.clean import MAX_CHARS, Cleaned, clean
 from nlp.codebook import load_codebook
-from nlp.decide import Decider
+from nlp.decide import Decider, ItemDecision, TextRows
 from nlp.language import LanguageDetector
 from nlp.segments import Segmenter, Span
 from nlp.substance import nothing_said
@@ -107,46 +107,39 @@ class Pipeline:
         """Rows of a text: the whole text, then, if there are several, its segments."""
         rows: list[str] = []
         questions: list[str | None] = []
-        first_rows: list[int] = []
+        places: list[TextRows] = []
         for text in texts:
-            first_rows.append(len(rows))
+            first = len(rows)
+            words: tuple[int, ...] = ()
             rows.append(text.cleaned.text)
             if len(text.segments) > 1:
                 rows += [text.cleaned.text[start:end] for start, end in text.segments]
-            questions += [text.question] * (len(rows) - first_rows[-1])
-        probabilities = self.probabilities(rows, questions)
-        return {
-            text.position: self._decide(text, first, probabilities)
-            for text, first in zip(texts, first_rows, strict=True)
-        }
+                words = tuple(len(_WORD.findall(text.cleaned.text, *span)) for span in text.segments)
+            questions += [text.question] * (len(rows) - first)
+            places.append(TextRows(first, words))
+        decisions = self._decider.items(self.probabilities(rows, questions), places)
+        return {text.position: _analysis(text, decision) for text, decision in zip(texts, decisions, strict=True)}
 
     def probabilities(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Probabilities]:
         """Calibrated probabilities per field (texts × labels) of texts as they are, neither cleaned nor cut."""
         scores = self.artifact.model.scores(texts, questions)
         return {field: self.artifact.calibration[field].probabilities(scores[field]) for field in scores}
 
-    def _decide(self, text: _Readable, first: int, probabilities: dict[str, Probabilities]) -> Analysis:
-        count = len(text.segments)
-        own = range(first, first + 1) if count == 1 else range(first + 1, first + 1 + count)
-        parts = [self._decider.segment(probabilities, row) for row in own]
-        decision = self._decider.item(
-            {field: rows[first] for field, rows in probabilities.items()},
-            parts,
-            {field: rows[own.start : own.stop] for field, rows in probabilities.items()},
-            [len(_WORD.findall(text.cleaned.text, start, end)) for start, end in text.segments],
-        )
-        spans = [text.cleaned.original_span(start, end) for start, end in text.segments]
-        return Analysis(
-            language=text.language,
-            unsure=decision.unsure,
-            unsure_reason="low_confidence" if decision.unsure else None,
-            stage2=decision.stage2,
-            emotion2=decision.emotion2,
-            segments=tuple(
-                SegmentAnalysis(start, end, **labels) for (start, end), labels in zip(spans, parts, strict=True)
-            ),
-            **decision.labels,
-        )
+
+def _analysis(text: _Readable, decision: ItemDecision) -> Analysis:
+    spans = [text.cleaned.original_span(start, end) for start, end in text.segments]
+    return Analysis(
+        language=text.language,
+        unsure=decision.unsure,
+        unsure_reason="low_confidence" if decision.unsure else None,
+        stage2=decision.stage2,
+        emotion2=decision.emotion2,
+        segments=tuple(
+            SegmentAnalysis(start, end, **labels)
+            for (start, end), labels in zip(spans, decision.segments, strict=True)
+        ),
+        **decision.labels,
+    )
 
 
 def _chunks(inputs: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:

@@ -1,13 +1,13 @@
 """Cutting a text into segments: sentences or clauses that hold one opinion each.
 
-Sentence ends come from spaCy's rule-based sentencizer on a blank English pipeline (no model to fetch);
-sentences are then cut at words of contrast where both sides are long enough to say something.
+Sentences are cut at words of contrast where both sides are long enough to say something.
 """
 
 import re
-import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import pairwise
+
+from nlp.sentences import SentenceStarts
 
 MAX_SEGMENTS = 100
 """More parts than this in one text are read as one: the tail becomes the last segment."""
@@ -36,48 +36,32 @@ _SEMICOLON = re.compile(r";\s+")
 
 
 class Segmenter:
-    """Holds the sentence pipeline, which takes long to build and is not safe to share without a lock."""
+    """Cuts texts. May be shared between threads."""
 
     def __init__(self) -> None:
-        import spacy  # here, because it takes most of a second and labels and shapes need none of it
-
-        self._sentences: Any = spacy.blank("en")
-        self._sentences.add_pipe("sentencizer")
-        self._lock = threading.Lock()
+        self._sentences = SentenceStarts()
 
     def segments(self, texts: Sequence[str]) -> list[list[Span]]:
         """For each text its segments as (start, end), in order, apart, trimmed of white space.
 
         A text with at least one visible character has at least one segment, a blank one has none.
         """
-        lines = [[match.span() for match in _LINE.finditer(text)] for text in texts]
-        difficult = [
-            text[start:end]
-            for text, spans in zip(texts, lines, strict=True)
-            for start, end in spans
-            if _MAY_END_SENTENCE.search(text, start, end)
-        ]
-        sentences = iter(self._split(difficult))
-        result = []
-        for text, spans in zip(texts, lines, strict=True):
-            parts: list[Span] = []
-            for start, end in spans:
-                if _MAY_END_SENTENCE.search(text, start, end):
-                    parts += ((start + a, start + b) for a, b in next(sentences))
-                else:
-                    parts.append((start, end))
-            result.append(_limited(_joined(text, [cut for part in parts for cut in _clauses(text, *part)])))
-        return result
+        return [self._cut(text) for text in texts]
 
-    def _split(self, lines: Sequence[str]) -> list[list[Span]]:
-        if not lines:
-            return []
-        # the memory zone frees the words of this batch; without it a worker grows with every new word it sees
-        with self._lock, self._sentences.memory_zone():
-            return [
-                [(sentence.start_char, sentence.end_char) for sentence in document.sents]
-                for document in self._sentences.pipe(lines)
-            ]
+    def _cut(self, text: str) -> list[Span]:
+        clauses = [
+            clause
+            for line in _LINE.finditer(text)
+            for sentence in self._split(text, *line.span())
+            for clause in _clauses(text, *sentence)
+        ]
+        return _limited(_joined(text, clauses))
+
+    def _split(self, text: str, start: int, end: int) -> Iterator[Span]:
+        if not _MAY_END_SENTENCE.search(text, start, end):
+            yield start, end
+            return
+        yield from pairwise([*self._sentences.starts(text, start, end), end])
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
