@@ -180,6 +180,11 @@ def check(folder: Path, manifest: Manifest, codebook: Codebook) -> None:
             )
 
 
+def tier_of(version: str) -> Tier | None:
+    """The tier that a model's version tells: it begins with it (`fast-20261121-…`); None where it tells none."""
+    return next((tier for tier in get_args(Tier) if version.startswith(f"{tier}-")), None)
+
+
 def library_versions() -> dict[str, str]:
     """The installed versions that a manifest records."""
     versions = {}

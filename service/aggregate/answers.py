@@ -133,8 +133,23 @@ class Trend(Answer):
     model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
 
 
+class LabelledBy(Answer):
+    """Items that carry labels of a model; those of the tier `fast` are tagged again in the background."""
+
+    model: str
+    tier: Literal["accurate", "fast"] | None
+    items: int
+
+
+class Labels(Answer):
+    """Where labels come from. `trends_withheld` says why changes are not told: labels are being renewed."""
+
+    models: list[LabelledBy]
+    trends_withheld: str | None
+
+
 class Week(Answer):
-    """A week, by its Monday."""
+    """A week, by its Monday. Net sentiment is null where its labels are of another model than the series'."""
 
     week: str
     items: int
@@ -239,6 +254,7 @@ class JourneyMapAnswer(Answer):
     stages: list[MapStage]
     unassigned: Unassigned
     totals: Totals
+    labels: Labels
     previous: Previous | None = None
 
     model_config = ConfigDict(
@@ -249,11 +265,14 @@ class JourneyMapAnswer(Answer):
 
 
 class TrendWeek(Answer):
-    """A label's week: items, their share of the week's items, net sentiment."""
+    """A label's week: items, their share of the week's items, net sentiment.
+
+    The last two are null where the week's labels are of another model than the series'.
+    """
 
     week: str
     items: int
-    share: float
+    share: float | None
     net_sentiment: Estimate
 
 
@@ -274,6 +293,7 @@ class TrendsAnswer(Answer):
     by: str
     every: Literal["week"]
     data: list[LabelTrend]
+    labels: Labels
 
 
 class WorkspaceAnswer(Answer):

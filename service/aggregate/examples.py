@@ -31,6 +31,10 @@ _TREND: JsonDict = {
     "previous_from": "2026-09-21",
     "previous_to": "2026-10-19",
 }
+_LABELS: JsonDict = {
+    "models": [{"model": "accurate-20261121-1a2b3c4d", "tier": "accurate", "items": 845}],
+    "trends_withheld": None,
+}
 _WEEK: JsonDict = {"week": "2026-11-09", "items": 52, "net_sentiment": -41.0}
 _STAGE: JsonDict = {
     "stage": "Conversion",
@@ -103,6 +107,7 @@ JOURNEY_MAP: JsonDict = {
         },
         "series": [_WEEK],
     },
+    "labels": _LABELS,
     "previous": None,
 }
 TRENDS: JsonDict = {
@@ -116,6 +121,7 @@ TRENDS: JsonDict = {
             "series": [{"week": "2026-11-09", "items": 52, "share": 0.31, "net_sentiment": ESTIMATE}],
         }
     ],
+    "labels": _LABELS,
 }
 WORKSPACE: JsonDict = {"name": "default", "timezone": "Europe/Berlin"}
 JOURNEY_MODEL: JsonDict = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +25,7 @@ from service.moments import rfc3339
 from service.selection import Selection, midnight
 from service.store.columns import now
 from service.store.journey_models import journey_model
+from service.store.like_with_like import WITHHELD, comparable, foreign, labelled_by, mixed_weeks
 from service.store.rollup_codes import codebook
 from service.store.rollup_frame import Frame, load
 
@@ -71,7 +72,11 @@ def journey_map(
      "unassigned": {"items", "reasons": {"none","unsure","unsupported_language","meaningless","no_text",
                     "untagged"}, "segments"},
      "totals": {"items", "segments", "respondents", "undated", "net_sentiment", "emotion_score",
-                "scores": {"nps": {"everyone": estimate, "with_text": estimate}, …}, "series"}}
+                "scores": {"nps": {"everyone": estimate, "with_text": estimate}, …}, "series"},
+     "labels": {"models": [{"model", "tier", "items"}], "trends_withheld": sentence|null}}
+
+    Labels of different models never meet in one comparison (see like_with_like): then trends and the period before
+    are null, as is the net sentiment of a week in a series.
     """
     model = journey_model(session, workspace_id=workspace_id, model_id=query.model, codebook=codebook())
     first, end = query.days(timezone)
@@ -98,6 +103,7 @@ def journey_map(
         ],
         "unassigned": counted.unassigned,
         "totals": counted.totals,
+        "labels": counted.labels,
     }
     if query.compare_to is not None:
         answer["previous"] = counted.previous  # null without both bounds: all time has nothing before it
@@ -132,6 +138,7 @@ class Counted:
     totals: dict[str, Any]
     unassigned: dict[str, Any]
     previous: dict[str, Any] | None
+    labels: dict[str, Any]
     candidates: Candidates
 
 
@@ -165,11 +172,12 @@ def _count(frame: Frame, question: Question) -> Counted:
     by_mention, by_sender, totals["scores"] = map_scores(tally, model)
     windows = windows_of(first, end, int(frame.rows["day"][dated].max()) if dated.any() else None)
     changes = _changes(tally, dated, windows)
+    withheld = changes is None
     *series, totals["series"] = _series(tally, dated)
     for number, stage in enumerate(stages):
         stage["scores"] = by_mention[number]
         stage["declared_scores"] = by_sender[number]
-        stage["trend"] = changes[number]
+        stage["trend"] = None if changes is None else changes[number]
         stage["series"] = series[number]
     unassigned = {
         "items": int(tally.items[-1].sum()),
@@ -178,8 +186,15 @@ def _count(frame: Frame, question: Question) -> Counted:
     }
     previous = None
     if question.compare and first is not None and end is not None:
-        previous = _previous(frame, filtered, Windows(2 * first - end, first, end), model, question.timezone)
-    return Counted(stages, totals, unassigned, previous, candidates(tally, pairs))
+        before = Windows(2 * first - end, first, end)
+        withheld = comparable(frame, _within(frame, filtered, before.before, end), first=first) is None
+        if not withheld:
+            previous = _previous(frame, filtered, before, model, question.timezone)
+    labels = {
+        "models": labelled_by(frame, tally.mask),
+        "trends_withheld": WITHHELD if withheld else None,
+    }
+    return Counted(stages, totals, unassigned, previous, labels, candidates(tally, pairs))
 
 
 def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Array:
@@ -191,21 +206,32 @@ def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Ar
     return mask
 
 
-def _changes(tally: Tally, dated: Array, windows: Windows | None) -> list[dict[str, Any] | None]:
-    """By column the change from one period to the next; null where there is nothing to compare."""
+def _changes(tally: Tally, dated: Array, windows: Windows | None) -> Sequence[dict[str, Any] | None] | None:
+    """By column the change from one period to the next, null where there is nothing to compare.
+
+    None as a whole where the labels of both periods are of different models.
+    """
     if windows is None:
         return [None] * tally.groups
-    both = replace(tally, mask=_within(tally.frame, dated, windows.before, windows.end))
-    return [*trends(_course(both), windows)]
+    within = _within(tally.frame, dated, windows.before, windows.end)
+    both = comparable(tally.frame, within, first=windows.first)
+    return None if both is None else trends(_course(replace(tally, mask=both)), windows)
 
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
     """By column, and last over all columns, the weeks of the selection."""
     of = tally if not (tally.mask & ~dated).any() else replace(tally, mask=tally.mask & dated)
-    weeks = weekly(of.chosen("day"), of.column, sign_of_mood().take(of.chosen("mood")), groups=of.groups)
+    sign = sign_of_mood().take(of.chosen("mood"))
+    other = foreign(of.frame, of.chosen_rows)
+    if other is not None:
+        sign[other] = 3  # of another model: the item is counted, its sentiment is not
+    weeks = weekly(of.chosen("day"), of.column, sign, groups=of.groups)
     if weeks is not None:  # in place of the items in no column, the sum of all columns
         for counts in (weeks.items, weeks.said, weeks.total):
             counts[-1] = counts[:-1].sum(axis=0)
+        if other is not None:
+            labelled = of.chosen("model") >= 0
+            weeks.said[:, mixed_weeks(weeks.week, other, labelled, weeks=weeks.items.shape[1])] = 0
     return weekly_means(weeks, tally.groups)
 
 

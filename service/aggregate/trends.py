@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from service.aggregate.change import Course, trends, weekly, windows_of
 from service.aggregate.scores import estimates, moments
 from service.aggregate.tally import sentiment_of_mood
 from service.selection import Selection
+from service.store.like_with_like import WITHHELD, comparable, foreign, labelled_by, mixed_weeks
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
 
@@ -20,15 +22,15 @@ By = Literal["stage", "emotion", "sentiment", "topic", "touchpoint"]
 FIELDS: tuple[str, ...] = get_args(By)
 
 
-def label_numbers(frame: Frame, mask: Array, by: str) -> Array:
+def label_numbers(frame: Frame, rows: Array, by: str) -> Array:
     """The label of a field of each chosen item that stands in a column of the codebook; others have none."""
-    place, mood = (frame.rows[name][mask].astype(np.int64) for name in ("place", "mood"))
+    place, mood = (frame.rows[name][rows].astype(np.int64) for name in ("place", "mood"))
     found = {
         "stage": place // codes().size("touchpoint"),
         "touchpoint": place % codes().size("touchpoint"),
         "emotion": mood // codes().size("sentiment"),
         "sentiment": mood % codes().size("sentiment"),
-        "topic": frame.rows["topic"][mask].astype(np.int64),
+        "topic": frame.rows["topic"][rows].astype(np.int64),
     }[by]
     return np.where(place < codes().pairs, found, len(codes().labels[by]))
 
@@ -39,7 +41,8 @@ def weekly_trends(
     """Dated items by label and week: {"by", "every", "data": [{"label", "items", "trend", "series"}]}.
 
     Each week of a series has its items, their share of the week's items, and net sentiment as an estimate. The
-    trend compares periods as the journey map does; labels without items are left out.
+    trend compares periods as the journey map does; labels without items are left out. Where labels of different
+    models meet (see like_with_like), trends, shares and net sentiments are null; "labels" says why.
     """
     first, end = selection.days(timezone)
     frame = load(session, workspace_id)
@@ -49,32 +52,44 @@ def weekly_trends(
     inside = (
         dated & (day >= (first if first is not None else -(2**31))) & (day < (end if end is not None else 2**31))
     )
-    course = _course(frame, inside, by)
+    rows = np.flatnonzero(inside)
+    course = _course(frame, rows, by)
     windows = windows_of(first, end, newest)
     changes: list[dict[str, Any] | None] = [None] * course.groups
+    both: Array | None = inside
     if windows is not None:
-        changes = [*trends(_course(frame, dated & (day >= windows.before) & (day < windows.end), by), windows)]
-    series = _series(course)
+        within = dated & (day >= windows.before) & (day < windows.end)
+        both = comparable(frame, within, first=windows.first)
+        if both is not None:
+            changes = [*trends(_course(frame, np.flatnonzero(both), by), windows)]
+    series = _series(course, foreign(frame, rows), frame.rows["model"].take(rows) >= 0)
     counts = np.bincount(course.group, minlength=course.groups).tolist()
     data = [
         {"label": label, "items": counts[number], "trend": changes[number], "series": series[number]}
         for number, label in enumerate(codes().labels[by])
         if counts[number]
     ]
-    return {"by": by, "every": "week", "data": data}
+    labels = {
+        "models": labelled_by(frame, inside),
+        "trends_withheld": WITHHELD if both is None else None,
+    }
+    return {"by": by, "every": "week", "data": data, "labels": labels}
 
 
-def _course(frame: Frame, mask: Array, by: str) -> Course:
+def _course(frame: Frame, rows: Array, by: str) -> Course:
     return Course(
-        day=frame.rows["day"][mask],
-        group=label_numbers(frame, mask, by),
-        cluster=frame.rows["cluster"][mask],
-        value=sentiment_of_mood()[frame.rows["mood"][mask]],
+        day=frame.rows["day"][rows],
+        group=label_numbers(frame, rows, by),
+        cluster=frame.rows["cluster"][rows],
+        value=sentiment_of_mood()[frame.rows["mood"][rows]],
         groups=codes().size(by),
     )
 
 
-def _series(course: Course) -> list[list[dict[str, Any]]]:
+def _series(course: Course, other: Array | None, labelled: Array) -> list[list[dict[str, Any]]]:
+    """The weeks of each label; `other` are items labelled by another model than most, `labelled` those by any."""
+    if other is not None:
+        course = replace(course, value=np.where(other, np.nan, course.value))
     sign = np.nan_to_num(course.value + 1, nan=3).astype(np.uint8)
     weeks = weekly(course.day, course.group, sign, groups=course.groups)
     if weeks is None:
@@ -85,14 +100,18 @@ def _series(course: Course) -> list[list[dict[str, Any]]]:
     of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count)
     net = estimates(of, low=-1, high=1, scale=100, digits=2)
     whole = np.maximum(weeks.items.sum(axis=0), 1)
+    mixed = np.zeros(count, dtype=bool)
+    if other is not None:
+        mixed = mixed_weeks(weeks.week, other, labelled, weeks=count)
+    nothing = {"value": None, "low": None, "high": None, "n": 0, "respondents": 0}
     mondays = weeks.mondays
     return [
         [
             {
                 "week": monday,
                 "items": int(weeks.items[group, week]),
-                "share": round(float(weeks.items[group, week] / whole[week]), 4),
-                "net_sentiment": net[group * count + week],
+                "share": None if mixed[week] else round(float(weeks.items[group, week] / whole[week]), 4),
+                "net_sentiment": nothing if mixed[week] else net[group * count + week],
             }
             for week, monday in enumerate(mondays)
         ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.store.rollup_blocks import FLAG_DATED, FLAG_KNOWN, Block
 from service.store.rollup_codes import codes
-from service.store.rollup_records import LABEL_FIELDS
+from service.store.rollup_records import LABEL_FIELDS, REASONS
 
 Array = NDArray[Any]
 FILTER_WORDS = ("channel", "source", "language", "declared_stage", "score_kind")
@@ -130,6 +130,14 @@ class Numbering:
     responses: Numbers = field(default_factory=Numbers)
 
 
+def _models(block: Block, reason: Array, numbering: Numbering) -> Array:
+    """The number of the model that labelled each item, -1 for items without labels."""
+    known = numbering.words.setdefault("model", {})
+    table = np.array([*(known.setdefault(w, len(known)) for w in block.words["model"]), -1], dtype=np.int16)
+    unlabelled = (reason == REASONS.index("no_text")) | (reason == REASONS.index("untagged"))
+    return np.where(unlabelled, np.int16(-1), table[block.columns["model"]])
+
+
 def columns_of(block: Block, numbering: Numbering) -> Columns:
     """A block's records; words, respondents and responses that are new to the numbering get their numbers."""
     code = codes()
@@ -149,6 +157,7 @@ def columns_of(block: Block, numbering: Numbering) -> Columns:
         "mood": mood.astype(np.uint16),
         "topic": topic.astype(np.uint8),
         "cell": (place * code.moods + mood) * code.size("topic") + topic,
+        "model": _models(block, reason, numbering),
         **{name: block.columns[name] for name in ("chars", "value", "score_value", "score_min", "score_max")},
     }
     words = {}

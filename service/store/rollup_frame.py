@@ -47,8 +47,9 @@ class Frame:
     """Counted items in columns, one row an item, and their segments.
 
     `rows`: item_id, digest, day, dated, known, cluster (number of the respondent), response (number), place,
-    mood, topic, cell, chars, value, score_value/_min/_max, and the words of rollup_columns.FILTER_WORDS as indices
-    into `words` (-1: none). Places, moods and cells are those of rollup_codes.Codes.
+    mood, topic, cell, model (number of the one that labelled it, -1: no labels), chars, value,
+    score_value/_min/_max, and the words of rollup_columns.FILTER_WORDS as indices into `words` (-1: none). Places,
+    moods and cells are those of rollup_codes.Codes.
     `segment_row`, `segment_cell`: a segment's item, and its labels. `attribute_row`, `attribute_word`: pairs
     "<name>\\0<value>". `pain_row`, `pain_topic`: items that say something negative about a topic in a segment of
     their own stage, once each; `delight_…` likewise positive.

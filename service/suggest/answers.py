@@ -30,7 +30,7 @@ EXAMPLE: dict[str, Any] = {
         "mentions": 47,
         "value": None,
     },
-    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True, "days": 28},
+    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True, "days": 28, "withheld": None},
     "severity": 0.611,
     "priority": 19.884,
     "effort": "medium",
@@ -119,6 +119,7 @@ class Change(BaseModel):
     high: float | None
     significant: bool = Field(description="Beyond noise, also in view of how many changes are looked at.")
     days: int = Field(description="28, or 56 where 28 days hold few items.")
+    withheld: str | None = Field(description="Why no change is told: labels of different models are not compared.")
 
 
 class Evidence(BaseModel):

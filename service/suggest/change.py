@@ -2,10 +2,11 @@
 
 Four weeks against four; where four weeks hold few items, eight against eight, because small numbers need longer to
 show anything. The windows end with the newest day that has data, so that an archive is judged by its own last
-weeks. Items whose sender gave no time stay out. Interval of the change: Newcombe (service/intervals.py), n reduced
-for respondents who repeat. Significant: the interval at 1 - 5 %/k excludes 0, k being the changes tested at once
-(C. Bonferroni, 1936); pains that few mention are not tested, which does not look at the direction of their change.
-Bursts beyond repeating respondents are not modelled.
+weeks. Items whose sender gave no time stay out, and labels of different models are not compared (see
+store/like_with_like.py). Interval of the change: Newcombe (service/intervals.py), n reduced for respondents who
+repeat. Significant: the interval at 1 - 5 %/k excludes 0, k being the changes tested at once (C. Bonferroni,
+1936); pains that few mention are not tested, which does not look at the direction of their change. Bursts beyond
+repeating respondents are not modelled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.intervals import Interval, difference_interval, share_interval
+from service.store.like_with_like import WITHHELD, model_of_both
 
 SHORT_DAYS, LONG_DAYS = 28, 56
 SHORT_FROM_ITEMS = 500  # in the latest SHORT_DAYS, over all stages
@@ -35,6 +37,7 @@ class Trend:
     significant: bool = False
     recent_n: int = 0  # items of the stage in the recent weeks
     days: int = LONG_DAYS  # length of each window
+    withheld: str | None = None  # why no change is told although there may be enough items
 
     @property
     def certain_rise(self) -> float:
@@ -52,11 +55,12 @@ class Windowed:
     before_n: int
     worth: float
     days: int
+    one_model: bool = True  # whether the labels of both windows are of one model
 
     @property
     def comparable(self) -> bool:
-        """Whether both windows hold enough items of the stage to tell a change with its interval."""
-        return self.recent_n >= MIN_ITEMS and self.before_n >= MIN_ITEMS
+        """Whether both windows hold enough items of the stage, labelled by one model, to tell a change."""
+        return self.one_model and self.recent_n >= MIN_ITEMS and self.before_n >= MIN_ITEMS
 
     @property
     def testable(self) -> bool:
@@ -71,15 +75,24 @@ class Windowed:
 
 
 class Windows:
-    """Which items lie in the recent and in the earlier window, and how many of each stage."""
+    """Which items lie in the recent and in the earlier window, and how many of each stage.
 
-    def __init__(self, days: Ints, dated: npt.NDArray[np.bool_], stage: Ints, stages: int) -> None:
+    `model` holds the number of the model that labelled each item; the few items of another one than nearly all
+    others lie in neither window.
+    """
+
+    def __init__(self, days: Ints, dated: npt.NDArray[np.bool_], stage: Ints, stages: int, *, model: Ints) -> None:
         end = int(days[dated].max()) if dated.any() else 0
         latest = np.count_nonzero(dated & (stage >= 0) & (days > end - SHORT_DAYS))
         self.days = SHORT_DAYS if latest >= SHORT_FROM_ITEMS else LONG_DAYS
         self._window = np.full(len(days), -1, dtype=np.int8)
         self._window[dated & (days > end - 2 * self.days)] = 1
         self._window[dated & (days > end - self.days)] = 0
+        standing = stage >= 0
+        lead = model_of_both(model[(self._window == 1) & standing], model[(self._window == 0) & standing])
+        self._one_model = lead is not None
+        if lead is not None:
+            self._window[(model != lead) & (model >= 0)] = -1
         self._totals = [np.bincount(stage[(self._window == w) & (stage >= 0)], minlength=stages) for w in (0, 1)]
 
     def of_pains(
@@ -106,6 +119,7 @@ class Windows:
                 before_n=int(self._totals[1][code // topics]),
                 worth=float(worth[code] / totals[code // topics]),
                 days=self.days,
+                one_model=self._one_model,
             )
             for code in codes.tolist()
         ]
@@ -117,7 +131,8 @@ def trends(windowed: Sequence[Windowed]) -> list[Trend]:
     found = []
     for one in windowed:
         if not one.comparable:
-            found.append(Trend(recent_n=one.recent_n, days=one.days))
+            withheld = None if one.one_model else WITHHELD
+            found.append(Trend(recent_n=one.recent_n, days=one.days, withheld=withheld))
             continue
         strict = one.change(1 - ALARM / tested)
         significant = one.testable and (strict.low > 0 or strict.high < 0)

@@ -72,7 +72,9 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
 
     people = Respondents(counted, len(stages))
     worth, speakers = people.of_pains(items, cell, topics=len(topics), cells=cells)
-    windows = Windows(counted.item_day, counted.item_dated, counted.item_stage, len(stages))
+    windows = Windows(
+        counted.item_day, counted.item_dated, counted.item_stage, len(stages), model=counted.item_model
+    )
     windowed = windows.of_pains(items, cell, codes, worth=worth, totals=people.items, topics=len(topics))
     found = {}
     for place, (code, trend) in enumerate(zip(codes.tolist(), trends(windowed), strict=True)):

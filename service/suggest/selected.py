@@ -119,5 +119,6 @@ def _counted(frame: Frame) -> Counted:
         item_respondent=frame.rows["cluster"],
         item_alone=frame.alone[frame.rows["cluster"]],
         item_value=frame.rows["value"],
+        item_model=frame.rows["model"],
         complaints=found,
     )

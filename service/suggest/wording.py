@@ -82,7 +82,7 @@ def size(one: Proposal) -> dict[str, Any]:
 
 
 def trend(one: Proposal) -> dict[str, Any]:
-    """The change of the share, null where there is too little to compare."""
+    """The change of the share, null where there is too little to compare, or labels of different models."""
     found = one.pain.trend if one.pain else Trend()
     change = found.change
     return {
@@ -91,6 +91,7 @@ def trend(one: Proposal) -> dict[str, Any]:
         "high": round(change.high, 4) if change else None,
         "significant": found.significant,
         "days": found.days,
+        "withheld": found.withheld,
     }
 
 

@@ -26,6 +26,7 @@ class Item:
     value: float = float("nan")
     touchpoint: str = "checkout"
     id: int = field(default=0)
+    model: int = 0
 
 
 def hurt(
@@ -67,6 +68,7 @@ def columns(items: Sequence[Item]) -> Counted:
         # of those with one item some are not known to be alone
         item_alone=np.array([times[one] == 1 and one % 3 > 0 for one in respondents], dtype=np.bool_),
         item_value=np.array([item.value for item in items], dtype=np.float64),
+        item_model=ints([item.model for item in items]),
         complaints=complaints(
             CODEBOOK,
             item_stage=stage,

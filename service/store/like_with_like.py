@@ -1,0 +1,106 @@
+"""Changes are told between labels of one model only: here is decided which rows may be compared.
+
+Two models (a fast and an accurate tier, an older and a newer version) differ by more than most changes do. So a
+change from one period to the next is told from the items of that model which labelled most of both, and only where
+these are nearly all; the few others are left out. Where no model has, nothing is told until all are renewed. The
+weeks of a series follow the same rule with the model that labelled most of the series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.artifact import tier_of
+from service.store.rollup_frame import Frame
+
+Array = NDArray[Any]
+
+NEARLY_ALL: Final = 0.99
+"""Share of a period's labelled items; below it, the few left out could pass for a change."""
+WITHHELD: Final = "The labels of these periods come from different models; changes are told once all are renewed."
+
+
+def model_of_both(early: Array, late: Array) -> int | None:
+    """The model that labelled nearly all items of two periods; None where none did.
+
+    One model number an item, -1 for items without labels. A period without labels fits every model; -1 where both
+    are such.
+    """
+    size = int(max(early.max(initial=-1), late.max(initial=-1))) + 1
+    if not size:
+        return -1
+    covered = np.ones(size)
+    for period in (early, late):
+        counts = np.bincount(period + 1, minlength=size + 1)[1:]
+        if counts.any():
+            covered = np.minimum(covered, counts / counts.sum())
+    best = int(covered.argmax())
+    return best if covered[best] >= NEARLY_ALL else None
+
+
+def comparable(frame: Frame, mask: Array, *, first: int) -> Array | None:
+    """The rows of a mask from which a change is told between the days before `first` and those from it on.
+
+    None where the labels are of different models: see WITHHELD.
+    """
+    if _uniform(frame):
+        return mask
+    model, early = frame.rows["model"], frame.rows["day"] < first
+    lead = model_of_both(model[mask & early], model[mask & ~early])
+    return None if lead is None else mask & ((model == lead) | (model < 0))
+
+
+def foreign(frame: Frame, rows: Array) -> Array | None:
+    """Which of these rows (positions in the frame) are labelled by another model than most; None: none of them."""
+    if _uniform(frame):
+        return None
+    model = frame.rows["model"].take(rows)
+    counts = np.bincount(model + 1)[1:]
+    if np.count_nonzero(counts) <= 1:
+        return None
+    return np.asarray((model >= 0) & (model != counts.argmax()))
+
+
+def mixed_weeks(week: Array, other: Array, labelled: Array, *, weeks: int) -> Array:
+    """Of each week whether too many of its labelled items are of another model to stand in a series.
+
+    One entry an item: its week (below 0 left out), whether another model labelled it, whether any did.
+    """
+    inside = week >= 0
+    others = np.bincount(week[inside & other], minlength=weeks)
+    return np.asarray(others > (1 - NEARLY_ALL) * np.bincount(week[inside & labelled], minlength=weeks))
+
+
+def labelled_by(frame: Frame, mask: Array) -> list[dict[str, Any]]:
+    """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first."""
+    counts = np.bincount(frame.rows["model"][mask] + 1)[1:].tolist()
+    versions = {number: version for version, number in frame.words["model"].items()}
+    found = [
+        {"model": versions[number], "tier": tier_of(versions[number]), "items": items}
+        for number, items in enumerate(counts)
+        if items
+    ]
+    return sorted(found, key=lambda one: (-one["items"], one["model"]))
+
+
+def _uniform(frame: Frame) -> bool:
+    """Whether one model labelled everything, as nearly always; then nothing has to be looked at."""
+    return bool(np.count_nonzero(frame.once(_by_model, _more_by_model)[1:]) <= 1)
+
+
+def _by_model(frame: Frame) -> Array:
+    return np.bincount(frame.rows["model"][frame.live] + 1, minlength=_size(frame))
+
+
+def _more_by_model(frame: Frame, before: Array, lengths: Mapping[str, int]) -> Array:
+    more = np.bincount(frame.rows["model"][lengths["live"] :] + 1, minlength=_size(frame))
+    more[: len(before)] += before
+    return more
+
+
+def _size(frame: Frame) -> int:
+    return len(frame.words["model"]) + 1
