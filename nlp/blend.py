@@ -19,7 +19,7 @@ import numpy as np
 from nlp import encoder, linear
 from nlp.calibrate import softmax
 from nlp.heads import Scores
-from nlp.model import Model
+from nlp.model import Look, Model
 
 MIX_FILE: Final = "blend.json"
 FILES: Final = (*encoder.FILES, *linear.FILES, MIX_FILE)
@@ -60,7 +60,14 @@ class BlendModel:
         """Field to its scores (texts × labels), not yet probabilities."""
         if not texts:
             return self.encoder.scores(texts, questions)
-        first, second = self.encoder.scores(texts, questions), self.linear.scores(texts, questions)
+        return self._mixed(self.encoder.scores(texts, questions), self.linear.scores(texts, questions))
+
+    def look(self, texts: Sequence[str], questions: Sequence[str | None]) -> Look:
+        """The scores, and the encoder's vectors."""
+        first = self.encoder.look(texts, questions)
+        return Look(first.vectors, self._mixed(first.scores, self.linear.scores(texts, questions)))
+
+    def _mixed(self, first: Mapping[str, Scores], second: Mapping[str, Scores]) -> dict[str, Scores]:
         return {field: self.mixes[field].scores(first[field], second[field]) for field in self.labels}
 
 

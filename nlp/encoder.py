@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from nlp.heads import Heads, Scores
+from nlp.model import Look, Vectors, unit_rows
 from nlp.wordpieces import Pieces, WordPieces
 
 GRAPH_FILE: Final = "encoder.onnx"
@@ -48,13 +48,25 @@ class EncoderModel:
 
     def scores(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Scores]:
         """Field to its scores (texts × labels), not yet probabilities."""
-        encoded = [self.pieces.pieces(text, question) for text, question in zip(texts, questions, strict=True)]
+        return self._scores(self._read(texts, questions))
+
+    def look(self, texts: Sequence[str], questions: Sequence[str | None]) -> Look:
+        """The scores, and the encoder's vectors that they come from."""
+        vectors = self._read(texts, questions)
+        return Look(unit_rows(vectors), self._scores(vectors))
+
+    def _read(self, texts: Sequence[str], questions: Sequence[str | None]) -> Vectors:
+        return self._vectors(
+            [self.pieces.pieces(text, question) for text, question in zip(texts, questions, strict=True)]
+        )
+
+    def _scores(self, vectors: Vectors) -> dict[str, Scores]:
         # in double precision, because a product with one row and one with many differ in their last bits
-        vectors = self._vectors(encoded).astype(np.float64)
-        scores = (vectors @ self.heads.weights.astype(np.float64) + self.heads.bias).astype(np.float32)
+        weights = self.heads.weights.astype(np.float64)
+        scores = (vectors.astype(np.float64) @ weights + self.heads.bias).astype(np.float32)
         return {field: scores[:, self.heads.columns(field)] for field in self.labels}
 
-    def _vectors(self, encoded: Sequence[Pieces]) -> npt.NDArray[np.float32]:
+    def _vectors(self, encoded: Sequence[Pieces]) -> Vectors:
         vectors = np.empty((len(encoded), self.heads.weights.shape[0]), dtype=np.float32)
 
         def forward(positions: list[int]) -> None:
