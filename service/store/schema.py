@@ -257,7 +257,8 @@ class FeedbackItem(SQLModel, table=True):
         Index("ix_feedback_item_workspace_id_at", "workspace_id", "at"),
         Index("ix_feedback_item_workspace_id_stage_topic_at", "workspace_id", "stage", "topic", "at"),
         Index("ix_feedback_item_workspace_id_respondent", "workspace_id", "respondent"),
-        Index("ix_feedback_item_import_id", "import_id"),
+        # whole for the question which models labelled an import's items
+        Index("ix_feedback_item_import_id", "import_id", "workspace_id", "state", "model"),
     )
 
     id: int | None = _id()

@@ -321,7 +321,7 @@ def upgrade() -> None:
             "workspace_id", "source", "identity", name=op.f("uq_feedback_item_workspace_id_source_identity")
         ),
     )
-    op.create_index("ix_feedback_item_import_id", "feedback_item", ["import_id"])
+    op.create_index("ix_feedback_item_import_id", "feedback_item", ["import_id", "workspace_id", "state", "model"])
     op.create_index("ix_feedback_item_workspace_id_at", "feedback_item", ["workspace_id", "at"])
     op.create_index("ix_feedback_item_workspace_id_respondent", "feedback_item", ["workspace_id", "respondent"])
     op.create_index(
