@@ -151,6 +151,9 @@ def import_feedback(
         f"{answer.state}: {rows.read:,} rows read, {rows.accepted:,} accepted, {rows.updated:,} updated, "
         f"{rows.duplicate:,} duplicate, {rows.rejected:,} rejected, {rows.empty:,} empty; {answer.tagged:,} tagged"
     )
+    if answer.tagged_by.fast:
+        told = "a running worker renews them with the default model where that is another"
+        remarks.print(f"{answer.tagged_by.fast:,} of them by the fast tier so far; {told}.")
     if answer.error:
         remarks.print(answer.error)
     if rows.rejected:
@@ -160,7 +163,7 @@ def import_feedback(
 
 def _answer(database: Database, workspace_id: int, import_id: int) -> ImportAnswer:
     with database.read() as session:
-        return answer_of(get_import(session, workspace_id=workspace_id, import_id=import_id))
+        return answer_of(session, get_import(session, workspace_id=workspace_id, import_id=import_id))
 
 
 def _work_on(settings: Settings, database: Database, workspace_id: int, import_id: int) -> ImportAnswer:

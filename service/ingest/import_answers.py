@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
-from service.store.schema import FileImport
+from nlp.artifact import tier_of
+from service.store.schema import FeedbackItem, FileImport
 
 EXAMPLE: dict[str, Any] = {
     "id": "17",
@@ -15,6 +20,7 @@ EXAMPLE: dict[str, Any] = {
     "rows": {"read": 12000, "accepted": 11950, "updated": 3, "duplicate": 20, "rejected": 7, "empty": 20},
     "items": 11953,
     "tagged": 9500,
+    "tagged_by": {"accurate": 2000, "fast": 7500},
     "progress": 0.55,
     "questions": [],
     "created_at": "2026-11-20T09:14:05Z",
@@ -46,6 +52,15 @@ class Question(BaseModel):
     answer_with: dict[str, Any] = Field(description="An example of the body that answers it.")
 
 
+class TaggedBy(BaseModel):
+    """Items of the import by the tier whose labels they carry now."""
+
+    accurate: int
+    fast: int = Field(
+        description="Of a large import at first: tagged again by the accurate tier in the background."
+    )
+
+
 class ImportAnswer(BaseModel):
     """An import and how far it is."""
 
@@ -56,6 +71,7 @@ class ImportAnswer(BaseModel):
     rows: Rows
     items: int = Field(description="Items stored or updated.")
     tagged: int = Field(description="Of these, looked at by the pipeline.")
+    tagged_by: TaggedBy
     progress: float = Field(ge=0, le=1, description="Of reading and tagging together.")
     questions: list[Question]
     created_at: datetime
@@ -159,8 +175,35 @@ class Reading(BaseModel):
     preset: str | None = None
 
 
-def answer_of(found: FileImport) -> ImportAnswer:
+def answer_of(session: Session, found: FileImport) -> ImportAnswer:
     """An import as its uploader sees it."""
+    return answers_of(session, [found])[0]
+
+
+def answers_of(session: Session, found: Sequence[FileImport]) -> list[ImportAnswer]:
+    """Imports of one workspace as their uploaders see them."""
+    tiers = _tiers(session, found)
+    return [_answer(one, tiers[one.id]) for one in found]
+
+
+def _tiers(session: Session, found: Sequence[FileImport]) -> dict[int | None, Counter[str]]:
+    """Of each import its items by the tier that labelled them."""
+    rows = session.execute(
+        select(col(FeedbackItem.import_id), col(FeedbackItem.model), func.count())
+        .where(
+            col(FeedbackItem.import_id).in_([one.id for one in found]),
+            col(FeedbackItem.workspace_id).in_({one.workspace_id for one in found}),
+            col(FeedbackItem.state) == "tagged",
+        )
+        .group_by(col(FeedbackItem.import_id), col(FeedbackItem.model))
+    )
+    tiers: dict[int | None, Counter[str]] = defaultdict(Counter)
+    for import_id, model, items in rows:
+        tiers[import_id][tier_of(model or "") or ""] += items
+    return tiers
+
+
+def _answer(found: FileImport, tiers: Counter[str]) -> ImportAnswer:
     if found.finished_at is not None and found.state in ("succeeded", "partially_succeeded"):
         progress = 1.0
     else:
@@ -180,6 +223,7 @@ def answer_of(found: FileImport) -> ImportAnswer:
             },
             "items": found.items,
             "tagged": found.tagged,
+            "tagged_by": {"accurate": tiers["accurate"], "fast": tiers["fast"]},
             "progress": round(progress, 4),
             "questions": found.questions,
             "created_at": found.created_at,

@@ -23,7 +23,7 @@ from service.dependencies import (
 )
 from service.errors import Forbidden, Gone
 from service.idempotency import IdempotentRoute
-from service.ingest.import_answers import DryRun, ImportAnswer, ImportList, Reading, answer_of
+from service.ingest.import_answers import DryRun, ImportAnswer, ImportList, Reading, answer_of, answers_of
 from service.ingest.import_files import Upload, checked_options, default_source, layout_of, preview
 from service.ingest.import_requests import (
     cancel_import,
@@ -105,7 +105,7 @@ def post_import(
         if not kept:
             received.discard(settings)
     response.headers["Location"] = f"/v1/imports/{found.id}"
-    return answer_of(found)
+    return answer_of(session, found)
 
 
 @router.get("/v1/imports", response_model=ImportList)
@@ -118,7 +118,7 @@ def list_imports(caller: Viewer, session: ReadDb, page: Page) -> ImportList:
     rows = session.exec(wanted.order_by(col(FileImport.id).desc()).limit(page.limit + 1)).all()
     shown = rows[: page.limit]
     return ImportList(
-        data=[answer_of(row) for row in shown],
+        data=answers_of(session, shown),
         next=page.next_after(rows, shown[-1].id if shown else None),
     )
 
@@ -127,7 +127,7 @@ def list_imports(caller: Viewer, session: ReadDb, page: Page) -> ImportList:
 def show_import(import_id: str, caller: Viewer, session: ReadDb) -> ImportAnswer:
     """How far an import is. All counters exist from the start."""
     number = row_id(import_id, "This import")
-    return answer_of(get_import(session, workspace_id=caller.workspace_id, import_id=number))
+    return answer_of(session, get_import(session, workspace_id=caller.workspace_id, import_id=number))
 
 
 @router.put(
@@ -155,7 +155,10 @@ def put_mapping(
         raise Gone("The uploaded file is no longer there; send it again.")
     layout = layout_of(path, found.filename, options, settings, timezone=caller.timezone)
     return answer_of(
-        change_reading(session, workspace_id=caller.workspace_id, import_id=number, options=options, layout=layout)
+        session,
+        change_reading(
+            session, workspace_id=caller.workspace_id, import_id=number, options=options, layout=layout
+        ),
     )
 
 
@@ -163,7 +166,7 @@ def put_mapping(
 def post_cancel(import_id: str, caller: Ingester, session: Db) -> ImportAnswer:
     """Stop an import. What is stored stays and is tagged."""
     number = row_id(import_id, "This import")
-    return answer_of(cancel_import(session, workspace_id=caller.workspace_id, import_id=number))
+    return answer_of(session, cancel_import(session, workspace_id=caller.workspace_id, import_id=number))
 
 
 @router.get(
