@@ -21,7 +21,9 @@ from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
 from service.review import pages
+from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
+from service.review.item_page import router as item_page
 from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
@@ -70,11 +72,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         hooks,
         classify,
         feedback,
+        explanation,
         aggregate,
         suggest,
         health,
         metrics,
         pages.router,
+        item_page,
         reference,
     ):
         app.include_router(router)
