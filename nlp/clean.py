@@ -42,14 +42,14 @@ def clean(text: str) -> Cleaned:
     """Strip what is not the customer's own words. Never raises, whatever the string holds."""
     cleaned = Cleaned(_UNPRINTABLE.sub(" ", text[:MAX_RAW_CHARS]))
     if "<" in cleaned.text:
-        cleaned = _edit(cleaned, _invisible_blocks(cleaned.text))
-        cleaned = _edit(cleaned, _tags(cleaned.text))
+        cleaned = edited(cleaned, _invisible_blocks(cleaned.text))
+        cleaned = edited(cleaned, _tags(cleaned.text))
     if "&" in cleaned.text:
-        cleaned = _edit(cleaned, _entities(cleaned.text))
+        cleaned = edited(cleaned, _entities(cleaned.text))
     cleaned = _unless_nothing_is_left(cleaned, _quoted(cleaned.text))
     cleaned = _unless_nothing_is_left(cleaned, _signature(cleaned.text))
     if len(cleaned.text) > MAX_CHARS:
-        cleaned = _edit(cleaned, [(MAX_CHARS, len(cleaned.text), "")])
+        cleaned = edited(cleaned, [(MAX_CHARS, len(cleaned.text), "")])
     return cleaned
 
 
@@ -148,11 +148,11 @@ def _signature(text: str) -> Iterator[Edit]:
 
 def _unless_nothing_is_left(cleaned: Cleaned, edits: Iterable[Edit]) -> Cleaned:
     """A text that is all quotation or all signature is read as it is: it is what the customer sent."""
-    shorter = _edit(cleaned, edits)
+    shorter = edited(cleaned, edits)
     return shorter if shorter.text.strip() else cleaned
 
 
-def _edit(cleaned: Cleaned, edits: Iterable[Edit]) -> Cleaned:
+def edited(cleaned: Cleaned, edits: Iterable[Edit]) -> Cleaned:
     """Apply non-overlapping edits; the alignment of a replacement covers all that it replaces."""
     ordered = sorted(edits)
     if not ordered:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nlp.analysis import FIELDS
 from nlp.clean import clean
 from nlp.pipeline import Pipeline
+from nlp.redact import as_read
 
 MAX_PARTS = 64
 """Readings per text: in a text of more words, neighbours are left out together."""
@@ -60,7 +61,7 @@ def explain(
     order = pipeline.artifact.model.labels[field]
     if label is not None and label not in order:
         raise ValueError(f"no {field} {label!r} in the codebook")
-    cleaned = clean(text)
+    cleaned = as_read(clean(text))
     words = [found.span() for found in _WORD.finditer(cleaned.text) if _SAYS_SOMETHING.search(found[0])]
     if not words:
         return None

@@ -1,6 +1,6 @@
 """Text in, Analysis out: the order of all steps on one screen.
 
-    clean -> substance -> language -> segments -> model -> calibrate -> decide
+    clean -> substance -> redact -> language -> segments -> model -> calibrate -> decide
 
 Results do not depend on which texts share a batch, and no string makes `analyze` raise.
 """
@@ -18,6 +18,7 @@ from nlp.clean import MAX_CHARS, Cleaned, clean
 from nlp.codebook import load_codebook
 from nlp.decide import Decider, ItemDecision, TextRows
 from nlp.language import LanguageDetector
+from nlp.redact import as_read
 from nlp.segments import Segmenter, Span
 from nlp.substance import nothing_said
 
@@ -90,6 +91,7 @@ class Pipeline:
             if reason is not None:
                 results[position] = Analysis.unread(reason)
                 continue
+            cleaned = as_read(cleaned)  # what is personal never becomes a feature
             language = self._language.detect(cleaned.text)
             if not language.supported:
                 results[position] = Analysis.unread("unsupported_language", language.code)

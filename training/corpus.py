@@ -20,6 +20,7 @@ from nlp.codebook import DATA_FOLDER, Codebook
 from nlp.features import Matrix
 from nlp.gold import GoldItem, read_gold
 from nlp.language import LanguageDetector
+from nlp.redact import as_read
 from nlp.segments import Segmenter
 from training.relabelled import RELABELLED_FOLDER, corrected
 
@@ -33,7 +34,7 @@ class Corpus:
 
     items: tuple[GoldItem, ...]
     texts: tuple[str, ...]
-    """The cleaned texts."""
+    """The texts as models read them: cleaned and redacted."""
     segments: tuple[tuple[str, ...], ...]
     """The segments of each text; one for most."""
     groups: npt.NDArray[np.int64]
@@ -87,9 +88,11 @@ def corpus_of(
     detector = LanguageDetector()
     items = [item for path in files for item in read_gold(path, codebook)]
     items = corrected([*items, *further], relabelled, codebook)
-    everything = [(item, clean(item.text).text) for item in items]
+    everything = [(item, as_read(clean(item.text)).text) for item in items]
     english = [(item, text) for item, text in everything if text.strip() and detector.detect(text).supported]
-    evaluation = [clean(item.text).text for path in evaluation_files(gold) for item in read_gold(path, codebook)]
+    evaluation = [
+        as_read(clean(item.text)).text for path in evaluation_files(gold) for item in read_gold(path, codebook)
+    ]
     alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)
     kept = [pair for pair, leaks in zip(english, alike, strict=True) if not leaks]
     texts = [text for _, text in kept]
