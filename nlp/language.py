@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 MIN_WORDS = 4
@@ -63,14 +64,21 @@ class Language:
     supported: bool
 
 
+@cache
+def _identifier() -> Any:
+    """py3langid's model, once a process: two pipelines side by side read the same."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # loads numpy tables: not at import
+
+    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    found.set_languages(_CANDIDATE_CODES.split())
+    return found
+
+
 class LanguageDetector:
     """Holds py3langid's model (about 90 MB in memory); safe to share between threads, it only reads."""
 
     def __init__(self) -> None:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # loads numpy tables: not at import
-
-        self._identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        self._identifier.set_languages(_CANDIDATE_CODES.split())
+        self._identifier = _identifier()
 
     def detect(self, text: str) -> Language:
         """The language of a cleaned text, judged by its first 2,000 characters."""

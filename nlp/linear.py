@@ -1,9 +1,11 @@
 """The fast tier's model: linear heads over sparse word and letter features."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from scipy import sparse
@@ -21,7 +23,7 @@ SKETCH_WIDTH: Final = 512
 """Part of what a workspace has learnt on top of the model, as the hash is: never change it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class LinearModel:
     """Features and the heads over them."""
 
@@ -58,8 +60,23 @@ class LinearModel:
         return Look(unit_rows((rows @ fold).toarray()), self.heads.scores(rows))
 
 
+# models in use, by what their files hold: the accurate tier may contain the very heads of the fast one
+_in_use: WeakValueDictionary[Hashable, LinearModel] = WeakValueDictionary()
+
+
 def read(folder: Path, labels: Mapping[str, tuple[str, ...]]) -> LinearModel:
-    """Read the model's files. Raises ValueError where they do not fit each other or hold objects."""
+    """Read the model's files; equal files give one model, held once in memory.
+
+    Raises ValueError where they do not fit each other or hold objects.
+    """
+    key = (tuple(labels.items()), *(hashlib.sha256((folder / name).read_bytes()).digest() for name in FILES))
+    found = _in_use.get(key)
+    if found is None:
+        found = _in_use[key] = _read(folder, labels)
+    return found
+
+
+def _read(folder: Path, labels: Mapping[str, tuple[str, ...]]) -> LinearModel:
     names = tuple((folder / VOCABULARY_FILE).read_text(encoding="utf-8").split("\n"))
     with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
         idf = arrays["idf"].astype(np.float32)

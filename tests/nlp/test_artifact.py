@@ -12,6 +12,8 @@ import pytest
 from nlp import artifact, linear
 from nlp.artifact import ArtifactError
 from nlp.codebook import Codebook
+from nlp.features import Features
+from nlp.heads import Heads
 from nlp.pipeline import Pipeline
 
 
@@ -134,3 +136,19 @@ def test_every_shipped_artifact_can_be_loaded_and_all_together_are_small(codeboo
     for tier in ("fast", "accurate"):
         if f"{tier}.txt" in {pointer.name for pointer in pointers}:
             assert artifact.read_manifest(artifact.tier_folder(tier)).tier == tier
+
+
+def test_equal_linear_heads_are_held_once(tmp_path: Path) -> None:
+    labels = {"sentiment": ("negative", "positive")}
+    folders = [tmp_path / name for name in ("first", "twin", "other")]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        weights = np.array([[0.5, -0.5], [-0.25, 0.25 + number // 2]], dtype=np.float32)
+        heads = Heads(labels, weights, np.zeros(2, dtype=np.float32))
+        linear.write(
+            folder, linear.LinearModel(Features(("w:bad", "w:good"), np.ones(2, dtype=np.float32)), heads)
+        )
+    first, twin, other = (linear.read(folder, labels) for folder in folders)
+    assert first is twin
+    assert other is not first
+    assert other.heads.weights[1, 1] == 1.25
