@@ -75,21 +75,16 @@ class Decider:
                 rows = range(text.first + 1, text.first + 1 + len(text.words))
                 labels = {field: means[field][place] for field in self._labels}
                 place += 1
+                segments = [{field: parts[field][row] for field in self._labels} for row in rows]
+                stage2 = self._second("stage", labels["stage"], segments, skip=_NONE)
+                emotion2 = self._second("emotion", labels["emotion"], segments, skip="neutral")
             else:
-                rows = range(text.first, text.first + 1)
                 labels = {field: best[field][text.first] for field in self._labels}
-            segments = [{field: parts[field][row] for field in self._labels} for row in rows]
-            decisions.append(self._decision(labels, segments))
+                segments = [labels | {"sentiment": parts["sentiment"][text.first]}]
+                stage2 = emotion2 = None
+            unsure = labels["stage"].confidence < self._thresholds.unsure_below
+            decisions.append(ItemDecision(labels, stage2, emotion2, unsure, segments))
         return decisions
-
-    def _decision(self, labels: Mapping[str, Label], segments: Sequence[Mapping[str, Label]]) -> ItemDecision:
-        return ItemDecision(
-            labels=labels,
-            stage2=self._second("stage", labels["stage"], segments, skip=_NONE),
-            emotion2=self._second("emotion", labels["emotion"], segments, skip="neutral"),
-            unsure=labels["stage"].confidence < self._thresholds.unsure_below,
-            segments=segments,
-        )
 
     def _means(self, probabilities: FieldProbabilities, texts: Sequence[TextRows]) -> dict[str, list[Label]]:
         """The labels of texts with several segments, from whole and segments together."""
@@ -114,10 +109,7 @@ class Decider:
         names = self._labels[field]
         numbers = chances.argmax(axis=1)
         confidences = np.round(chances[np.arange(len(chances)), numbers], 4)
-        return [
-            Label(names[number], confidence)
-            for number, confidence in zip(numbers.tolist(), confidences.tolist(), strict=True)
-        ]
+        return list(map(Label, [names[number] for number in numbers.tolist()], confidences.tolist()))
 
     def _second(
         self, field: str, first: Label, segments: Sequence[Mapping[str, Label]], *, skip: str

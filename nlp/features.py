@@ -27,6 +27,7 @@ BLOCK_WEIGHTS = (1.0, 1.0, 0.3, 1.0)
 
 _PREFIX = {"w": 0, "c": 1, "f": 2, "q": 3}
 _TOKEN = re.compile(r"<[A-Za-z]+>|[^\W_]+(?:'[^\W_]+)*|[!?]")
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[!?]|<[a-z]+>")  # the same of lower-case ASCII, quicker
 _LETTER_RUNS = (3, 4, 5)
 _MAX_WORD = 30
 _CACHE_WORDS = 50_000
@@ -42,12 +43,14 @@ Matrix = Any
 def tokens(text: str) -> list[str]:
     """Lower-case words, numbers as one token by their number of digits, "!" and "?"."""
     text = spoken(text)
+    pattern = _ASCII_TOKEN
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace("’", "'")
+        pattern = _TOKEN
     text = text.lower()
     return [
         f"#{min(len(found), 5)}" if found.isdigit() else found[:_MAX_WORD]
-        for found in _TOKEN.findall(text)[:MAX_TOKENS]
+        for found in pattern.findall(text)[:MAX_TOKENS]
     ]
 
 
@@ -122,12 +125,14 @@ class Features:
     idf: npt.NDArray[np.float32]
     _index: Mapping[str, int] = field(init=False, repr=False)
     _blocks: npt.NDArray[np.int8] = field(init=False, repr=False)
+    _identity: Matrix = field(init=False, repr=False)
     _columns_of: dict[str, "array[int]"] = field(init=False, repr=False, default_factory=dict)
     """What a word by itself gives: its own column and those of its letters."""
 
     def __post_init__(self) -> None:
         self._index = {name: column for column, name in enumerate(self.names)}
         self._blocks = np.array([_PREFIX[name[0]] for name in self.names], dtype=np.int8)
+        self._identity = sparse.identity(len(self.names), dtype=np.float32, format="csr")
 
     @classmethod
     def fit(
@@ -163,8 +168,8 @@ class Features:
         counts = sparse.csr_matrix(
             (np.ones(len(columns), dtype=np.float32), columns.copy(), pointers.copy()), shape=shape
         )
-        counts.sum_duplicates()
-        return self._weighted(counts)
+        # a product with the identity adds up what stands twice in a row; adding up in place would sort first
+        return self._weighted(counts @ self._identity)
 
     def _word_columns(self, word: str) -> "array[int]":
         if len(self._columns_of) >= _CACHE_WORDS:

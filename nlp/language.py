@@ -34,6 +34,8 @@ _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 # The languages that py3langid may answer: restricted, because rare ones (Pidgin, Frisian) attract English.
 _CANDIDATE_CODES = "en de fr es it pt nl sv da no pl cs sk ro hu fi tr id ms vi tl hr sl et lv lt ca sw af"
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")  # the same of lower-case ASCII, in half the time
 _SCRIPT_LANGUAGES = {
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
@@ -89,8 +91,11 @@ class LanguageDetector:
             script = _foreign_script(text)
             if script is not None:
                 return Language(_SCRIPT_LANGUAGES.get(script), supported=False)
-        words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
-        english = sum(word in _ENGLISH for word in words)
+        if text.isascii():
+            words = _ASCII_WORD.findall(text.lower())
+        else:
+            words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+        english = sum(map(_ENGLISH.__contains__, words))
         if words and english >= ENGLISH_SHARE * len(words):
             return Language("en", supported=True)
         if len(words) < MIN_WORDS:
@@ -108,6 +113,8 @@ class LanguageDetector:
 
 def _foreign_script(text: str) -> str | None:
     """The script of most letters where that is not Latin, by the first word of their Unicode names."""
+    if not any(map(str.isalpha, _NOT_ASCII.findall(text))):
+        return None
     scripts: Counter[str] = Counter()
     for character in text:
         if character.isascii():

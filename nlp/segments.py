@@ -20,8 +20,9 @@ Span = tuple[int, int]
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _LINE = re.compile(r"[^\n\r]+")
 _MAY_END_SENTENCE = re.compile(r"[.!?…]\S{0,3}\s")
+# begins with the white space before the word, which is quickly searched for
 _CONTRAST = re.compile(
-    r"(?<=\s)(?:but(?!\s+(?:also|not\s+least|for\s+the\b))|however|although|even\s+though|whereas|unfortunately"
+    r"\s(?:but(?!\s+(?:also|not\s+least|for\s+the\b))|however|although|even\s+though|whereas|unfortunately"
     r"|on\s+the\s+other\s+hand|that\s+said|nevertheless|except\s+that|(?<=,\s)(?:though|yet|while|despite))\b",
     re.IGNORECASE,
 )
@@ -67,12 +68,14 @@ class Segmenter:
 def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
     """Cut one sentence at contrasts and semicolons, where each side has enough words."""
     sentence = text[start:end]
+    places = [match.start() + 1 for match in _CONTRAST.finditer(sentence)]
     cuts = [
-        match.start()
-        for match in _CONTRAST.finditer(sentence)
-        if not _NO_CONTRAST_AFTER.search(sentence[max(0, match.start() - _LOOK_BACK_CHARS) : match.start()])
+        place
+        for place in places
+        if not _NO_CONTRAST_AFTER.search(sentence[max(0, place - _LOOK_BACK_CHARS) : place])
     ]
-    cuts += (match.end() for match in _SEMICOLON.finditer(sentence))
+    if ";" in sentence:
+        cuts += (match.end() for match in _SEMICOLON.finditer(sentence))
     if concession := _CONCESSION.match(sentence.lstrip()):
         cuts.append(len(sentence) - len(sentence.lstrip()) + concession.end("comma"))
     position = 0
