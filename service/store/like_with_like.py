@@ -77,7 +77,9 @@ def mixed_weeks(week: Array, other: Array, labelled: Array, *, weeks: int) -> Ar
 
 def labelled_by(frame: Frame, mask: Array) -> list[dict[str, Any]]:
     """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first."""
-    counts = np.bincount(frame.rows["model"][mask] + 1)[1:].tolist()
+    everything = bool(mask.all())  # made once a frame, and asked most often
+    of_model = frame.once(_by_model, _more_by_model) if everything else np.bincount(frame.rows["model"][mask] + 1)
+    counts = of_model[1:].tolist()
     versions = {number: version for version, number in frame.words["model"].items()}
     found = [
         {"model": versions[number], "tier": tier_of(versions[number]), "items": items}
