@@ -6,13 +6,14 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from service.aggregate.tally import Pairs, Tally
 from service.moments import rfc3339
 from service.store.rollup_frame import Frame
 from service.store.schema import FeedbackItem, Segment
+from service.store.verbatim import Said, said, said_columns
 
 SHOWN = 3  # for each column and polarity
 CANDIDATES = 8  # newest items looked at for each
@@ -41,6 +42,7 @@ def newest_rows(frame: Frame, pairs: Pairs, columns: int) -> list[list[int]]:
     return chosen
 
 
+_Candidate = tuple[Any, Said]  # a row of the query, its words
 Candidates = dict[tuple[int, str], int]  # (item, sentiment) to its column
 
 
@@ -59,13 +61,14 @@ def verbatims_of(
     session: Session, workspace_id: int, wanted: Candidates, *, columns: int
 ) -> list[list[dict[str, Any]]]:
     """Verbatims by column, painful ones first; one query for all."""
-    found: dict[tuple[int, str], list[Any]] = defaultdict(list)
+    found: dict[tuple[int, str], list[_Candidate]] = defaultdict(list)
     for row in _segments(session, workspace_id, sorted({item_id for item_id, _ in wanted})):
         place = wanted.get((row.item_id, row.sentiment))
-        if place is not None and (row.text or "").strip():
-            found[place, row.sentiment].append(row)
+        words = said(row, MAX_CHARS)
+        if place is not None and words.raw:
+            found[place, row.sentiment].append((row, words))
     return [
-        [_public(row) for sentiment in SENTIMENTS.values() for row in _best(found[column, sentiment])]
+        [_public(*one) for sentiment in SENTIMENTS.values() for one in _best(found[column, sentiment])]
         for column in range(columns)
     ]
 
@@ -73,7 +76,6 @@ def verbatims_of(
 def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[Any]:
     if not item_ids:
         return []
-    length = col(Segment.end) - col(Segment.start)
     return list(
         session.execute(
             select(
@@ -83,12 +85,7 @@ def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[
                 col(Segment.topic),
                 col(Segment.start),
                 col(Segment.end),
-                # cut in the database: an item may be a hundred thousand characters long
-                func.substr(
-                    col(FeedbackItem.text),
-                    col(Segment.start) + 1,
-                    case((length > MAX_CHARS, MAX_CHARS + 1), else_=length),
-                ).label("text"),
+                *said_columns(MAX_CHARS),
                 col(FeedbackItem.respondent),
                 col(FeedbackItem.at),
                 col(FeedbackItem.occurred_at),
@@ -106,31 +103,30 @@ def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[
     )
 
 
-def _best(rows: list[Any]) -> list[Any]:
+def _best(rows: list[_Candidate]) -> list[_Candidate]:
     """The newest of readable length, each of another person and saying something else."""
     low, high = GOOD_CHARS
-    rows = sorted(rows, key=lambda row: (low <= len(row.text) <= high, row.at, row.item_id), reverse=True)
-    chosen: list[Any] = []
+    rows = sorted(rows, key=lambda one: (low <= len(one[1].raw) <= high, one[0].at, one[0].item_id), reverse=True)
+    chosen: list[_Candidate] = []
     people: set[str] = set()
     words: list[frozenset[str]] = []
-    for row in rows:
+    for row, verbatim in rows:
         person = row.respondent or f"item {row.item_id}"
-        said = frozenset(row.text.casefold().split())
-        if person in people or any(2 * len(said & other) > len(said | other) for other in words):
+        own = frozenset(verbatim.raw.casefold().split())
+        if person in people or any(2 * len(own & other) > len(own | other) for other in words):
             continue
-        chosen.append(row)
+        chosen.append((row, verbatim))
         people.add(person)
-        words.append(said)
+        words.append(own)
         if len(chosen) == SHOWN:
             break
     return chosen
 
 
-def _public(row: Any) -> dict[str, Any]:
-    text = row.text.strip()
+def _public(row: Any, words: Said) -> dict[str, Any]:
     return {
         "feedback_id": str(row.item_id),
-        "text": text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1].rstrip() + "…",
+        "text": words.shown(),
         "occurred_at": rfc3339(row.occurred_at),
         "channel": row.channel,
         "polarity": row.sentiment,

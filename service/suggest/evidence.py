@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from nlp.codebook import Codebook
 from service.store.schema import Classification, FeedbackItem, Segment
+from service.store.verbatim import Said, said, said_columns
 from service.suggest.pains import Pain
 
 VERBATIMS = 4  # shown for one pain
@@ -32,13 +33,19 @@ class Verbatim:
     item_id: int
     respondent: str
     at: datetime
-    text: str
+    raw: str  # as said, to compare and choose
+    said: Said
     start: int  # characters into the item's text
     end: int
     emotion: str
     corrected: bool
     words: frozenset[str]
     score: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """What of it may be shown."""
+        return self.said.shown()
 
     def public(self) -> dict[str, Any]:
         """As in the contract."""
@@ -83,7 +90,6 @@ def _candidates(
     ids = sorted({item_id for group in wanted.values() for item_id in group})
     if not ids:
         return {}
-    length = col(Segment.end) - col(Segment.start)
     rows = session.execute(
         select(
             col(Segment.item_id),
@@ -93,12 +99,7 @@ def _candidates(
             col(Segment.start),
             col(Segment.end),
             col(Segment.corrected),
-            # cut in the database: an item may be a hundred thousand characters long
-            func.substr(
-                col(FeedbackItem.text),
-                col(Segment.start) + 1,
-                case((length > MAX_CHARS, MAX_CHARS + 1), else_=length),
-            ).label("text"),
+            *said_columns(MAX_CHARS),
             func.coalesce(col(FeedbackItem.respondent), "").label("respondent"),
             col(FeedbackItem.at).label("at"),
         )
@@ -115,20 +116,21 @@ def _candidates(
     found: dict[Key, list[Verbatim]] = defaultdict(list)
     for row in rows:
         key = (row.stage, row.topic)
-        text = (row.text or "").strip()
-        if not text or row.item_id not in members.get(key, ()):
+        words = said(row, MAX_CHARS)
+        if not words.raw or row.item_id not in members.get(key, ()):
             continue
         found[key].append(
             Verbatim(
                 item_id=row.item_id,
                 respondent=row.respondent or f"item {row.item_id}",
                 at=row.at,
-                text=text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1].rstrip() + "…",
+                raw=words.raw,
+                said=words,
                 start=row.start,
                 end=row.end,
                 emotion=row.emotion,
                 corrected=row.corrected,
-                words=frozenset(_WORD.findall(text.lower())),
+                words=frozenset(_WORD.findall(words.raw.lower())),
             )
         )
     return found
@@ -139,7 +141,7 @@ def _told(
 ) -> float:
     """How telling a verbatim is, in [0, 1]: readable length, words that set this pain apart, and feeling."""
     low, high = GOOD_CHARS
-    chars = len(one.text)
+    chars = len(one.raw)
     length = chars / low if chars < low else high / chars if chars > high else 1.0
     # words that others use for this pain and not for everything else
     lifts = sorted((typical[word] / size - background[word] / everything for word in one.words), reverse=True)
@@ -161,7 +163,7 @@ def _distinct(group: Sequence[Verbatim], limit: int) -> list[Verbatim]:
 
 
 def _same(one: Verbatim, other: Verbatim) -> bool:
-    if one.text.casefold() == other.text.casefold():
+    if one.raw.casefold() == other.raw.casefold():
         return True
     both = len(one.words & other.words)
     return both > 0 and both / len(one.words | other.words) >= SAME
