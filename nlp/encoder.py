@@ -24,7 +24,7 @@ HEADS_FILE: Final = "heads.npz"
 FILES: Final = (GRAPH_FILE, TOKENIZER_FILE, HEADS_FILE)
 """What `read` reads."""
 
-BATCH_PIECES = 4_096
+BATCH_PIECES = 2_048
 """Word pieces in one forward pass; more need memory and are not faster."""
 MOST_THREADS = 2
 """Forward passes at a time, by default: the rest of a machine is for whatever runs beside."""

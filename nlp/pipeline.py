@@ -5,8 +5,10 @@
 Results do not depend on which texts share a batch, and no string makes `analyze` raise.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from nlp.redact import as_read
 from nlp.segments import Segmenter, Span
 from nlp.substance import nothing_said
 
-CHUNK_ITEMS = 256
+CHUNK_ITEMS = 512
 CHUNK_CHARS = 200_000
 """Texts are worked off in chunks of at most so many items and (but for one text) characters."""
 
@@ -59,6 +61,8 @@ class Pipeline:
         self._language = LanguageDetector()
         self._segmenter = Segmenter()
         self._decider = Decider(artifact.model.labels, artifact.thresholds)
+        self._readers: ThreadPoolExecutor | None = None
+        """Where a model computes outside Python: two chunks at a time, one is read while the other is computed."""
 
     @classmethod
     def load(
@@ -76,11 +80,17 @@ class Pipeline:
             raise artifacts.ArtifactError(
                 f"artifact {loaded.manifest.version} is of the tier {loaded.manifest.tier}, not {tier}"
             )
-        return cls(loaded)
+        pipeline = cls(loaded)
+        if loaded.manifest.kind != "linear" and (threads or os.cpu_count() or 1) > 1:
+            pipeline._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
+        return pipeline
 
     def analyze(self, inputs: Sequence[TextInput]) -> list[Analysis]:
         """One analysis per input, in their order."""
-        return [analysis for chunk in _chunks(inputs) for analysis in self._analyze_chunk(chunk)]
+        chunks = list(_chunks(inputs))
+        readers = self._readers if len(chunks) > 1 else None
+        parts: Iterator[list[Analysis]] = (map if readers is None else readers.map)(self._analyze_chunk, chunks)
+        return [analysis for part in parts for analysis in part]
 
     def _analyze_chunk(self, inputs: Sequence[TextInput]) -> list[Analysis]:
         results: dict[int, Analysis] = {}
