@@ -32,6 +32,7 @@ from service.settings import Settings
 from service.store import schema
 from service.store.columns import now
 from service.store.engine import Database
+from service.store.learned import forget_workspace
 from service.store.migrate import migrate
 from service.suggest import table
 
@@ -89,6 +90,7 @@ def remove(settings: Settings) -> int:
             return 0
         items = _count(session, schema.FeedbackItem, found)
         session.execute(delete(schema.Workspace).where(col(schema.Workspace.id) == found))
+    forget_workspace(settings, found)
     database.dispose()
     return items
 

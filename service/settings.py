@@ -91,6 +91,17 @@ class Settings(BaseModel):
     max_attempts: int = Field(default=5, ge=1, description="Tries before a job is set aside as dead.")
     poll_seconds: float = Field(default=0.5, gt=0, description="How often an idle worker looks for jobs.")
 
+    retrain_after: int = Field(
+        default=20,
+        ge=0,
+        description="New corrections after which a workspace learns from them by itself; 0: only when asked.",
+    )
+
+    redact_stored: bool = Field(
+        default=False,
+        description="Store customers' words without e-mail addresses, phone, card and account numbers, postal "
+        "addresses and certain names; raw deliveries and uploaded files are then kept only until they are read.",
+    )
     import_retention_days: int = Field(default=7, ge=0, description="Days that uploaded files are kept.")
     delivery_retention_days: int = Field(default=90, ge=0, description="Days that raw deliveries are kept.")
     idempotency_hours: int = Field(
@@ -124,6 +135,11 @@ class Settings(BaseModel):
         if not self.database_url:
             return f"sqlite:///{(self.data_dir / 'journeymap.db').as_posix()}"
         return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def workspaces_dir(self) -> Path:
+        """What workspaces keep in files: their learning, never shared between them."""
+        return self.data_dir / "workspaces"
 
     @property
     def imports_dir(self) -> Path:

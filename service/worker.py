@@ -21,11 +21,12 @@ from service.errors import cannot_store
 from service.heartbeat import Heartbeat
 from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
+from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
 from service.settings import Settings
 from service.stop import Stop
-from service.store import queue
+from service.store import learned, queue
 from service.store.engine import Database
 from service.store.queue import ClaimedJob, LeaseLost, Priority
 from service.store.rollups import compact
@@ -37,11 +38,12 @@ log = logging.getLogger(__name__)
 KINDS: Mapping[str, JobKind] = {
     "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
+    "retrain": JobKind(retrain),
     "import": JobKind(read_file, on_dead=import_given_up),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
 }
-NEEDS_MODEL = frozenset({"classify", "retag"})
+NEEDS_MODEL = frozenset({"classify", "retag", "retrain"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
@@ -115,7 +117,7 @@ class Worker:
         self._heart.tell(model=version)
 
     def _schedule(self) -> None:
-        """At the start, then hourly, and after a new model: every workspace tidied up, old labels renewed."""
+        """At the start, hourly and after a new model: workspaces tidied up, learning and old labels renewed."""
         if time.monotonic() < self._next_schedule or "upkeep" not in self._kinds:
             return
         self._next_schedule = time.monotonic() + UPKEEP_SECONDS
@@ -130,6 +132,8 @@ class Worker:
                     priority=Priority.UPKEEP,
                     dedupe_key=f"upkeep:{workspace_id}",
                 )
+                if "retrain" in self._kinds:
+                    learned.ask_retrain(session, workspace_id, because="model")
                 if "retag" in self._kinds:
                     which: Which = "all" if self._settings.retag_old else "fast"
                     enqueue_retag(session, workspace_id=workspace_id, which=which, priority=Priority.UPKEEP)

@@ -6,23 +6,26 @@ import waits. Both are found anew at every question, so that a newly published m
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from nlp import artifact as artifacts
 from nlp.analysis import Analysis
 from nlp.artifact import ArtifactError
 from service.settings import Settings
+from service.store import learned
 
 if TYPE_CHECKING:
-    from nlp.pipeline import TextInput
+    from nlp.pipeline import Pipeline, TextInput
 
 log = logging.getLogger(__name__)
 
+KEPT_OVERLAYS = 16  # in memory, a few MB each; one that is needed again is read in milliseconds
 RETRY_SECONDS = 30.0  # after a new artifact could not be loaded while an older one is at hand
 
 
@@ -52,11 +55,16 @@ _lock = threading.Lock()
 _loaded: dict[str, tuple[_Origin, Tagger]] = {}  # by role: "default", "fast"
 _next_try: dict[str, float] = {}
 _given: Tagger | None = None
+# by data folder and workspace: the stamp of its choice, the default pipeline below, the pipeline to use
+_overlaid: dict[tuple[Path, int], tuple[tuple[int, int], Tagger, Tagger]] = {}
 
 
 def wanted_tagger(settings: Settings, *, workspace_id: int) -> Tagger:
-    """The pipeline whose labels every item of a workspace shall carry; raises what `get_pipeline` raises."""
-    return get_pipeline(settings)
+    """The pipeline whose labels every item of a workspace shall carry; raises what `get_pipeline` raises.
+
+    That is the default one, with what the workspace has learnt from corrections on top.
+    """
+    return _with_learning(settings, workspace_id, get_pipeline(settings))
 
 
 def wanted_version(settings: Settings, *, workspace_id: int) -> str:
@@ -92,7 +100,42 @@ def set_pipeline(pipeline: Tagger | None) -> None:
     with _lock:
         _given = pipeline
         _loaded.clear()
+        _overlaid.clear()
         _next_try.clear()
+
+
+def _with_learning(settings: Settings, workspace_id: int, default: Tagger) -> Tagger:
+    stamp = learned.stamp_of(settings, workspace_id)
+    if stamp is None or getattr(default, "artifact", None) is None:
+        return default
+    key = (settings.workspaces_dir, workspace_id)
+    with _lock:
+        known = _overlaid.get(key)
+        if known is None or known[0] != stamp or known[1] is not default:
+            known = (stamp, default, _read_learning(settings, workspace_id, cast("Pipeline", default)))
+            _overlaid[key] = known
+            while len(_overlaid) > KEPT_OVERLAYS:
+                _overlaid.pop(next(iter(_overlaid)))
+        return known[2]
+
+
+def _read_learning(settings: Settings, workspace_id: int, default: Pipeline) -> Tagger:
+    from nlp.overlay import OverlayError, from_bytes, overlaid
+
+    active = learned.active_of(settings, workspace_id)
+    if active is None or active.base != default.model_version:
+        return default
+    try:
+        content = learned.overlay_path(settings, workspace_id, active.number).read_bytes()
+        if hashlib.sha256(content).hexdigest() != active.sha256:
+            raise OverlayError("its file was changed")
+        return overlaid(default, from_bytes(content))
+    except (OSError, OverlayError) as error:
+        # what is tagged meanwhile says so: it carries the default's version
+        log.error(
+            "workspace %d tags with the default model, %s can't be used: %s", workspace_id, active.version, error
+        )
+        return default
 
 
 def _current(role: str, find_folder: Callable[[], Path]) -> Tagger:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlp import artifact as artifacts
 from nlp.artifact import ArtifactError, Manifest
-from service.classify.active_model import Tagger, analyze, get_pipeline
+from service.classify.active_model import Tagger, analyze, wanted_tagger
 from service.dependencies import Reader, SettingsOf, body_within, json_body, parse_body
 from service.errors import BadInput, CannotStore, FieldError
 from service.idempotency import IdempotentRoute
@@ -117,7 +117,7 @@ class TagOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """The live model. `evaluation` holds a report per data set: n, scores per field and label, calibration."""
+    """A model. `evaluation` holds a report per data set: n, scores per field and label, calibration."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -150,13 +150,13 @@ async def _tag_body(request: Request, _caller: Reader, settings: SettingsOf) -> 
     response_model=TagOut,
     openapi_extra=json_body(TagIn, {"texts": ["My parcel came a week too late."]}),
 )
-def tag(body: Annotated[bytes, Depends(_tag_body)], settings: SettingsOf) -> JSONResponse:
+def tag(body: Annotated[bytes, Depends(_tag_body)], caller: Reader, settings: SettingsOf) -> JSONResponse:
     """Up to 1,000 texts. Unreadable ones are answered too, as unsure with the reason."""
     given = parse_body(TagIn, body)
     pairs: list[tuple[str, str | None]] = [(text, None) for text in given.texts or ()]
     pairs += [(one.text, one.question) for one in given.items or ()]
     _check_lengths([text for text, _ in pairs], settings, "texts" if given.texts is not None else "items")
-    pipeline = _pipeline(settings)
+    pipeline = _pipeline(settings, caller.workspace_id)
     answer = {
         "model": pipeline.model_version,
         "codebook": pipeline.codebook_version,
@@ -177,9 +177,9 @@ def _check_lengths(texts: list[str], settings: Settings, field: str) -> None:
         raise BadInput(f"{errors[0].pointer}: {errors[0].detail}", errors=errors)
 
 
-def _pipeline(settings: Settings) -> Tagger:
+def _pipeline(settings: Settings, workspace_id: int) -> Tagger:
     try:
-        return get_pipeline(settings)
+        return wanted_tagger(settings, workspace_id=workspace_id)
     except (ArtifactError, OSError) as error:
         raise _no_model(error) from error
 
@@ -191,9 +191,11 @@ def _no_model(error: Exception) -> CannotStore:
     )
 
 
-@router.get("/v1/model", summary="The live model and how good it is")
-def model(_caller: Reader, settings: SettingsOf) -> ModelOut:
-    """As measured when it was trained, on texts that it had not seen."""
+def default_model(settings: Settings) -> ModelOut:
+    """The default model, as measured when it was trained, on texts that it had not seen.
+
+    Raises CannotStore (503) where there is none.
+    """
     try:
         folder = settings.models_dir or artifacts.default_folder()
         manifest = artifacts.read_manifest(folder)

@@ -1,8 +1,9 @@
 """Back up a running installation to one file, and restore it, into the other kind of database too.
 
 The file is a gzipped tar: `manifest.json`, one `tables/<name>.ndjson` per table in the order of their foreign
-keys, the installation's `secret_key`, and the uploaded files whose imports are not finished. All tables are read
-in one transaction, so the backup is one moment, however much is written meanwhile.
+keys, the installation's `secret_key`, the uploaded files whose imports are not finished, and what the workspaces
+have learnt from corrections. All tables are read in one transaction, so the backup is one moment, however much is
+written meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +32,8 @@ from service.store.migrate import migrate, revision
 from service.store.schema import metadata
 
 FORMAT = 1
+# where a workspace's learning lies, in the archive as in the data folder; nothing else is written back
+LEARNING = re.compile(r"workspaces/\d+/learning/[a-z0-9]+\.(json|npz)")
 ROWS_AT_ONCE = 1000
 # signs of life of processes, not data
 LEFT_OUT = frozenset({"process_beat"})
@@ -66,6 +70,7 @@ def backup(
             file = resolve_import(settings, path)
             if file.exists():
                 archive.add(file, f"imports/{file.name}")
+        _add_learning(archive, settings)
         key = settings.data_dir / "secret_key"
         if not settings.secret_key and key.exists():
             archive.add(key, "secret_key")
@@ -79,6 +84,19 @@ def backup(
     draft.chmod(0o600)
     draft.replace(target)
     return counts
+
+
+def _add_learning(archive: tarfile.TarFile, settings: Settings) -> None:
+    """The files of `workspaces/`, those being replaced right now left out."""
+    for path in sorted(settings.workspaces_dir.rglob("*")):
+        name = f"workspaces/{path.relative_to(settings.workspaces_dir).as_posix()}"
+        if not LEARNING.fullmatch(name):
+            continue
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue  # thinned out meanwhile
+        _add(archive, name, io.BytesIO(content))
 
 
 def _write_rows(session: Session, table: Table, spool: IO[bytes], progress: Progress | None) -> int:
@@ -216,6 +234,10 @@ def _restore_files(archive: tarfile.TarFile, settings: Settings) -> None:
         if entry.name.startswith("imports/"):
             # only the name: an archive from elsewhere must not write outside the folder
             (settings.imports_dir / Path(entry.name).name).write_bytes(content.read())
+        elif LEARNING.fullmatch(entry.name):
+            path = settings.data_dir / entry.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
         elif entry.name == "secret_key":
             path = settings.data_dir / "secret_key"
             path.write_bytes(content.read())

@@ -15,6 +15,7 @@ from service.review.feedback_query import codebook
 from service.review.feedback_view import item_of, shown_analyses
 from service.store import rollups
 from service.store.columns import now
+from service.store.learned import ask_retrain
 from service.store.schema import AuditEvent, Correction, FeedbackItem
 from service.store.shown import (
     ITEM_FIELDS,
@@ -62,6 +63,7 @@ def correct(
         )
     )
     _audit(session, caller, "feedback.correct", item_id, sorted(labels))
+    ask_retrain(session, caller.workspace_id, because="corrections")
     session.flush()
     _show(session, item, before)
 
@@ -80,6 +82,7 @@ def undo(session: Session, caller: Caller, item_id: int, correction_id: int) -> 
     correction.undone_at = now()
     session.add(correction)
     _audit(session, caller, "feedback.undo_correction", item_id, sorted(correction.labels))
+    ask_retrain(session, caller.workspace_id, because="corrections")
     session.flush()
     if item.state == "tagged":
         _show(session, item, before)

@@ -25,6 +25,7 @@ from service.settings import Settings
 from service.store import queue, rollups
 from service.store.columns import now
 from service.store.engine import Database
+from service.store.learned import ask_retrain
 from service.store.queue import Priority
 from service.store.schema import (
     AuditEvent,
@@ -107,7 +108,12 @@ def _mark(session: Session, workspace_id: int, *, kind: str, key_hash: str) -> N
 
 
 def _delete_items(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
-    """Delete items (versions, segments, classifications and corrections go with them) and uncount them."""
+    """Delete items (versions, segments, classifications and corrections go with them) and uncount them.
+
+    What was learnt from them is learnt anew without them.
+    """
+    if ids:
+        ask_retrain(session, workspace_id, because="erasure")
     for start in range(0, len(ids), PAGE):
         some = ids[start : start + PAGE]
         before = rollups.snapshot(session, workspace_id, some)
