@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import select, update
 
 from service import auth
 from service.auth import Vault
@@ -16,8 +17,9 @@ from service.classify.active_model import set_pipeline
 from service.classify.batch import classify
 from service.ingest.incoming import IncomingItem
 from service.ingest.receive import receive
-from service.store import queue
+from service.store import queue, rollups
 from service.store.engine import Database
+from service.store.schema import FeedbackItem
 from service.work import Work
 from tests.classify.tagging import WordPipeline
 
@@ -218,3 +220,20 @@ def test_static_files_can_be_kept(browser: Callable[..., TestClient]) -> None:
     answer: Any = browser().get(sheet[1])
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
+
+
+def test_the_map_says_that_labels_are_being_renewed(
+    work: Work, workspace_id: int, browser: Callable[..., TestClient]
+) -> None:
+    _fill(work, workspace_id, [BAD] * 28)
+    page = browser().get("/map")
+    assert "being renewed" not in page.text
+    with work.database.write() as session:
+        ids = sorted(session.execute(select(FeedbackItem.id)).scalars())[14:]
+        before = rollups.snapshot(session, workspace_id, ids)
+        session.execute(update(FeedbackItem).where(FeedbackItem.id.in_(ids)).values(model="words-2"))  # type: ignore[union-attr]
+        rollups.apply(session, workspace_id, before=before, after=rollups.snapshot(session, workspace_id, ids))
+    page = browser().get("/map")
+    assert "being renewed" in page.text
+    assert "14 items by <code>words-2</code>" in page.text
+    assert "are shown once all carry labels of one model" in page.text
