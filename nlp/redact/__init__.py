@@ -31,6 +31,7 @@ __all__ = [
 _DIGIT = re.compile("[0-9]")
 _WORD = re.compile(r"[^\W\d_]+(?:/[^\W\d_]?)?")
 _THREE_DIGITS = re.compile(r"\d\D{0,3}\d\D{0,3}\d")
+_STORED = re.compile("<card>|<account>")
 PART_CONTEXT_CHARS = 100
 """Characters around a part that are looked at to understand it."""
 
@@ -89,6 +90,8 @@ def redact_part(text: str, start: int, end: int) -> str:
 
 def as_read(cleaned: Cleaned) -> Cleaned:
     """A cleaned text as models read it, in training and after: redacted, with the masks that they learnt from."""
-    return edited(
-        cleaned, [(span.start, span.end, MODEL_PLACEHOLDERS[span.kind]) for span in personal(cleaned.text)]
-    )
+    edits = [(span.start, span.end, MODEL_PLACEHOLDERS[span.kind]) for span in personal(cleaned.text)]
+    if "<card>" in cleaned.text or "<account>" in cleaned.text:
+        # stored redacted: it reads the same
+        edits += [(found.start(), found.end(), "<number>") for found in _STORED.finditer(cleaned.text)]
+    return edited(cleaned, edits)

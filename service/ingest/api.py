@@ -108,7 +108,7 @@ def post_feedback(
 ) -> Received:
     """Store one item; it is tagged within seconds. The same item again is a duplicate, a newer one an update."""
     item = read_item(read_json(body), max_text_chars=settings.max_text_chars)
-    (outcome,) = _receive(session, vault, caller, [item])
+    (outcome,) = _receive(session, vault, settings, caller, [item])
     return Received(id=_public(outcome.item_id), status=outcome.status)
 
 
@@ -145,7 +145,7 @@ def post_batch(
     """Store the items of a JSON array or of NDJSON in one transaction; a bad item never refuses the others."""
     results, items = read_batch(body, request.headers.get("content-type", ""), settings)
     taken = [result for result in results if result.errors is None]
-    for result, outcome in zip(taken, _receive(session, vault, caller, items), strict=True):
+    for result, outcome in zip(taken, _receive(session, vault, settings, caller, items), strict=True):
         result.id, result.status = _public(outcome.item_id), outcome.status
     counts = {
         status: sum(result.status == status for result in results)
@@ -181,7 +181,9 @@ def read_batch(body: bytes, content_type: str, settings: Settings) -> tuple[list
     return results, items
 
 
-def _receive(session: Session, vault: Vault, caller: Caller, items: Sequence[IncomingItem]) -> list[Outcome]:
+def _receive(
+    session: Session, vault: Vault, settings: Settings, caller: Caller, items: Sequence[IncomingItem]
+) -> list[Outcome]:
     return receive(
         session,
         vault,
@@ -189,6 +191,7 @@ def _receive(session: Session, vault: Vault, caller: Caller, items: Sequence[Inc
         source_default=SOURCE,
         items=items,
         priority=Priority.SINGLE if len(items) <= MAX_SINGLE_ITEMS else Priority.BULK,
+        redact=settings.redact_stored,
     )
 
 

@@ -158,6 +158,7 @@ def _parse_and_receive(
         received_at=delivery.received_at,
         row_numbers=places,
         replayed=replayed,
+        redact=settings.redact_stored,
     )
     for item, place, outcome in zip(items, places, outcomes, strict=True):
         results[place].update(status=outcome.status, external_id=item.external_id)
@@ -175,3 +176,6 @@ def _parse_and_receive(
         delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
     else:
         delivery.state = "parsed"
+    if settings.redact_stored and delivery.state != "unparsed":
+        # all that is wanted of it is stored without what is personal; unparsed ones wait to be taken again
+        delivery.body = b""

@@ -12,7 +12,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from service.dependencies import Db, Ingester, ReadDb, Reader, SettingsOf, VaultOf, VerbatimReader
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
 from service.idempotency import IdempotentRoute
 from service.ingest.capacity import RoomLeft
 from service.ingest.deliver import take
@@ -149,6 +149,8 @@ def post_replay(
     delivery, endpoint = _delivery(session, caller.workspace_id, delivery_id, lock=True)
     if endpoint.sender not in SENDERS:
         raise NotFound("The sender of this delivery is not known any more.")
+    if delivery.state != "unparsed" and not delivery.body:
+        raise Conflict("The content of this delivery is not kept any more; the sender can send it again.")
     call = Call(headers=delivery.headers, body=delivery.body)
     take(session, vault, settings, endpoint=endpoint, delivery=delivery, call=call, replayed=True)
     return _view(delivery, endpoint)

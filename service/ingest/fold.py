@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import nlp.redact
 from service.auth import Vault
 from service.ingest.identity import normalised
 from service.ingest.incoming import IncomingItem
@@ -22,6 +23,8 @@ COLUMN_OF_FIELD = {
 }
 # what the tagger reads: a change of these is tagged again
 READ_BY_TAGGER = frozenset({"text", "question", "translation"})
+# the customer's own words
+WORDS = frozenset({"text", "translation"})
 NO_LABELS: dict[str, Any] = {
     "model": None,
     "language": None,
@@ -111,8 +114,11 @@ def _first_state(text: str | None) -> str:
     return "no_text" if text is None else "pending"
 
 
-def sent_columns(item: IncomingItem, vault: Vault, workspace_id: int) -> dict[str, Any]:
-    """The columns of the fields that this item carries; fields that were not sent are not among them."""
+def sent_columns(item: IncomingItem, vault: Vault, workspace_id: int, *, redact: bool = False) -> dict[str, Any]:
+    """The columns of the fields that this item carries; fields that were not sent are not among them.
+
+    With `redact` the customer's words come without what is personal.
+    """
     columns: dict[str, Any] = {}
     for name in item.model_fields_set:
         value = getattr(item, name)
@@ -129,8 +135,13 @@ def sent_columns(item: IncomingItem, vault: Vault, workspace_id: int) -> dict[st
         elif name in ("stage", "touchpoint"):
             columns[COLUMN_OF_FIELD[name]] = value[:MAX_DECLARED_CHARS] if value is not None else None
         else:
-            columns[COLUMN_OF_FIELD.get(name, name)] = value
+            columns[COLUMN_OF_FIELD.get(name, name)] = redacted(value) if redact and name in WORDS else value
     return columns
+
+
+def redacted(text: str | None) -> str | None:
+    """The words without what is personal."""
+    return None if text is None else nlp.redact.redact(text).text
 
 
 def new_draft(

@@ -27,7 +27,7 @@ from service.ingest.import_requests import OPEN_STATES
 from service.ingest.incoming import IncomingItem
 from service.ingest.receive import Outcome, receive
 from service.ingest.rejects import reject_cells
-from service.ingest.row_items import ItemReader, RowRefused
+from service.ingest.row_items import ItemReader, RowRefused, text_columns
 from service.store import queue
 from service.store.columns import now
 from service.store.import_progress import close_if_done
@@ -107,6 +107,7 @@ class _Reading:
             return
         with table:
             self._layout = {**found.layout, "encoding": table.encoding, "encoding_sure": True}
+            self._texts = text_columns(plan_of(found.layout))
             reader = ItemReader(
                 plan_of(found.layout), table.columns, max_text_chars=self._work.settings.max_text_chars
             )
@@ -181,6 +182,7 @@ class _Reading:
         abort: bool,
     ) -> None:
         slice_.rows += 1
+        redact_stored = self._work.settings.redact_stored
         try:
             item = reader.item(checked_row(row))
         except RowRefused as refused:
@@ -191,7 +193,9 @@ class _Reading:
                     "row": row.number,
                     "code": refused.code,
                     "detail": refused.detail,
-                    "columns": reject_cells(row, columns, is_json=is_json),
+                    "columns": reject_cells(
+                        row, columns, is_json=is_json, texts=self._texts if redact_stored else ()
+                    ),
                 }
             )
             if isinstance(row, RowError) and row.fatal:
@@ -226,6 +230,7 @@ class _Reading:
                 row_numbers=slice_.numbers,
                 equal_before={key: self._equal.count(key) for key in keys},
                 priority=Priority.BULK,
+                redact=self._work.settings.redact_stored,
             )
             if slice_.rejects:
                 session.execute(insert(ImportReject), slice_.rejects)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from service.auth import Vault
-from service.ingest.fold import Draft, Status, new_draft, sent_columns
+from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
 from service.ingest.identity import identities, item_mark, respondent_mark
 from service.ingest.incoming import IncomingItem
 from service.store import queue, rollups
@@ -56,13 +56,15 @@ def receive(
     equal_before: Mapping[str, int] | None = None,
     enqueue: bool = True,
     replayed: bool = False,
+    redact: bool = False,
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
     `delivery_id` or `import_id` is where they came from. For a file, `file_sha256` and `row_numbers` name rows
     that nothing else identifies, and `equal_before` says how often each `identity.content_key` stood in its
     earlier slices, so that a repeated or resumed file doubles nothing. `replayed`: a stored delivery is taken
-    again, later arrivals stay. Rollups move with it.
+    again, later arrivals stay. `redact` (the setting REDACT_STORED): texts are stored without what is personal;
+    what identifies an item is still made from what was sent. Rollups move with it.
     """
     if not items:
         return []
@@ -92,6 +94,7 @@ def receive(
             moment=moment,
             origin=origin,
             replayed=replayed,
+            redact=redact,
         )
         if _insert_new(session, workspace_id, drafts):
             break
@@ -99,7 +102,7 @@ def receive(
         savepoint.rollback()
     else:
         raise RuntimeError("the same items were stored and deleted again and again meanwhile")
-    _write_changes(session, workspace_id, drafts, moment)
+    _write_changes(session, workspace_id, drafts, moment, redact=redact)
     savepoint.commit()
 
     to_tag = {draft.id for draft in drafts.values() if draft.reread and draft.columns["text"] is not None}
@@ -190,6 +193,7 @@ def _fold(
     moment: datetime,
     origin: dict[str, Any],
     replayed: bool,
+    redact: bool,
 ) -> list[Status | None]:
     """Apply the items to the drafts in their order; the status of each, None for erased ones."""
     statuses: list[Status | None] = []
@@ -197,7 +201,7 @@ def _fold(
         if gone:
             statuses.append(None)
             continue
-        sent = sent_columns(item, vault, workspace_id)
+        sent = sent_columns(item, vault, workspace_id, redact=redact)
         draft = drafts.get(key)
         if draft is None:
             drafts[key] = new_draft(
@@ -225,7 +229,9 @@ def _insert_new(session: Session, workspace_id: int, drafts: dict[Key, Draft]) -
     return len(rows) == len(new)
 
 
-def _write_changes(session: Session, workspace_id: int, drafts: dict[Key, Draft], moment: datetime) -> None:
+def _write_changes(
+    session: Session, workspace_id: int, drafts: dict[Key, Draft], moment: datetime, *, redact: bool
+) -> None:
     """Write what the fold changed on stored items, their history, and the rollups of all."""
     stored = [draft for draft in drafts.values() if not draft.is_new and draft.touched]
     counted = [draft.id for draft in stored if draft.counted and draft.id is not None]
@@ -245,7 +251,8 @@ def _write_changes(session: Session, workspace_id: int, drafts: dict[Key, Draft]
             "workspace_id": workspace_id,
             "item_id": draft.id,
             "text_version": version,
-            "text": text,
+            # it may have been stored before the setting was turned on
+            "text": redacted(text) if redact else text,
             "replaced_at": moment,
         }
         for draft in drafts.values()

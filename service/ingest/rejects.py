@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from service.ingest.files import Row, RowError
 from service.ingest.files.table import REJECT_COLUMNS
 from service.ingest.files.text import BROKEN
+from service.ingest.fold import redacted
 from service.ingest.import_files import JSON_FORMATS
 from service.store.engine import Database
 from service.store.schema import FileImport, ImportReject
@@ -23,17 +24,26 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 _PLAIN_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)*%?")
 
 
-def reject_cells(row: Row | RowError, columns: Sequence[str], *, is_json: bool) -> list[Any]:
+def reject_cells(
+    row: Row | RowError, columns: Sequence[str], *, is_json: bool, texts: Collection[str] = ()
+) -> list[Any]:
     """A refused row's cells as they are kept; for JSON the record itself comes first.
 
-    What an earlier rejected.csv put in front is left out: it is written anew.
+    What an earlier rejected.csv put in front is left out: it is written anew. Cells of the columns `texts`, and
+    with any of them the record, are kept without what is personal; other cells are needed as they are.
     """
     added = {place for place, name in enumerate(columns) if name in REJECT_COLUMNS}
-    cells = [_kept(cell) for place, cell in enumerate(row.cells) if place not in added]
+    words = {place for place, name in enumerate(columns) if name in texts}
+    cells = [
+        redacted(_kept(cell)) if place in words and isinstance(cell, str) else _kept(cell)
+        for place, cell in enumerate(row.cells)
+        if place not in added
+    ]
     if not is_json:
         return cells
     raw = row.raw if isinstance(row, RowError) else json.dumps(row.raw, ensure_ascii=False)
-    return [_kept(raw or ""), *cells]
+    record = _kept(raw or "")
+    return [redacted(record) if texts else record, *cells]
 
 
 def reject_header(layout: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from service.errors import BadInput
 from service.ingest.column_names import is_personal
 from service.ingest.conversions import is_blank, to_moment, to_number, to_rating
 from service.ingest.files.table import REJECT_COLUMNS, Row
+from service.ingest.fold import WORDS
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, IncomingItem, read_item
 from service.ingest.mapping import TIME_FIELDS, Plan, scale_of
 
@@ -18,6 +19,11 @@ LONG_FIELDS = frozenset({"text", "question", "translation"})
 SCORE_PARTS = {"score.kind": "kind", "score.value": "value", "score.scale_min": "min", "score.scale_max": "max"}
 # what rejected.csv puts in front of a cell that a spreadsheet would run as a formula
 _ESCAPED = re.compile(r"'[=+\-@\t\r]")
+
+
+def text_columns(plan: Plan) -> frozenset[str]:
+    """The columns that hold the customer's own words."""
+    return frozenset(use.column for use in plan.columns if use.field in WORDS)
 
 
 class RowRefused(Exception):

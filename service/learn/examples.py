@@ -21,6 +21,7 @@ from sqlmodel import Session, col
 from nlp.analysis import FIELDS
 from nlp.clean import clean
 from nlp.pipeline import Pipeline
+from nlp.redact import as_read
 from service.learn.reference import Seen, looked_at
 from service.settings import Settings
 from service.store.learned import folder_of, write_whole
@@ -79,7 +80,7 @@ def examples(session: Session, workspace_id: int) -> list[Example]:
             text = row.translation  # what was tagged; its one segment is the whole
         elif row.span_start is not None and row.span_end is not None:
             text = text[row.span_start : row.span_end]
-        text = clean(text).text
+        text = as_read(clean(text)).text
         if not said or not text.strip():
             continue
         key = (row.item_id, text)

@@ -94,7 +94,8 @@ def _expire_files(work: Work, job: queue.ClaimedJob) -> Iterator[None]:
         ended = session.execute(
             select(col(FileImport.id), col(FileImport.path)).where(
                 col(FileImport.workspace_id) == job.workspace_id,
-                col(FileImport.finished_at) < before,
+                # a file holds what REDACT_STORED keeps out of the items
+                col(FileImport.finished_at) < (now() if work.settings.redact_stored else before),
                 col(FileImport.path) != "",
             )
         ).all()

@@ -211,3 +211,9 @@ def test_labels_do_not_depend_on_who_somebody_is(read: Callable[[str], Analysis]
     one = read("My name is Ann Lee, call 07700 900123: the parcel never came.")
     other = read("My name is Xu Wei Chen, call 07700 900987: the parcel never came.")
     assert [one.stage, one.emotion, one.topic] == [other.stage, other.emotion, other.topic]
+
+
+def test_texts_that_are_stored_redacted_are_read_the_same() -> None:
+    for case in CASES:
+        if case.text.count("\n") == 0:  # a signature without its name is cut off otherwise
+            assert as_read(clean(redact(case.text).text)).text == as_read(clean(case.text)).text
