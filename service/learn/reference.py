@@ -24,6 +24,7 @@ from nlp.codebook import DATA_FOLDER, load_codebook
 from nlp.gold import GoldItem, read_gold
 from nlp.overlay import Axes, LogChances, log_chances
 from nlp.pipeline import Pipeline
+from nlp.redact import as_read
 from service.settings import Settings
 
 EVALUATION_FOLDER: Final = DATA_FOLDER / "evaluation"
@@ -84,7 +85,7 @@ def rows_of_items(pipeline: Pipeline, items: Sequence[GoldItem]) -> Seen:
         for field in FIELDS
     }
     return looked_at(
-        pipeline, [clean(item.text).text for item in items], [item.question for item in items], labels
+        pipeline, [as_read(clean(item.text)).text for item in items], [item.question for item in items], labels
     )
 
 
