@@ -77,7 +77,7 @@ def retag(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         with work.database.write() as session:
             queue.hold(session, job)
             _store(session, job, pipeline, inputs, analyses)
-            if len(ids) == SLICE_ITEMS:
+            if len(ids) == _slice_of(job):
                 _continue(session, job, below=min(ids))
             queue.finish(session, job)
         yield
@@ -88,7 +88,7 @@ def given_up(work: Work, job: ClaimedJob, error: str) -> None:
     pipeline = wanted_tagger(work.settings, workspace_id=job.workspace_id)
     with work.database.write() as session:
         ids = list(_outdated(session, job, pipeline.model_version))
-        if len(ids) == SLICE_ITEMS:
+        if len(ids) == _slice_of(job):
             _continue(session, job, below=min(ids))
 
 
@@ -104,6 +104,11 @@ def _continue(session: Session, job: ClaimedJob, *, below: int) -> None:
     )
 
 
+def _slice_of(job: ClaimedJob) -> int:
+    """How many items at once: as few as to let single arrivals take turns where it is as urgent as they are."""
+    return CHUNK_ITEMS if job.priority == Priority.SINGLE else SLICE_ITEMS
+
+
 def _outdated(session: Session, job: ClaimedJob, wanted: str) -> dict[int, Input]:
     """The inputs of the next slice."""
     conditions = [
@@ -113,7 +118,7 @@ def _outdated(session: Session, job: ClaimedJob, wanted: str) -> dict[int, Input
     ]
     if job.payload["below"] is not None:
         conditions.append(col(FeedbackItem.id) < int(job.payload["below"]))
-    return read_inputs(session, job.workspace_id, *conditions, newest=SLICE_ITEMS)
+    return read_inputs(session, job.workspace_id, *conditions, newest=_slice_of(job))
 
 
 def _chosen(which: Which) -> list[ColumnElement[bool]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -96,6 +98,17 @@ def test_unsure_ones_alone(work: Work, workspace_id: int, words: WordPipeline) -
     assert models(work.database, workspace_id) == ["words-1", "words-2", "words-1", "words-1"]
 
 
+def test_as_urgent_as_single_arrivals_it_takes_small_steps(
+    work: Work, workspace_id: int, words: WordPipeline
+) -> None:
+    for n in range(5):
+        tagged_item(work, workspace_id, f"number {n}")
+    words.model_version = "words-2"
+    ask(work, workspace_id, priority=Priority.SINGLE)
+    assert renew(work) == 3  # two, two and one
+    assert models(work.database, workspace_id) == ["words-2"] * 5
+
+
 def test_the_fast_tier_s_alone(work: Work, workspace_id: int, words: WordPipeline) -> None:
     for version in ("fast-1", "accurate-0", "fast-0"):
         words.model_version = version
@@ -154,6 +167,20 @@ def test_asked_often_it_waits_once_as_urgent_as_the_most_urgent(
         ("all", Priority.BULK),
         ("unsure", Priority.UPKEEP),
     ]
+
+
+def test_asked_by_many_at_once_it_waits_once(work: Work, workspace_id: int, words: WordPipeline) -> None:
+    together = threading.Barrier(4)
+
+    def ask_again() -> None:
+        together.wait(timeout=30)
+        for _ in range(5):
+            ask(work, workspace_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(ask_again) for _ in range(4)]:
+            done.result(timeout=60)
+    assert [one.payload for one in waiting(work.database)] == [{"which": "all", "below": None}]
 
 
 def test_asked_half_way_it_begins_with_the_newest_again(
