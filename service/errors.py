@@ -240,12 +240,17 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> JSONResponse:
         # str(error) would carry the statement's parameters, which hold customers' words
-        log.error("database error on %s: %s", request.url.path, type(error.orig).__name__)
+        log.error("database error on %s: %s", _route(request), type(error.orig).__name__)
         if cannot_store(error):
             return problem(503, CannotStore.title, "The database can't take this now; send it again later.")
         return problem(500, "Internal error", "Something failed here; it has been logged.")
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected %s on %s", type(error).__name__, request.url.path)
+        log.error("unexpected %s on %s", type(error).__name__, _route(request))
         return problem(500, "Internal error", "Something failed here; it has been logged.")
+
+
+def _route(request: Request) -> str:
+    """The route as declared: the path as called may hold a respondent's key, often an e-mail address."""
+    return getattr(request.scope.get("route"), "path", "(no route)")

@@ -50,6 +50,21 @@ def test_a_request_is_logged_by_its_template(client: Any, caplog: pytest.LogCapt
     assert SECRET_WORDS not in text
 
 
+def test_a_failure_is_logged_without_the_respondents_key(
+    client: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> int:
+        raise KeyError(SECRET_WORDS)
+
+    monkeypatch.setattr("service.review.erasure.erase_respondent", fails)
+    with caplog.at_level("INFO"):
+        assert client.delete("/v1/respondents/jo@example.com").status_code == 500
+    assert "unexpected KeyError on /v1/respondents/{key}" in caplog.messages
+    assert not any(
+        "jo@" in message or SECRET_WORDS in message for message in caplog.messages if "HTTP" not in message
+    )
+
+
 def test_metrics_tell_of_requests_and_queue(client: Any) -> None:
     client.get("/healthz")
     text = client.get("/metrics").text
