@@ -2,12 +2,13 @@
 
 The default model says p. An overlay adds to ln p, label by label,
 
-    strength · (W · [directions · (v - mean), p] + b)  +  MEMORY_WEIGHT · nearness to a corrected text
+    share · (W · [directions · (v - mean), p] + b)  +  MEMORY_WEIGHT · nearness to a corrected text
 
 with v the model's vector of the text (see `nlp.model.Look`). W and b are learnt from corrections and held near 0,
-so that few corrections move little. The nearness to a corrected text with that label grows from 0 at the cosine
-NEAR to 1 at 1, taken at the nearest, so that a corrected text and its near-duplicates are right at once. An
-overlay fits one version of the default model and holds numbers only; it is read without running any code.
+so that few corrections move little. The share, from 0 to 1, says how like the corrected texts the text is: what
+was learnt from one kind of text leaves others alone. The nearness to a corrected text with that label grows from 0
+at the cosine NEAR to 1 at 1, taken at the nearest, so that a corrected text and its near-duplicates are right at
+once. An overlay fits one version of the default model and holds numbers only; it is read without running any code.
 """
 
 import copy
@@ -22,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit
 
 from nlp.calibrate import Calibration, FieldCalibration
 from nlp.heads import Scores
@@ -37,6 +39,10 @@ MEMORY_WEIGHT: Final = 8.0
 LEAST_CHANCE: Final = 1e-9
 
 Rows = npt.NDArray[np.float64]
+NEAREST: Final = 3
+"""So many corrected texts tell how like them a text is."""
+Values = npt.NDArray[np.float64]
+"""One number a text."""
 Near = Any
 """scipy's CSR matrix (texts × corrected texts), 0 to 1, hardly anything but zeros. scipy ships no types."""
 _BLOCK_ROWS = 256
@@ -94,18 +100,27 @@ class Memory:
     def _wide(self) -> Rows:
         return self.vectors.astype(np.float64)
 
-    def nearness(self, centred: Vectors) -> Near:
-        """Which corrected texts are near these texts, and how near."""
-        blocks = []
-        for start in range(0, len(centred), _BLOCK_ROWS):  # memory stays bounded
-            # in double precision, so that a text's result does not depend on the texts beside it
-            cosines = centred[start : start + _BLOCK_ROWS].astype(np.float64) @ self._wide.T
-            blocks.append(sparse.csr_matrix(np.clip((cosines - NEAR) / (1 - NEAR), 0.0, 1.0)))
-        return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(self.items)))
+    def compare(self, centred: Vectors) -> tuple[Near, Values]:
+        """How these texts lie to the corrected ones: see `compare`."""
+        return compare(centred, self._wide)
 
     def shift(self, near: Near, field: str, count: int) -> Rows:
         """What is added to ln p of the `count` labels of a field."""
         return memory_shift(near, self.labels[field], count)
+
+
+def compare(centred: Vectors, others: npt.NDArray[np.floating]) -> tuple[Near, Values]:
+    """How texts lie to others, all of length one: nearness to each, and the mean cosine to the NEAREST ones."""
+    wide = others.astype(np.float64, copy=False)
+    blocks, closeness = [sparse.csr_matrix((0, len(wide)))], [np.zeros(0)]
+    for start in range(0, len(centred), _BLOCK_ROWS):  # memory stays bounded
+        # in double precision, so that a text's result does not depend on the texts beside it
+        cosines = centred[start : start + _BLOCK_ROWS].astype(np.float64) @ wide.T
+        blocks.append(sparse.csr_matrix(np.clip((cosines - NEAR) / (1 - NEAR), 0.0, 1.0)))
+        count = min(NEAREST, len(wide))
+        nearest = np.partition(cosines, -count, axis=1)[:, -count:] if count else np.full((len(cosines), 1), -1.0)
+        closeness.append(nearest.mean(axis=1))
+    return sparse.vstack(blocks, format="csr"), np.concatenate(closeness)
 
 
 def memory_shift(near: Near, labels: npt.NDArray[np.int16], count: int) -> Rows:
@@ -116,6 +131,19 @@ def memory_shift(near: Near, labels: npt.NDArray[np.int16], count: int) -> Rows:
     known = said >= 0
     np.maximum.at(result, (rows[known], said[known]), np.asarray(near[rows[known], columns[known]]).ravel())
     return MEMORY_WEIGHT * result
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far heads reach: texts like those that were corrected are moved, others are left to the default."""
+
+    middle: float
+    """Closeness (see `compare`) at which a text is moved by half of what a head says."""
+    slope: float
+
+    def share(self, closeness: Values) -> Values:
+        """1 / (1 + e^(-slope · (closeness - middle))) of each text."""
+        return np.asarray(expit(self.slope * (closeness - self.middle)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +160,7 @@ class Overlay:
     remembered: frozenset[str]
     """The fields in which corrected texts are remembered."""
     memory: Memory
+    reach: Reach
 
     @property
     def content_hash(self) -> str:
@@ -149,15 +178,14 @@ class Overlay:
 
     def adjusted(self, vectors: Vectors, chances: Mapping[str, LogChances]) -> dict[str, LogChances]:
         """The default model's ln p of each field with the overlay's shift; rows need not sum to one."""
-        result = dict(chances)
-        near = None
-        if self.remembered and len(self.memory.items):
-            near = self.memory.nearness(self.axes.centred(vectors))
+        near, closeness = self.memory.compare(self.axes.centred(vectors))
+        share = self.reach.share(closeness)[:, None]
+        result = {}
         for field, values in chances.items():
             moved = values.astype(np.float64)
             if (head := self.heads.get(field)) is not None:
-                moved = moved + head.shift(self.axes.features(vectors, np.exp(values)))
-            if near is not None and field in self.remembered:
+                moved = moved + share * head.shift(self.axes.features(vectors, np.exp(values)))
+            if field in self.remembered:
                 moved = moved + self.memory.shift(near, field, values.shape[1])
             result[field] = np.asarray(moved, dtype=np.float32)
         return result
@@ -226,6 +254,7 @@ def _arrays(overlay: Overlay) -> dict[str, npt.NDArray[Any]]:
         "directions": overlay.axes.directions,
         "memory": overlay.memory.vectors.astype(np.float16),
         "items": overlay.memory.items,
+        "reach": np.array([overlay.reach.middle, overlay.reach.slope]),
     }
     arrays |= {f"said/{field}": labels for field, labels in overlay.memory.labels.items()}
     for field, head in overlay.heads.items():
@@ -268,6 +297,7 @@ def from_bytes(content: bytes) -> Overlay:
                     {field: arrays[f"said/{field}"] for field in about["said"]},
                     arrays["items"],
                 ),
+                reach=Reach(*(float(one) for one in arrays["reach"])),
             )
     except OverlayError:
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nlp.overlay import (
     Memory,
     Overlay,
     OverlayError,
+    Reach,
     from_bytes,
     overlaid,
     to_bytes,
@@ -33,6 +35,9 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     return Pipeline.load(tier="fast")
+
+
+EVERYWHERE = Reach(middle=-1e6, slope=1.0)
 
 
 def axes_of(width: int) -> Axes:
@@ -53,7 +58,8 @@ def overlay_for(
     memory = Memory(vectors, {"stage": np.array(said, dtype=np.int16)}, np.arange(len(said), dtype=np.int64))
     shift = np.array([(bias or {}).get(label, 0.0) for label in labels["stage"]], dtype=np.float32)
     head = Head(np.zeros((4 + len(shift), len(shift)), np.float32), shift)
-    return Overlay(pipeline.model_version, 3, axes, {"stage": head} if bias else {}, frozenset({"stage"}), memory)
+    heads = {"stage": head} if bias else {}
+    return Overlay(pipeline.model_version, 3, axes, heads, frozenset({"stage"}), memory, EVERYWHERE)
 
 
 def test_an_empty_overlay_changes_nothing(pipeline: Pipeline) -> None:
@@ -87,14 +93,15 @@ def test_nearness_begins_at_the_threshold_and_the_nearest_counts() -> None:
     angles = np.arccos([1.0, (1 + NEAR) / 2, NEAR - 0.01])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     memory = Memory(vectors, {"stage": np.array([1, 1, 0], np.int16)}, np.arange(3))
-    near = memory.nearness(np.array([[1.0, 0.0]], np.float32))
+    near, closeness = memory.compare(np.array([[1.0, 0.0]], np.float32))
+    assert closeness == pytest.approx([(1 + (1 + NEAR) / 2 + NEAR - 0.01) / 3])
     assert near.toarray()[0] == pytest.approx([1.0, 0.5, 0.0], abs=1e-5)
     assert memory.shift(near, "stage", 3)[0] == pytest.approx([0.0, MEMORY_WEIGHT, 0.0], abs=1e-4)
 
 
 def test_what_nobody_said_is_not_remembered() -> None:
     memory = Memory(np.eye(2, dtype=np.float32), {"topic": np.array([-1, 2], np.int16)}, np.arange(2))
-    near = memory.nearness(np.eye(2, dtype=np.float32))
+    near, _ = memory.compare(np.eye(2, dtype=np.float32))
     assert memory.shift(near, "topic", 3).tolist() == [[0, 0, 0], [0, 0, MEMORY_WEIGHT]]
 
 
@@ -102,6 +109,14 @@ def test_a_text_s_result_does_not_depend_on_its_neighbours(pipeline: Pipeline) -
     twin = overlaid(pipeline, overlay_for(pipeline, text=TEXTS[0], bias={"support": 0.7}))
     together = twin.analyze([TextInput(text) for text in TEXTS])
     assert together == [twin.analyze([TextInput(text)])[0] for text in TEXTS]
+
+
+def test_heads_leave_texts_alone_that_are_unlike_the_corrected_ones(pipeline: Pipeline) -> None:
+    far = replace(overlay_for(pipeline, text=TEXTS[0], bias={"support": 3.0}), reach=Reach(0.5, 1000.0))
+    twin = overlaid(pipeline, far)
+    before, after = (one.probabilities(TEXTS, [None] * 3)["stage"] for one in (pipeline, twin))
+    assert np.allclose(before[2], after[2], atol=1e-6)
+    assert not np.allclose(before[0], after[0], atol=1e-2)
 
 
 def test_it_is_read_as_it_was_written(pipeline: Pipeline) -> None:
@@ -130,6 +145,6 @@ def test_what_is_no_overlay_is_refused(pipeline: Pipeline) -> None:
 
 def test_an_overlay_of_another_model_is_refused(pipeline: Pipeline) -> None:
     overlay = overlay_for(pipeline)
-    other = Overlay("fast-1", 1, overlay.axes, {}, frozenset(), overlay.memory)
+    other = Overlay("fast-1", 1, overlay.axes, {}, frozenset(), overlay.memory, EVERYWHERE)
     with pytest.raises(OverlayError, match="learnt on top of fast-1"):
         overlaid(pipeline, other)

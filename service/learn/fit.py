@@ -22,7 +22,7 @@ from nlp.overlay import Head, LogChances, Rows
 
 WEIGHT_PENALTY: Final = 3.0
 BIAS_PENALTY: Final = 5.0
-REPLAY_WEIGHT: Final = 0.02
+REPLAY_WEIGHT: Final = 0.05
 ROUNDS: Final = 30
 
 Array32 = npt.NDArray[np.float32]

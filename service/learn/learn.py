@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from nlp.overlay import Axes, Head, Memory, Near, Overlay, memory_shift
+from nlp.model import Vectors
+from nlp.overlay import Axes, Head, Memory, Near, Overlay, Reach, compare, memory_shift
 from nlp.overlay import Rows as Matrix
 from service.learn.fit import fit_head
 from service.learn.gates import Judged, judge, objections
@@ -25,6 +26,9 @@ FOLDS: Final = 5
 STRENGTHS: Final = (1.0, 0.5, 0.25)
 HEAD_EXAMPLES: Final = 20
 """A head needs so many corrections of its field; fewer are only remembered."""
+
+LEAST_SPREAD: Final = 1e-4
+"""Of closeness, so that texts all alike do not make the reach a cliff."""
 
 Labels = npt.NDArray[np.int16]
 
@@ -71,6 +75,19 @@ class _Choice:
     evaluation: Matrix
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How corrections lie to one another and our own evaluation set to them."""
+
+    folds: npt.NDArray[np.int64]
+    near: Near
+    near_own: Near
+    reach: Reach
+    share: Matrix
+    """One column: the reach at each correction, known from the other folds."""
+    share_own: Matrix
+
+
 def learn(
     corrected: Seen,
     items: npt.NDArray[np.int64],
@@ -86,16 +103,8 @@ def learn(
     axes = reference.axes
     centred = axes.centred(corrected.vectors)
     memory = Memory(centred, corrected.labels, items)
-    folds = _folds(items)
-    between = memory.nearness(centred).tocoo()
-    apart = folds[between.row] != folds[between.col]  # what is held out knows nothing of its own fold
-    near = {
-        "held_out": sparse.csr_matrix(
-            (between.data[apart], (between.row[apart], between.col[apart])), shape=between.shape
-        ),
-        "evaluation": memory.nearness(axes.centred(reference.evaluation.vectors)),
-    }
-    results = [_learn_field(field, corrected, folds, near, reference, axes, labels[field]) for field in labels]
+    view = _view(axes, centred, _folds(items), reference)
+    results = [_learn_field(field, corrected, view, reference, axes, labels[field]) for field in labels]
     overlay = Overlay(
         base=base,
         number=0,  # given when it is published
@@ -103,8 +112,37 @@ def learn(
         heads={result.field: result.head for result in results if result.head is not None},
         remembered=frozenset(result.field for result in results if result.remembered),
         memory=memory,
+        reach=view.reach,
     )
     return overlay, results
+
+
+def _view(axes: Axes, centred: Vectors, folds: npt.NDArray[np.int64], reference: Reference) -> _View:
+    """What is held out is compared with the other folds only.
+
+    The reach is that of the two-class discriminant with one variance (Fisher 1936): how close corrected texts lie
+    to one another, against how close our own texts of other businesses lie to them.
+    """
+    near, _ = compare(centred, centred)
+    between = near.tocoo()
+    apart = folds[between.row] != folds[between.col]
+    closeness = np.zeros(len(centred))
+    for fold in np.unique(folds):
+        out = folds == fold
+        closeness[out] = compare(centred[out], centred[~out])[1]
+    elsewhere = compare(axes.centred(reference.replay.vectors), centred)[1]
+    near_own, closeness_own = compare(axes.centred(reference.evaluation.vectors), centred)
+    spread = np.concatenate([closeness - closeness.mean(), elsewhere - elsewhere.mean()])
+    slope = max(0.0, float(closeness.mean() - elsewhere.mean()) / (float((spread**2).mean()) + LEAST_SPREAD))
+    reach = Reach((float(closeness.mean()) + float(elsewhere.mean())) / 2, slope)
+    return _View(
+        folds,
+        sparse.csr_matrix((between.data[apart], (between.row[apart], between.col[apart])), shape=near.shape),
+        near_own,
+        reach,
+        reach.share(closeness)[:, None],
+        reach.share(closeness_own)[:, None],
+    )
 
 
 def _folds(items: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -117,19 +155,18 @@ def _folds(items: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def _learn_field(
     field: str,
     corrected: Seen,
-    folds: npt.NDArray[np.int64],
-    near: dict[str, Near],
+    view: _View,
     reference: Reference,
     axes: Axes,
     names: tuple[str, ...],
 ) -> FieldResult:
     said = corrected.labels[field] >= 0
-    mine, fold = corrected.some(said), folds[said]
+    mine, fold = corrected.some(said), view.folds[said]
     truth, count = mine.labels[field], len(names)
     judged = reference.evaluation
     of_memory = {
-        "held_out": memory_shift(near["held_out"][said][:, said], truth, count),
-        "evaluation": memory_shift(near["evaluation"][:, said], truth, count),
+        "held_out": memory_shift(view.near[said][:, said], truth, count),
+        "evaluation": memory_shift(view.near_own[:, said], truth, count),
     }
     choices = [_Choice(0.0, of_memory["held_out"], of_memory["evaluation"])]
     head = None
@@ -138,8 +175,8 @@ def _learn_field(
         choices = [
             _Choice(
                 strength,
-                strength * held_out + of_memory["held_out"],
-                strength * evaluation + of_memory["evaluation"],
+                strength * view.share[said] * held_out + of_memory["held_out"],
+                strength * view.share_own * evaluation + of_memory["evaluation"],
             )
             for strength in STRENGTHS
         ] + choices

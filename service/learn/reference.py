@@ -29,7 +29,7 @@ from service.settings import Settings
 
 EVALUATION_FOLDER: Final = DATA_FOLDER / "evaluation"
 REPLAY_FOLDER: Final = DATA_FOLDER / "written"
-REPLAY_TEXTS: Final = 1_000
+REPLAY_TEXTS: Final = 400
 DIRECTIONS: Final = 64
 """Hold 86 % of what the vectors of our own texts differ by; with all 384 the heads were no better."""
 _SEED = 7
