@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-tagging clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -46,9 +46,19 @@ train: setup-dev         ## the tagging model, from ../shared/gold and data/writ
 bench-map: setup-dev     ## the journey map at a million segments, on SQLite and PostgreSQL
 	$(BIN)/python benchmarks/map.py
 
+.venv-bench/.made: requirements-bench.txt requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	touch $@
+
+bench-tagging: .venv-bench/.made  ## speed and accuracy of tagging beside peers, which get a .venv-bench of their own
+	.venv-bench/bin/python -m benchmarks.tagging
+
 lock:                    ## renew the pins (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.txt -c requirements-training.txt requirements-bench.in -o requirements-bench.txt
 
 clean:                   ## remove what setup made
 	rm -rf $(VENV) *.egg-info

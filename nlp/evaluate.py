@@ -177,15 +177,15 @@ def score_field(
     labels = tuple(_label_score(truth, given, label) for label in order)
     frequent = [entry.label for entry in labels if entry.n >= MIN_EXAMPLES]
     right = truth == given
-    accuracies, macros = _bootstrap(truth, given, frequent, seed)
+    accuracies, macros = bootstrap(truth, given, frequent, seed)
     most_confident = np.argsort(-confidence, kind="stable")[: max(1, round(0.8 * len(truth)))]
     error, debiased = calibration_errors(confidence, right)
     return FieldScore(
         n=len(truth),
         accuracy=float(right.mean()),
-        accuracy_interval=_interval(accuracies),
+        accuracy_interval=interval(accuracies),
         macro_f1=float(np.mean([entry.f1 for entry in labels if entry.label in frequent])) if frequent else None,
-        macro_f1_interval=_interval(macros) if frequent else None,
+        macro_f1_interval=interval(macros) if frequent else None,
         calibration_error=error,
         calibration_error_debiased=debiased,
         confident_accuracy=float(right[most_confident].mean()),
@@ -207,7 +207,7 @@ def _label_score(truth: npt.NDArray[np.str_], given: npt.NDArray[np.str_], label
     )
 
 
-def _bootstrap(
+def bootstrap(
     truth: npt.NDArray[np.str_], given: npt.NDArray[np.str_], labels: Sequence[str], seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Accuracy and macro-F1 over `labels` of resampled items. A label missing from a sample counts as 0."""
@@ -222,7 +222,7 @@ def _bootstrap(
     return accuracy, scores.mean(axis=1) if labels else accuracy
 
 
-def _interval(values: npt.NDArray[np.float64]) -> Interval:
+def interval(values: npt.NDArray[np.float64]) -> Interval:
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 
