@@ -235,6 +235,13 @@ class FastText:
                 failure = error
         raise failure
 
+    def tag(self, items: Sequence[TextInput]) -> Labels:
+        texts = [one_line(item.text, item.question) for item in items]
+        return {
+            field: [(found[0] if found else "").removeprefix("__label__") for found in model.predict(texts)[0]]
+            for field, model in self._models.items()
+        }
+
 
 class TfidfLogistic:
     """scikit-learn's TfidfVectorizer with LogisticRegression (iterations until it converges), one per field."""
