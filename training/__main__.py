@@ -57,6 +57,7 @@ def train(
         near_duplicate_cosine=recipe.near_duplicate_cosine,
         written=written,
         further=added(feedback, RELABELLED_FOLDER, codebook) if feedback is not None else [],
+        feedback=feedback,
     )
     say(
         f"corpus: {len(corpus.items)} items in {len(set(corpus.groups))} groups; left out: "

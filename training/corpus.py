@@ -1,7 +1,7 @@
 """Step 1, corpus: read the gold sets, keep what can be learnt from, part what is too alike.
 
-reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv, data/relabelled/*.tsv, data/evaluation/*.tsv ·
-writes nothing
+reads  gold/train.tsv, dev.tsv, elsewhere.tsv, data/written/*.tsv, data/relabelled/*.tsv, data/evaluation/*.tsv,
+data/evaluation/segments/documents.tsv, the corpus's feedback.jsonl.gz · writes nothing
 """
 
 import re
@@ -21,6 +21,7 @@ from nlp.features import Matrix
 from nlp.gold import GoldItem, read_gold
 from nlp.language import LanguageDetector
 from nlp.redact import as_read
+from nlp.segment_gold import FEEDBACK_FILE, part_ids, part_texts
 from nlp.segments import Segmenter
 from training.relabelled import RELABELLED_FOLDER, corrected
 
@@ -63,13 +64,17 @@ def read_corpus(
     near_duplicate_cosine: float,
     written: Path | None = None,
     further: Sequence[GoldItem] = (),
+    feedback: Path | None = None,
 ) -> Corpus:
     """Read `train.tsv` of a folder, the files of `written`, texts of our own in the same form, and `further`.
 
-    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder or of `data/evaluation` is left out.
+    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder or of `data/evaluation` is left out;
+    `feedback` is the corpus folder, where the texts of its segmented documents stand.
     """
     files = training_files(gold, written)
-    return corpus_of(files, gold, codebook, near_duplicate_cosine=near_duplicate_cosine, further=further)
+    return corpus_of(
+        files, gold, codebook, near_duplicate_cosine=near_duplicate_cosine, further=further, feedback=feedback
+    )
 
 
 def corpus_of(
@@ -80,10 +85,12 @@ def corpus_of(
     near_duplicate_cosine: float,
     further: Sequence[GoldItem] = (),
     relabelled: Path = RELABELLED_FOLDER,
+    feedback: Path | None = None,
 ) -> Corpus:
     """Read some files in the form of gold files, and `further` items, without what is like an evaluation text.
 
-    Where a second reader changed a label (`relabelled`, see there), the changed one counts.
+    Where a second reader changed a label (`relabelled`, see there), the changed one counts. Texts of the segmented
+    documents are left out by their ids, and with `feedback`, the corpus folder, what is like them too.
     """
     detector = LanguageDetector()
     items = [item for path in files for item in read_gold(path, codebook)]
@@ -93,8 +100,11 @@ def corpus_of(
     evaluation = [
         as_read(clean(item.text)).text for path in evaluation_files(gold) for item in read_gold(path, codebook)
     ]
+    documents = _document_texts(feedback)
+    evaluation += [as_read(clean(text)).text for text in documents]
     alike = like_any([text for _, text in english], evaluation, cosine=near_duplicate_cosine)
-    kept = [pair for pair, leaks in zip(english, alike, strict=True) if not leaks]
+    set_aside = part_ids()
+    kept = [pair for pair, leaks in zip(english, alike, strict=True) if not leaks and pair[0].id not in set_aside]
     texts = [text for _, text in kept]
     spans = Segmenter().segments(texts)
     return Corpus(
@@ -106,7 +116,8 @@ def corpus_of(
         groups=near_duplicate_groups(texts, cosine=near_duplicate_cosine),
         dropped_foreign=len(everything) - len(english),
         dropped_alike=len(english) - len(kept),
-        evaluation=frozenset(map(normalised, evaluation)),
+        # as they stand in the corpus too, for those who compare before anything is cleaned
+        evaluation=frozenset(map(normalised, [*evaluation, *documents])),
     )
 
 
@@ -119,6 +130,13 @@ def evaluation_files(gold: Path) -> list[Path]:
     """The evaluation sets that nothing may be learnt from: a gold folder's, and ours in `data/evaluation`."""
     of_gold = [path for path in (gold / "dev.tsv", gold / "elsewhere.tsv") if path.is_file()]
     return [*of_gold, *sorted(EVALUATION_FOLDER.glob("*.tsv"))]
+
+
+def _document_texts(feedback: Path | None) -> list[str]:
+    """The corpus texts that the segmented documents are made of; none without the corpus."""
+    if feedback is None or not (feedback / FEEDBACK_FILE).is_file():
+        return []
+    return [*part_texts(feedback, part_ids()).values()]
 
 
 def like_any(texts: Sequence[str], others: Sequence[str], *, cosine: float) -> npt.NDArray[np.bool_]:

@@ -65,9 +65,11 @@ def train_encoder(
     assert isinstance(companion.model, LinearModel)
     seen_files = [path for path in files if path.name not in recipe.held_out]
     cosine = recipe.near_duplicate_cosine
-    unseen = corpus_of(unseen_files, gold, codebook, near_duplicate_cosine=cosine)
+    unseen = corpus_of(unseen_files, gold, codebook, near_duplicate_cosine=cosine, feedback=corpus_folder)
     further = added(corpus_folder, RELABELLED_FOLDER, codebook)
-    seen = corpus_of(seen_files, gold, codebook, near_duplicate_cosine=cosine, further=further)
+    seen = corpus_of(
+        seen_files, gold, codebook, near_duplicate_cosine=cosine, further=further, feedback=corpus_folder
+    )
     say(f"corpus: {len(seen.items)} items to learn from, {len(unseen.items)} to calibrate on")
     tokenizer = tokenizer or pretrained_folder() / TOKENIZER_FILE
     with tempfile.TemporaryDirectory() as scratch:

@@ -5,10 +5,12 @@ import pytest
 
 from nlp.codebook import load_codebook
 from nlp.gold import GoldError, read_gold
+from nlp.segment_gold import part_ids, part_texts
 from training.corpus import EVALUATION_FOLDER, corpus_of, like_any, near_duplicate_groups, normalised, read_corpus
 from training.split import check_apart, folds, sources_out
 
 TINY = Path(__file__).with_name("tiny")
+SHARED_CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 HEADER = "id\tsource\tcontext\ttext\tstage\tstage2\temotion\temotion2\tsentiment\ttopic\ttouchpoint"
 
 
@@ -119,3 +121,24 @@ def test_training_leaves_out_our_own_evaluation_set(tmp_path: Path) -> None:
     (tmp_path / "written.tsv").write_text("\n".join([HEADER, *copied, further]) + "\n", encoding="utf-8")
     corpus = corpus_of([tmp_path / "written.tsv"], tmp_path, load_codebook(), near_duplicate_cosine=0.8)
     assert [item.id for item in corpus.items] == ["shop-1"]
+
+
+def test_training_leaves_out_the_segmented_documents(tmp_path: Path) -> None:
+    parts = sorted(part_ids())
+    name, further = parts[0], row(1, "the kettle broke after one week")
+    own = row(2, "a text that nothing else is like").replace("shop-2", name, 1)
+    write(tmp_path, "written.tsv", [own, further])
+    codebook = load_codebook()
+    corpus = corpus_of([tmp_path / "written.tsv"], tmp_path, codebook, near_duplicate_cosine=0.8)
+    assert [item.id for item in corpus.items] == ["shop-1"]  # by its id, without any text
+    if not SHARED_CORPUS.is_dir():
+        pytest.skip("the corpus is not here: leaving out by text is not tested")
+    texts = part_texts(SHARED_CORPUS, frozenset(parts))
+    assert texts.keys() == {*parts}
+    long = max(texts.values(), key=len).replace("\t", " ")
+    write(tmp_path, "copied.tsv", [row(3, long + "!"), further])
+    corpus = corpus_of(
+        [tmp_path / "copied.tsv"], tmp_path, codebook, near_duplicate_cosine=0.8, feedback=SHARED_CORPUS
+    )
+    assert [item.id for item in corpus.items] == ["shop-1"]
+    assert {normalised(text) for text in texts.values()} <= corpus.evaluation
