@@ -120,6 +120,7 @@ def main() -> int:
     parser.add_argument("--default", action="store_true", help="make it the default artifact, not just its tier's")
     parser.add_argument("--fast", type=Path, help="accurate: the fast artifact, by default the shipped one")
     parser.add_argument("--weights", type=Path, help="accurate: fitted weights; the fit is left out")
+    parser.add_argument("--keep-weights", type=Path, help="accurate: keep the fitted weights in this file")
     parser.add_argument("--threads", type=int, help="accurate: by default all cores")
     arguments = parser.parse_args()
     try:
@@ -132,6 +133,7 @@ def main() -> int:
                 arguments.models,
                 arguments.fast or tier_folder("fast"),
                 weights=arguments.weights,
+                keep_weights=arguments.keep_weights,
                 threads=arguments.threads,
                 default=arguments.default,
                 say=_reporter(True),

@@ -39,6 +39,7 @@ def train_encoder(
     fast: Path,
     *,
     weights: Path | None = None,
+    keep_weights: Path | None = None,
     tokenizer: Path | None = None,
     threads: int | None = None,
     default: bool = False,
@@ -49,8 +50,9 @@ def train_encoder(
     `fast` is the folder of the fast tier's artifact, whose linear heads take part; it must not have been trained
     on the files that the recipe holds out.
 
-    With `weights`, a file that a former run has fitted, that step is left out. `tokenizer` is by default that of
-    the pretrained encoder. With `default` the artifact is named as the default too.
+    With `weights`, a file that a former run has fitted, that step is left out; with `keep_weights` the fitted
+    weights are kept there, whatever comes of the run. `tokenizer` is by default that of the pretrained encoder.
+    With `default` the artifact is named as the default too.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not good enough.
     """
@@ -78,7 +80,7 @@ def train_encoder(
         if weights is not None:
             fitted = f"fitted before and given to the run, sha256 {artifact.sha256(weights)}"
         else:
-            weights = folder / "weights.safetensors"
+            weights = keep_weights or folder / "weights.safetensors"
             _fit(seen, {path.stem for path in seen_files}, corpus_folder, codebook, recipe, weights, threads, say)
         from training.encoder_export import export, read_weights  # needs what requirements-training.txt lists
 
