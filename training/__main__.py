@@ -56,6 +56,7 @@ def train(
         codebook,
         near_duplicate_cosine=recipe.near_duplicate_cosine,
         written=written,
+        held_out=recipe.held_out,
         further=added(feedback, RELABELLED_FOLDER, codebook) if feedback is not None else [],
         feedback=feedback,
     )
@@ -83,7 +84,8 @@ def train(
     calibration = fit_calibration(corpus, codebook, [(known, 1 - share), (elsewhere, share)])
     thresholds = fit_thresholds(corpus, codebook, recipe.decision, calibration, [known, elsewhere])
     say(f"calibrate: {describe(thresholds, calibration)}")
-    data = [*training_files(gold, written), *label_files(), *([goemotions] if goemotions is not None else [])]
+    data = [*training_files(gold, written, recipe.held_out), *label_files()]
+    data += [goemotions] if goemotions is not None else []
     origin = Origin(recipe.tier, recipe.sha256, data, codebook.version)
     ready = linear_candidate(features, heads, calibration, thresholds, origin)
     reports = evaluate_candidate(Pipeline(ready), gold, seed=recipe.seed)

@@ -45,6 +45,8 @@ class Recipe:
     out_of_fold: int
     source_batches: int
     near_duplicate_cosine: float
+    held_out: tuple[str, ...]
+    """Names of the files of our own texts that are not learnt from."""
     min_documents: dict[str, int]
     goemotions: dict[str, dict[str, str]]
     """Field to the mapping of GoEmotions' labels to ours."""
@@ -69,6 +71,7 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
         out_of_fold=raw["out_of_fold"],
         source_batches=raw["source_batches"],
         near_duplicate_cosine=raw["near_duplicate_cosine"],
+        held_out=tuple(raw.get("held_out", ())),
         min_documents={
             name[0] if name != "letters" else "c": n for name, n in raw["features"]["min_documents"].items()
         },
