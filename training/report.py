@@ -1,10 +1,12 @@
 """The README's section on accuracy, made from what stands beside the shipped models: `python -m training.report`.
 
-reads  data/models/*/evaluation.json of the named artifacts, agreement.toml, looks.tsv, further/*.json ·
+reads  data/models/*/evaluation.json of the named artifacts, agreement.toml, looks.tsv, the recipes,
+benchmarks/figures/goemotions.json and left-out-<tier>.json where they are there ·
 writes README.md between its two marks, or with --check nothing (exit code 1 where it would change)
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import tomllib
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from nlp.artifact import default_folder, tier_folder
+from training.encoder_recipe import DEFAULT_ENCODER_RECIPE
+from training.recipe import DEFAULT_RECIPE
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 README: Final = ROOT / "README.md"
@@ -21,6 +25,9 @@ END: Final = "<!-- end of accuracy -->"
 AGREEMENT_FILE: Final = Path(__file__).with_name("agreement.toml")
 LOOKS_FILE: Final = Path(__file__).with_name("looks.tsv")
 REPORT_FILE: Final = "evaluation.json"
+FIGURES_FOLDER: Final = ROOT / "benchmarks" / "figures"
+"""What `benchmarks.goemotions` and `training.left_out` measured last."""
+RECIPES: Final = {"accurate": DEFAULT_ENCODER_RECIPE, "fast": DEFAULT_RECIPE}
 
 FIELDS: Final = ("stage", "emotion", "sentiment", "topic", "touchpoint")
 MUST: Final = {
@@ -54,6 +61,7 @@ def section() -> str:
         "",
         *_tier_table(reports),
         "",
+        *further_lines(FIGURES_FOLDER),
         "Per label of the default on the items of businesses never seen:",
         "F1 (n), – without an example.",
         "",
@@ -78,6 +86,48 @@ def put_in(text: str, part: str) -> str:
     if not begin or not end:
         raise ValueError(f"README.md needs the marks {BEGIN!r} and {END!r}")
     return f"{head}{BEGIN}\n\n{part}\n{END}{tail}"
+
+
+def further_lines(folder: Path) -> list[str]:
+    """A line each for the figures that lie in `folder`, and an empty one after them; nothing without any."""
+    lines = []
+    if (probe := folder / "goemotions.json").is_file():
+        lines.append(_probe_line(json.loads(probe.read_text(encoding="utf-8"))))
+    for tier, recipe in RECIPES.items():
+        if (left_out := folder / f"left-out-{tier}.json").is_file():
+            same = hashlib.sha256(recipe.read_bytes()).hexdigest()
+            lines.append(_left_out_line(json.loads(left_out.read_text(encoding="utf-8")), same))
+    return [*lines, ""] if lines else []
+
+
+def _probe_line(found: Mapping[str, Any]) -> str:
+    low, high = found["macro_f1_interval"]
+    return (
+        f"- GoEmotions' test part, its own {len(found['labels'])} labels, {found['n']['test']} texts "
+        f"(`python -m benchmarks.goemotions`): macro-F1 {found['macro_f1']:.2f} [{low:.2f}, {high:.2f}] by a "
+        f"linear probe, logistic regressions on the vectors of `{found['model']}` as they are; BERT-base, "
+        f"fine-tuned as a whole, as published: {found['published_bert_base_macro_f1']:.2f}. Both have learnt from "
+        "the train part, neither from this one."
+    )
+
+
+def _left_out_line(found: Mapping[str, Any], recipe_sha256: str) -> str:
+    """Pooled over customers' texts, with intervals over sources. `recipe_sha256` is today's recipe's."""
+    real = found["pooled"]["real"]
+    cells = []
+    for field in FIELDS:
+        score = real["fields"][field]
+        if field == "touchpoint":
+            cells.append(f"touchpoint (accuracy) {score['accuracy']:.2f}")
+        else:
+            low, high = score["macro_f1_interval_over_sources"]
+            cells.append(f"{field} {score['macro_f1']:.2f} [{low:.2f}, {high:.2f}]")
+    earlier = "" if found["recipe_sha256"] == recipe_sha256 else "; measured with an earlier recipe"
+    return (
+        f"- Sources of the training set left out in turn, {found['tier']} tier (`python -m training.left_out "
+        f"--tier {found['tier']}`; {found['what']}{earlier}): {real['n']} texts of {real['sources']} real "
+        f"sources, macro-F1 {', '.join(cells)}; intervals over sources."
+    )
 
 
 def _reports(folder: Path) -> dict[str, dict[str, Any]]:
