@@ -63,15 +63,17 @@ def read_corpus(
     *,
     near_duplicate_cosine: float,
     written: Path | None = None,
+    held_out: Sequence[str] = (),
     further: Sequence[GoldItem] = (),
     feedback: Path | None = None,
 ) -> Corpus:
     """Read `train.tsv` of a folder, the files of `written`, texts of our own in the same form, and `further`.
 
-    What is like a text of `dev.tsv` or `elsewhere.tsv` of the gold folder or of `data/evaluation` is left out;
-    `feedback` is the corpus folder, where the texts of its segmented documents stand.
+    Files of `written` with a name in `held_out` are not read. What is like a text of `dev.tsv` or `elsewhere.tsv`
+    of the gold folder or of `data/evaluation` is left out; `feedback` is the corpus folder, where the texts of its
+    segmented documents stand.
     """
-    files = training_files(gold, written)
+    files = training_files(gold, written, held_out)
     return corpus_of(
         files, gold, codebook, near_duplicate_cosine=near_duplicate_cosine, further=further, feedback=feedback
     )
@@ -121,9 +123,10 @@ def corpus_of(
     )
 
 
-def training_files(gold: Path, written: Path | None) -> list[Path]:
-    """The files that are trained on, in a fixed order."""
-    return [gold / "train.tsv", *(sorted(written.glob("*.tsv")) if written is not None else [])]
+def training_files(gold: Path, written: Path | None, held_out: Sequence[str] = ()) -> list[Path]:
+    """The files that are trained on, in a fixed order; of `written` all but those with a name in `held_out`."""
+    own = sorted(written.glob("*.tsv")) if written is not None else []
+    return [gold / "train.tsv", *(path for path in own if path.name not in held_out)]
 
 
 def evaluation_files(gold: Path) -> list[Path]:
