@@ -1,6 +1,7 @@
 """Cutting a text into segments: sentences or clauses that hold one opinion each.
 
-Sentences are cut at words of contrast where both sides are long enough to say something.
+Sentences are cut at words of contrast where both sides are long enough to say something. What stands in brackets
+stays together, a list's number stays with its item, a greeting with what follows, a signature with what it ends.
 """
 
 import re
@@ -22,8 +23,11 @@ _LINE = re.compile(r"[^\n\r]+")
 _MAY_END_SENTENCE = re.compile(r"[.!?…]\S{0,3}\s")
 # begins with the white space before the word, which is quickly searched for
 _CONTRAST = re.compile(
-    r"\s(?:but(?!\s+(?:also|not\s+least|for\s+the\b))|however|although|even\s+though|whereas|unfortunately"
-    r"|on\s+the\s+other\s+hand|that\s+said|nevertheless|except\s+that|(?<=,\s)(?:though|yet|while|despite))\b",
+    r"\s(?:but(?!\s+(?:also|not|at\s+least|rather|worth|definitely|for\s+the)\b)|although|even\s+though|whereas"
+    # "the clip however is loose" is one clause
+    r"|however(?=,?\s+(?:[ai]|it|they|the|this|that|these|there|we|he|she|you|my|our|your|its|their|if|when)\b)"
+    r"|(?<=[,;]\s)however(?!\s*,)|on\s+the\s+other\s+hand|that\s+said|nevertheless|except\s+that"
+    r"|and\s+unfortunately|(?<=,\s)(?:though|yet|while|despite|unfortunately))\b",
     re.IGNORECASE,
 )
 _NO_CONTRAST_AFTER = re.compile(
@@ -34,6 +38,17 @@ _CONCESSION = re.compile(
     r"(?:although|even\s+though|though|while|despite|whereas)\b[^,;]*(?P<comma>[,;])", re.IGNORECASE
 )
 _SEMICOLON = re.compile(r";\s+")
+
+_BRACKETS = re.compile(r"\([^()\n]{0,300}\)")
+_CLOSED = re.compile(r"[.!?]\s*\)\s*$")
+_LIST_NUMBER = re.compile(r"(?:(?P<open>^|[.!?:;,)\-])\s*|\s)(?P<number>\d{1,2})\s?[.)]\s*$")
+_GREETING = re.compile(
+    r"(?:hi|hello|hey|dear|greetings|good\s+(?:morning|day|afternoon|evening))\b\W*(?:\w+\W*)?$", re.IGNORECASE
+)
+_SIGNATURE = re.compile(r"\W*[^\W_]+[,\s]*$")
+_SHORT_CHARS = 40
+_NUMBER_CHARS = 8
+_LIST_LOOK_BACK_CHARS = 600
 
 
 class Segmenter:
@@ -62,7 +77,58 @@ class Segmenter:
         if not _MAY_END_SENTENCE.search(text, start, end):
             yield start, end
             return
-        yield from pairwise([*self._sentences.starts(text, start, end), end])
+        starts = self._sentences.starts(text, start, end)
+        if len(starts) > 1:
+            brackets = [match.span() for match in _BRACKETS.finditer(text, start, end)] if "(" in text else []
+            starts = _real_starts(text, starts, end, brackets)
+        yield from pairwise([*starts, end])
+
+
+def _real_starts(text: str, starts: Sequence[int], end: int, brackets: Sequence[Span]) -> list[int]:
+    """Of the places in a line where a sentence seems to begin those where one does, moved where need be."""
+    kept = [starts[0]]
+    ahead = iter([*brackets, (end, end)])  # every place is before the last
+    bracket = next(ahead)
+    for place in starts[1:]:
+        while bracket[1] <= place:
+            bracket = next(ahead)
+        if bracket[0] < place:
+            if text[bracket[0] + 1 : place].strip():
+                continue
+            place = bracket[0]  # the sentence begins with the bracket itself
+        elif _goes_on(text, kept[-1], place):
+            continue
+        place = _with_list_number(text, starts[0], place)
+        greeted = place - kept[-1] < _SHORT_CHARS and _GREETING.match(text[kept[-1] : place])
+        if place > kept[-1] and not greeted:
+            kept.append(place)
+    if len(kept) > 1 and end - kept[-1] < _SHORT_CHARS and _SIGNATURE.match(text[kept[-1] : end]):
+        kept.pop()
+    return kept
+
+
+def _goes_on(text: str, start: int, place: int) -> bool:
+    """Whether the sentence from `start` on does not end before `place`, a point or mark notwithstanding."""
+    if text[place] in ",;:)":
+        return True
+    before = text[max(start, place - _NUMBER_CHARS) : place].rstrip()
+    return text[place].islower() and (before.lower().endswith("etc.") or _CLOSED.search(before) is not None)
+
+
+def _with_list_number(text: str, line: int, place: int) -> int:
+    """Where the item of a list begins whose text begins at `place`: with its number, if it has one."""
+    first = max(line, place - _NUMBER_CHARS)
+    match = _LIST_NUMBER.search(text[first:place])
+    if match is None:
+        return place
+    begins_line = match["open"] == "" and first == line
+    if not (begins_line or match["open"]):
+        # "slow app 2. rude agent" goes on a list, "it cost 2. Never again" does not
+        past = text[max(line, place - _LIST_LOOK_BACK_CHARS) : first + match.start("number")]
+        former = int(match["number"]) - 1
+        if former < 1 or not re.search(rf"(?<!\d){former}\s?[.)]\s", past):
+            return place
+    return first + match.start("number")
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
@@ -78,6 +144,11 @@ def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
         cuts += (match.end() for match in _SEMICOLON.finditer(sentence))
     if concession := _CONCESSION.match(sentence.lstrip()):
         cuts.append(len(sentence) - len(sentence.lstrip()) + concession.end("comma"))
+    if cuts and "(" in sentence:
+        inside = {
+            place for match in _BRACKETS.finditer(sentence) for place in range(match.start() + 1, match.end())
+        }
+        cuts = [cut for cut in cuts if cut not in inside]
     position = 0
     for cut in sorted(cuts):
         if _long_enough(sentence, position, cut) and _long_enough(sentence, cut, len(sentence)):
