@@ -43,10 +43,15 @@ def feedback_page(
     why = None
     if verbatims and item["text"] is not None and item["state"] == "tagged":
         why = explanation(session, caller, settings, item_id, field=field, segment=segment)
-    rows: list[dict[str, Any]] = [{"name": "Whole text", "segment": None, "labels": item}]
+    rows: list[dict[str, Any]] = [{"name": "Whole text", "words": None, "segment": None, "labels": item}]
     if len(item["segments"]) > 1:
         rows += [
-            {"name": f"Part {number + 1}", "segment": number, "labels": labels}
+            {
+                "name": f"Part {number + 1}",
+                "words": _part(item["text"], labels),
+                "segment": number,
+                "labels": labels,
+            }
             for number, labels in enumerate(item["segments"])
         ]
     return page(
@@ -62,6 +67,10 @@ def feedback_page(
             "parts": marked(item["text"] or "", why["words"] if why else []),
         },
     )
+
+
+def _part(text: str | None, segment: dict[str, Any]) -> str | None:
+    return None if text is None else text[segment["start"] : segment["end"]]
 
 
 def marked(text: str, words: list[dict[str, Any]]) -> list[dict[str, str | None]]:
