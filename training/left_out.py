@@ -44,13 +44,26 @@ ENCODER_EPOCHS: Final = 1.0
 Say = Callable[[str], None]
 
 
-def read_material(gold: Path, written: Path | None, feedback: Path | None, cosine: float) -> Material:
-    """The training set of both recipes. Raises GoldError for data that cannot be read."""
+def read_material(
+    gold: Path, written: Path | None, feedback: Path | None, cosine: float, held_out: Sequence[str] = ()
+) -> Material:
+    """A recipe's training set, without the files of `written` that it holds out.
+
+    Raises GoldError for data that cannot be read.
+    """
     codebook = load_codebook()
     further = added(feedback, RELABELLED_FOLDER, codebook) if feedback is not None else []
-    corpus = read_corpus(gold, codebook, near_duplicate_cosine=cosine, written=written, further=further)
+    corpus = read_corpus(
+        gold,
+        codebook,
+        near_duplicate_cosine=cosine,
+        written=written,
+        held_out=held_out,
+        further=further,
+        feedback=feedback,
+    )
     real = {family(item.source) for item in [*read_gold(gold / "train.tsv", codebook), *further]}
-    return Material(corpus, frozenset(real), (*training_files(gold, written), *label_files()))
+    return Material(corpus, frozenset(real), (*training_files(gold, written, held_out), *label_files()))
 
 
 def linear_predictions(
@@ -83,8 +96,8 @@ def measure(
     where the accurate tier lacks what requirements-training.txt lists.
     """
     recipe, encoder_recipe, codebook = read_recipe(), read_encoder_recipe(), load_codebook()
-    cosine = recipe.near_duplicate_cosine if tier == "fast" else encoder_recipe.near_duplicate_cosine
-    material = read_material(gold, written, corpus, cosine)
+    chosen = recipe if tier == "fast" else encoder_recipe
+    material = read_material(gold, written, corpus, chosen.near_duplicate_cosine, chosen.held_out)
     files, what = list(material.files), "the recipe as it stands"
     wanted = batches or (recipe.source_batches if tier == "fast" else ENCODER_BATCHES)
     splits = sources_out(material.corpus, batches=wanted)
@@ -101,7 +114,6 @@ def measure(
             *encoder_predictions(material.corpus, material.real, short, codebook, splits, threads=threads, say=say)
         )
         what = SHORTENED.format(epochs=epochs)
-    chosen = recipe if tier == "fast" else encoder_recipe
     return {
         "tier": tier,
         "what": what,
