@@ -1,7 +1,7 @@
 """The README's section on accuracy, made from what stands beside the shipped models: `python -m training.report`.
 
 reads  data/models/*/evaluation.json of the named artifacts, agreement.toml, looks.tsv, the recipes,
-benchmarks/figures/goemotions.json and left-out-<tier>.json where they are there ·
+benchmarks/figures/goemotions.json, left-out-<tier>.json and segments.json where they are there ·
 writes README.md between its two marks, or with --check nothing (exit code 1 where it would change)
 """
 
@@ -26,7 +26,7 @@ AGREEMENT_FILE: Final = Path(__file__).with_name("agreement.toml")
 LOOKS_FILE: Final = Path(__file__).with_name("looks.tsv")
 REPORT_FILE: Final = "evaluation.json"
 FIGURES_FOLDER: Final = ROOT / "benchmarks" / "figures"
-"""What `benchmarks.goemotions` and `training.left_out` measured last."""
+"""What `benchmarks.goemotions`, `training.left_out` and `benchmarks.segments` measured last."""
 RECIPES: Final = {"accurate": DEFAULT_ENCODER_RECIPE, "fast": DEFAULT_RECIPE}
 
 FIELDS: Final = ("stage", "emotion", "sentiment", "topic", "touchpoint")
@@ -97,7 +97,28 @@ def further_lines(folder: Path) -> list[str]:
         if (left_out := folder / f"left-out-{tier}.json").is_file():
             same = hashlib.sha256(recipe.read_bytes()).hexdigest()
             lines.append(_left_out_line(json.loads(left_out.read_text(encoding="utf-8")), same))
+    if (segments := folder / "segments.json").is_file():
+        lines.append(_segments_line(json.loads(segments.read_text(encoding="utf-8"))))
     return [*lines, ""] if lines else []
+
+
+def _segments_line(found: Sequence[Mapping[str, Any]]) -> str:
+    """Boundaries, which are the same for all tiers, and the labels of segments, which are not."""
+    first = found[0]
+
+    def shown(figure: Mapping[str, float]) -> str:
+        return f"{figure['value']:.2f} [{figure['low']:.2f}, {figure['high']:.2f}]"
+
+    def labels(report: Mapping[str, Any]) -> str:
+        cells = [f"{field} {report['given'][field]['value']:.2f}" for field in FIELDS]
+        return f"`{report['model']}` {', '.join(cells)}"
+
+    cuts = {name: shown(score["f1"]) for name, score in first["cuts"].items()}
+    return (
+        f"- {first['documents']} whole documents cut by reading into {first['segments']} segments (`python -m "
+        f"benchmarks.segments`): boundary F1 {cuts['pipeline']} within two words, every sentence as a segment "
+        f"{cuts['sentences']}; accuracy of the labels of these segments: {'; '.join(map(labels, found))}."
+    )
 
 
 def _probe_line(found: Mapping[str, Any]) -> str:
