@@ -10,7 +10,7 @@ from training.goemotions import FurtherTexts
 from training.recipe import Recipe
 from training.split import family
 
-LIMITS = """\
+_LIMITS = """\
 ## Limits
 
 - Labels of the training and evaluation sets were made by a large language model reading the codebook; no person
@@ -18,9 +18,10 @@ LIMITS = """\
 - Rare labels are weak; see the table per label. Sampling favoured rare stages and emotions, so shares of
   labels in the sets are not those of real traffic, and confidences assume the sets' shares.
 - Texts from kinds of business that no training source covers are read clearly worse (`elsewhere.tsv`).
-- Irony, slang and long texts are hardly covered: the median training text has eleven words.
+- Irony, slang and long texts are hardly covered: the median training text has {words} words, one in twenty more
+  than {many}.
+- English only: a text in another language is refused, not guessed.
 """
-"""Holds for the artifacts of both tiers."""
 
 _SKETCH = """\
 # {version}
@@ -43,6 +44,12 @@ touchpoint of codebook {codebook}.
 """
 
 
+def limits(corpus: Corpus) -> str:
+    """What holds for the artifacts of both tiers, with the length of the texts that they learn from."""
+    lengths = sorted(len(text.split()) for text in corpus.texts)
+    return _LIMITS.format(words=lengths[len(lengths) // 2], many=lengths[len(lengths) * 19 // 20])
+
+
 def card(
     manifest: Manifest, reports: Sequence[Report], corpus: Corpus, further: FurtherTexts, recipe: Recipe
 ) -> str:
@@ -58,7 +65,7 @@ def card(
         foreign=corpus.dropped_foreign,
         alike=corpus.dropped_alike,
         further=further.count,
-        limits=LIMITS,
+        limits=limits(corpus),
         sources=", ".join(f"{source} {count}" for source, count in counts.most_common()),
     )
     for report in reports:

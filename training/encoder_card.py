@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nlp.artifact import Manifest
 from nlp.evaluate import Report
-from training.card import LIMITS
+from training.card import limits
 from training.corpus import Corpus
 from training.encoder_recipe import EncoderRecipe
 from training.split import family
@@ -26,7 +26,8 @@ touchpoint of codebook {codebook}.
 - Trained on {items} items ({foreign} in other languages and {alike} like an evaluation text left out).
   Per source: {sources}.
 - Scales and thresholds from {unseen} texts of our own from businesses left out of training: {unseen_sources}.
-- Origins and licences stand in `data/README.md`; no text of theirs is part of the artifact.
+- Origins and licences stand in `data/README.md`; no text of theirs is part of the artifact. The licence of the
+  encoder that it starts from, and what was changed in it, stand in `data/models/NOTICE.md`.
 - For: prioritising what to read and what to improve. Not for: judging single customers or members of staff.
 
 {limits}
@@ -60,7 +61,7 @@ def encoder_card(
         sources=_counts(seen),
         unseen=len(unseen.items),
         unseen_sources=_counts(unseen),
-        limits=LIMITS,
+        limits=limits(seen),
         fast=fast,
         fitted=fitted,
     )

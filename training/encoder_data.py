@@ -73,23 +73,29 @@ def _target(item: GoldItem, field: str, order: Sequence[str], choices: FitChoice
     return target
 
 
+def task_files(folder: Path) -> list[Path]:
+    """The files of a corpus folder that `tasks` reads texts from."""
+    return [folder / "feedback.jsonl.gz", folder / "goemotions-train.tsv"]
+
+
 def tasks(folder: Path, choices: AuxiliaryChoices, *, without: Set[str]) -> list[Task]:
     """The tasks of the recipe from a corpus folder; `without` are normalised texts of the evaluation sets.
 
     Raises GoldError for a file that is missing or not as published.
     """
+    feedback, comments = task_files(folder)
     try:
-        labelled = _natively_labelled(folder / "feedback.jsonl.gz", choices, without)
-        goemotions = _goemotions(folder, without)
+        labelled = _natively_labelled(feedback, choices, without)
+        goemotions = _goemotions(comments, without)
     except (OSError, ValueError, KeyError) as error:
         raise GoldError(f"{folder}: the sets of the other tasks cannot be read ({error!r})") from error
     return [goemotions if name == "goemotions" else labelled[name] for name in choices.shares]
 
 
-def _goemotions(folder: Path, without: Set[str]) -> Task:
-    names = (folder / LABELS_FILE).read_text(encoding="utf-8").split()
+def _goemotions(path: Path, without: Set[str]) -> Task:
+    names = path.with_name(LABELS_FILE).read_text(encoding="utf-8").split()
     texts, truth = [], []
-    for line in (folder / "goemotions-train.tsv").read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         text, numbers = line.split("\t")[:2]
         if normalised(text) not in without:
             texts.append(text)

@@ -20,7 +20,7 @@ from training.calibrate import describe
 from training.corpus import Corpus, corpus_of, training_files
 from training.encoder_calibrate import calibrate_unseen, choose_mixes
 from training.encoder_card import encoder_card
-from training.encoder_data import examples, tasks
+from training.encoder_data import examples, task_files, tasks
 from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
 from training.evaluate import GateError, evaluate_candidate, failed_gates
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
@@ -95,7 +95,8 @@ def train_encoder(
         model = blend.read(folder, labels, threads=threads)
         calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision)
         say(f"calibrate: {describe(thresholds, calibration)}")
-        origin = Origin(recipe.tier, recipe.sha256, [*seen_files, *label_files()], codebook.version)
+        others = [path for path in task_files(corpus_folder) if path.is_file()]
+        origin = Origin(recipe.tier, recipe.sha256, [*seen_files, *label_files(), *others], codebook.version)
         numbers = [(folder / name).read_bytes() for name in blend.FILES]
         manifest = make_manifest("blend", labels, numbers, calibration, thresholds, origin)
         ready = Artifact(manifest, model, calibration, thresholds)
