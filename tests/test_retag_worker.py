@@ -77,7 +77,7 @@ def answer(database: Database, import_id: int) -> ImportAnswer:
 def models(database: Database, *conditions: Any) -> dict[str | None, int]:
     with database.read() as session:
         found = select(col(FeedbackItem.model), func.count()).where(*conditions).group_by(col(FeedbackItem.model))
-        return dict(session.execute(found).tuples().all())
+        return dict(map(tuple, session.execute(found)))
 
 
 @pytest.mark.timeout(400)

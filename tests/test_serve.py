@@ -63,7 +63,7 @@ def test_worker_comes_and_goes_with_serve(settings: Settings, database: Database
         # serve dies without a chance to say so: nothing of it stays behind
         left = [*second, *_web(server)]
         os.kill(server.process.pid, signal.SIGKILL)
-        wait_for(lambda: not any(alive(pid) for pid in left), seconds=3, what="the orphans' end")
+        wait_for(lambda: not any(alive(pid) for pid in left), seconds=15, what="the orphans' end")
 
 
 def test_a_stop_is_clean(settings: Settings, database: Database, tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_another_model_and_period(lead: Page) -> None:
 
 def test_read_why_then_accept_and_reject(lead: Page) -> None:
     lead.get_by_role("link", name="Suggestions").click()
+    lead.wait_for_load_state()  # a count of rows that are still coming in would be too low
     rows = lead.get_by_role("article")
     before = rows.count()
     assert before >= 3
@@ -125,6 +126,7 @@ def test_read_why_then_accept_and_reject(lead: Page) -> None:
     first.get_by_text("Why this rank").click()
     assert "items in this stage" in first.inner_text()
     first.get_by_role("button", name="Accept").click()
+    lead.wait_for_load_state()
     assert lead.get_by_role("status").inner_text() == "Accepted."
     assert lead.get_by_role("article").count() == before - 1
     second = lead.get_by_role("article").first

@@ -63,9 +63,9 @@ def test_what_may_only_be_measured_on_is_not_credited_as_learnt_from() -> None:
 
 def test_the_encoders_licence_goes_with_the_models() -> None:
     notice = (MODELS_FOLDER / "NOTICE.md").read_text(encoding="utf-8")
-    licence = (MODELS_FOLDER / "LICENSE-Apache-2.0.txt").read_text(encoding="utf-8")
+    licence = (MODELS_FOLDER / "LICENSE-Apache-2.0").read_text(encoding="utf-8")
     assert "all-MiniLM-L6-v2" in notice
-    assert "LICENSE-Apache-2.0.txt" in notice
+    assert "LICENSE-Apache-2.0" in notice
     assert "END OF TERMS AND CONDITIONS" in licence
 
 
