@@ -123,6 +123,7 @@ def main() -> int:
     parser.add_argument("--fast", type=Path, help="accurate: the fast artifact, by default the shipped one")
     parser.add_argument("--weights", type=Path, help="accurate: fitted weights; the fit is left out")
     parser.add_argument("--keep-weights", type=Path, help="accurate: keep the fitted weights in this file")
+    parser.add_argument("--softening", type=Path, help="accurate: keep, or take, what left-out sources have shown")
     parser.add_argument("--threads", type=int, help="accurate: by default all cores")
     arguments = parser.parse_args()
     try:
@@ -136,6 +137,7 @@ def main() -> int:
                 arguments.fast or tier_folder("fast"),
                 weights=arguments.weights,
                 keep_weights=arguments.keep_weights,
+                softening_file=arguments.softening,
                 threads=arguments.threads,
                 default=arguments.default,
                 say=_reporter(True),

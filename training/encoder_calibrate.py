@@ -3,7 +3,7 @@
 reads  the exported model, the fast tier's artifact, the held-out texts of our own · writes nothing
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import f1_score
@@ -21,11 +21,16 @@ from training.recipe import Decision
 
 
 def calibrate_unseen(
-    model: Model, unseen: Corpus, codebook: Codebook, decision: Decision
+    model: Model, unseen: Corpus, codebook: Codebook, decision: Decision, softer: Mapping[str, float]
 ) -> tuple[dict[str, FieldCalibration], Thresholds]:
-    """Calibration and thresholds of a model, from texts that it was not trained on."""
+    """Calibration and thresholds of a model, from texts that it was not trained on.
+
+    `softer` is what `encoder_left_out.softening` found. Half of it (its root) is taken into the scales: a deployed
+    model meets both kinds of sources that it knows and kinds that it does not.
+    """
     held_out = score_unseen(model, unseen)
-    calibration = fit_calibration(unseen, codebook, [(held_out, 1.0)])
+    fitted = fit_calibration(unseen, codebook, [(held_out, 1.0)])
+    calibration = {field: FieldCalibration(entry.scale * softer[field] ** 0.5) for field, entry in fitted.items()}
     return calibration, fit_thresholds(unseen, codebook, decision, calibration, [held_out])
 
 

@@ -25,7 +25,8 @@ touchpoint of codebook {codebook}.
 - A text of more than 96 word pieces is read by its first 63 or so and its last 32.
 - Trained on {items} items ({foreign} in other languages and {alike} like an evaluation text left out).
   Per source: {sources}.
-- Scales and thresholds from {unseen} texts of our own from businesses left out of training: {unseen_sources}.
+- Scales and thresholds from {unseen} texts of our own from businesses left out of training: {unseen_sources};
+  the scales made softer, half way, by what real sources left out in turn have shown.
 - Origins and licences stand in `data/README.md`; no text of theirs is part of the artifact. The licence of the
   encoder that it starts from, and what was changed in it, stand in `data/models/NOTICE.md`.
 - For: prioritising what to read and what to improve. Not for: judging single customers or members of staff.

@@ -58,6 +58,10 @@ class EncoderRecipe:
     auxiliary: AuxiliaryChoices
     held_out: tuple[str, ...]
     """Names of the files of our own texts that are kept for calibration."""
+    left_out_batches: int
+    """In how many goes real sources leave to show how much surer the model may be of texts of our own; 0: not."""
+    left_out_epochs: float
+    """How long each of these fits is."""
     blend_shares: tuple[float, ...]
     """Shares of the linear heads that are tried."""
     decision: Decision
@@ -77,6 +81,8 @@ def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
         fit=FitChoices(**_values(FitChoices, raw["encoder"])),
         auxiliary=AuxiliaryChoices(**_values(AuxiliaryChoices, raw["auxiliary"])),
         held_out=tuple(raw["calibration"]["held_out"]),
+        left_out_batches=raw["calibration"]["left_out_batches"],
+        left_out_epochs=raw["calibration"]["left_out_epochs"],
         blend_shares=tuple(raw["blend"]["shares"]),
         decision=read_decision(raw),
         gates=read_gates(raw),

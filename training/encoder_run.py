@@ -3,16 +3,18 @@
 data -> fit -> export -> blend -> calibrate -> evaluate -> publish
 """
 
+import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nlp import artifact, blend, encoder, linear
 from nlp.analysis import FIELDS
 from nlp.artifact import Artifact
 from nlp.codebook import Codebook, load_codebook
-from nlp.gold import GoldError
+from nlp.gold import GoldError, read_gold
 from nlp.linear import LinearModel
 from nlp.pipeline import Pipeline
 from nlp.wordpieces import WordPieces
@@ -21,11 +23,13 @@ from training.corpus import Corpus, corpus_of, training_files
 from training.encoder_calibrate import calibrate_unseen, choose_mixes
 from training.encoder_card import encoder_card
 from training.encoder_data import examples, task_files, tasks
+from training.encoder_left_out import softening
 from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
 from training.evaluate import GateError, evaluate_candidate, failed_gates
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
 from training.publish import Origin, make_manifest, publish
 from training.relabelled import RELABELLED_FOLDER, added, label_files
+from training.split import family
 
 Say = Callable[[str], None]
 
@@ -40,6 +44,7 @@ def train_encoder(
     *,
     weights: Path | None = None,
     keep_weights: Path | None = None,
+    softening_file: Path | None = None,
     tokenizer: Path | None = None,
     threads: int | None = None,
     default: bool = False,
@@ -51,8 +56,9 @@ def train_encoder(
     on the files that the recipe holds out.
 
     With `weights`, a file that a former run has fitted, that step is left out; with `keep_weights` the fitted
-    weights are kept there, whatever comes of the run. `tokenizer` is by default that of the pretrained encoder.
-    With `default` the artifact is named as the default too.
+    weights are kept there, whatever comes of the run. `softening_file` holds what leaving real sources out has
+    shown (see `encoder_left_out.softening`): read where it is there, else measured and written. `tokenizer` is by
+    default that of the pretrained encoder. With `default` the artifact is named as the default too.
 
     Raises GoldError for data that cannot be read, GateError for a candidate that is not good enough.
     """
@@ -93,7 +99,10 @@ def train_encoder(
         blend.write_mixes(folder, mixes)
         linear.write(folder, companion.model)
         model = blend.read(folder, labels, threads=threads)
-        calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision)
+        softer = _softening(seen, unseen, gold, codebook, recipe, softening_file, threads, say)
+        shown = {field: round(value, 2) for field, value in softer.items()}
+        say(f"leave out: scales of new sources over those of our own texts {shown}")
+        calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision, softer)
         say(f"calibrate: {describe(thresholds, calibration)}")
         others = [path for path in task_files(corpus_folder) if path.is_file()]
         origin = Origin(recipe.tier, recipe.sha256, [*seen_files, *label_files(), *others], codebook.version)
@@ -114,6 +123,30 @@ def train_encoder(
         published = publish(ready, write_model, reports, text, models, default=default)
     say(f"publish: {manifest.version}")
     return published
+
+
+def _softening(
+    seen: Corpus,
+    unseen: Corpus,
+    gold: Path,
+    codebook: Codebook,
+    recipe: EncoderRecipe,
+    file: Path | None,
+    threads: int | None,
+    say: Say,
+) -> dict[str, float]:
+    if not recipe.left_out_batches:
+        return dict.fromkeys(FIELDS, 1.0)
+    if file is not None and file.is_file():
+        return {field: float(value) for field, value in json.loads(file.read_text(encoding="utf-8")).items()}
+    real = {family(item.source) for item in read_gold(gold / "train.tsv", codebook)}
+    short = replace(recipe, fit=replace(recipe.fit, epochs=recipe.left_out_epochs))
+    found = softening(
+        seen, real, unseen, short, codebook, batches=recipe.left_out_batches, threads=threads, say=say
+    )
+    if file is not None:
+        file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
 
 
 def _fit(
