@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from nlp.artifact import Manifest
 from nlp.evaluate import Report
-from training.corpus import Corpus
+from training.corpus import Corpus, family
 from training.goemotions import FurtherTexts
 from training.recipe import Recipe
-from training.split import family
 
 _LIMITS = """\
 ## Limits

@@ -129,6 +129,16 @@ def training_files(gold: Path, written: Path | None, held_out: Sequence[str] = (
     return [gold / "train.tsv", *(path for path in own if path.name not in held_out)]
 
 
+def family(source: str) -> str:
+    """`bank` and `bank-t`, two parts of one set, are one source."""
+    return source.removesuffix("-t")
+
+
+def real_sources(gold: Path, further: Sequence[GoldItem], codebook: Codebook) -> frozenset[str]:
+    """The sources whose texts customers wrote: those of `train.tsv` and of `further`; the others are our own."""
+    return frozenset(family(item.source) for item in [*read_gold(gold / "train.tsv", codebook), *further])
+
+
 def evaluation_files(gold: Path) -> list[Path]:
     """The evaluation sets that nothing may be learnt from: a gold folder's, and ours in `data/evaluation`."""
     of_gold = [path for path in (gold / "dev.tsv", gold / "elsewhere.tsv") if path.is_file()]

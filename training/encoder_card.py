@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from nlp.artifact import Manifest
 from nlp.evaluate import Report
 from training.card import limits
-from training.corpus import Corpus
+from training.corpus import Corpus, family
 from training.encoder_recipe import EncoderRecipe
-from training.split import family
 
 _SKETCH = """\
 # {version}

@@ -17,10 +17,9 @@ from nlp.analysis import FIELDS
 from nlp.codebook import Codebook
 from nlp.gold import GoldError, GoldItem
 from nlp.wordpieces import Pieces, WordPieces
-from training.corpus import Corpus, normalised
+from training.corpus import Corpus, family, normalised
 from training.encoder_recipe import AuxiliaryChoices, FitChoices
 from training.goemotions import LABELS_FILE
-from training.split import family
 
 Targets = npt.NDArray[np.float32]
 """A probability per label."""

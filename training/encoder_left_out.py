@@ -19,11 +19,11 @@ from nlp.codebook import Codebook
 from nlp.model import Model
 from nlp.wordpieces import WordPieces
 from training.calibrate import fit_scale
-from training.corpus import Corpus
+from training.corpus import Corpus, family
 from training.encoder_data import examples
 from training.encoder_recipe import EncoderRecipe
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
-from training.split import HeldOut, family, sources_out
+from training.split import HeldOut, sources_out
 
 SHORTENED: Final = (
     "the encoder alone, fitted for {epochs:g} epochs without the other tasks beside it and without the linear "

@@ -6,7 +6,7 @@ data -> fit -> export -> blend -> calibrate -> evaluate -> publish
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from nlp import artifact, blend, encoder, linear
 from nlp.analysis import FIELDS
 from nlp.artifact import Artifact
 from nlp.codebook import Codebook, load_codebook
-from nlp.gold import GoldError, read_gold
+from nlp.gold import GoldError
 from nlp.linear import LinearModel
 from nlp.pipeline import Pipeline
 from nlp.wordpieces import WordPieces
 from training.calibrate import describe
-from training.corpus import Corpus, corpus_of, training_files
+from training.corpus import Corpus, corpus_of, real_sources, training_files
 from training.encoder_calibrate import calibrate_unseen, choose_mixes
 from training.encoder_card import encoder_card
 from training.encoder_data import examples, task_files, tasks
@@ -29,7 +29,6 @@ from training.evaluate import GateError, evaluate_candidate, failed_gates
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
 from training.publish import Origin, make_manifest, publish
 from training.relabelled import RELABELLED_FOLDER, added, label_files
-from training.split import family
 
 Say = Callable[[str], None]
 
@@ -99,7 +98,8 @@ def train_encoder(
         blend.write_mixes(folder, mixes)
         linear.write(folder, companion.model)
         model = blend.read(folder, labels, threads=threads)
-        softer = _softening(seen, unseen, gold, codebook, recipe, softening_file, threads, say)
+        real = real_sources(gold, further, codebook)
+        softer = _softening(seen, real, unseen, codebook, recipe, softening_file, threads, say)
         shown = {field: round(value, 2) for field, value in softer.items()}
         say(f"leave out: scales of new sources over those of our own texts {shown}")
         calibration, thresholds = calibrate_unseen(model, unseen, codebook, recipe.decision, softer)
@@ -127,8 +127,8 @@ def train_encoder(
 
 def _softening(
     seen: Corpus,
+    real: Set[str],
     unseen: Corpus,
-    gold: Path,
     codebook: Codebook,
     recipe: EncoderRecipe,
     file: Path | None,
@@ -139,7 +139,6 @@ def _softening(
         return dict.fromkeys(FIELDS, 1.0)
     if file is not None and file.is_file():
         return {field: float(value) for field, value in json.loads(file.read_text(encoding="utf-8")).items()}
-    real = {family(item.source) for item in read_gold(gold / "train.tsv", codebook)}
     short = replace(recipe, fit=replace(recipe.fit, epochs=recipe.left_out_epochs))
     found = softening(
         seen, real, unseen, short, codebook, batches=recipe.left_out_batches, threads=threads, say=say

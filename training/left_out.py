@@ -24,10 +24,10 @@ from nlp import artifact
 from nlp.analysis import FIELDS
 from nlp.artifact import Tier
 from nlp.codebook import Codebook, load_codebook
-from nlp.gold import GoldError, read_gold
+from nlp.gold import GoldError
 from training.__main__ import DEFAULT_CORPUS, DEFAULT_GOLD, DEFAULT_WRITTEN
 from training.calibrate import held_out_scores
-from training.corpus import Corpus, read_corpus, training_files
+from training.corpus import Corpus, read_corpus, real_sources, training_files
 from training.encoder_left_out import SHORTENED, encoder_predictions
 from training.encoder_recipe import read_encoder_recipe
 from training.fit import fit_features, further_rows
@@ -36,7 +36,7 @@ from training.left_out_scores import Material, Predicted, figures, to_text
 from training.recipe import Recipe, read_recipe
 from training.relabelled import RELABELLED_FOLDER, added, label_files
 from training.report import FIGURES_FOLDER
-from training.split import HeldOut, check_apart, family, sources_out
+from training.split import HeldOut, check_apart, sources_out
 
 ENCODER_BATCHES: Final = 5
 ENCODER_EPOCHS: Final = 1.0
@@ -62,8 +62,8 @@ def read_material(
         further=further,
         feedback=feedback,
     )
-    real = {family(item.source) for item in [*read_gold(gold / "train.tsv", codebook), *further]}
-    return Material(corpus, frozenset(real), (*training_files(gold, written, held_out), *label_files()))
+    real = real_sources(gold, further, codebook)
+    return Material(corpus, real, (*training_files(gold, written, held_out), *label_files()))
 
 
 def linear_predictions(

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from nlp.analysis import FIELDS
 from nlp.codebook import Codebook
 from nlp.evaluate import BOOTSTRAP_SAMPLES, MIN_EXAMPLES, score_field
-from training.corpus import Corpus
-from training.split import family
+from training.corpus import Corpus, family
 
 KINDS: Final = ("real", "written")
 """Texts of customers, and texts written for this project."""

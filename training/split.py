@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
-from training.corpus import Corpus
+from training.corpus import Corpus, family
 
 Indices = npt.NDArray[np.int64]
 
@@ -57,11 +57,6 @@ def sources_out(corpus: Corpus, *, batches: int) -> list[HeldOut]:
         if len(train):
             result.append(HeldOut(f"without {', '.join(sorted(batch))}", train, predict))
     return result
-
-
-def family(source: str) -> str:
-    """`bank` and `bank-t`, two parts of one set, are one source."""
-    return source.removesuffix("-t")
 
 
 def check_apart(parts: Sequence[HeldOut], groups: npt.NDArray[np.int64]) -> None:

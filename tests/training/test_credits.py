@@ -10,10 +10,9 @@ from nlp.codebook import DATA_FOLDER, load_codebook
 from nlp.gold import read_gold
 from nlp.segment_gold import part_ids
 from training.card import limits
-from training.corpus import read_corpus
+from training.corpus import family, read_corpus
 from training.encoder_recipe import read_encoder_recipe
 from training.relabelled import label_files
-from training.split import family
 
 CREDITS = (DATA_FOLDER / "README.md").read_text(encoding="utf-8")
 LEARNT, MEASURED = CREDITS.split("## What it is measured on")

@@ -9,9 +9,9 @@ import pytest
 from nlp.analysis import FIELDS
 from nlp.codebook import load_codebook
 from nlp.gold import read_gold
+from training.corpus import family
 from training.left_out import measure, read_material
 from training.left_out_scores import Predicted, figures, over_sources, to_text
-from training.split import family
 
 TINY = Path(__file__).with_name("tiny")
 
