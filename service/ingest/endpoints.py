@@ -16,7 +16,8 @@ from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultO
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.idempotency import IdempotentRoute, not_for_replay
 from service.ingest.incoming import Moment, OptionalId
-from service.ingest.senders import SENDERS, Sender
+from service.ingest.senders import SENDERS
+from service.ingest.senders.contract import Sender
 from service.ingest.senders.signatures import SenderOptions
 from service.paging import Page
 from service.settings import Settings

@@ -183,6 +183,23 @@ class Call:
     body: bytes
     method: str = "POST"
     url: str = ""  # the public address, for schemes that sign it
+    fetched: str = ""  # what of the sender's API this is the answer to; empty for what it sent by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What the sender says is gone; it stays gone whatever arrives later."""
+
+    kind: Literal["item", "conversation", "respondent"]
+    key: str  # an item's external_id, a conversation_id, a respondent as the sender calls them
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a thin delivery names and the sender's API has to be asked for."""
+
+    what: str  # in the fetcher's words: "ticket", "response"
+    ids: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +207,8 @@ class Parsed:
     """What a delivery holds: items as dicts of the public contract, not yet checked."""
 
     items: list[Any] = field(default_factory=list)
+    erased: list[Erased] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
     ignored: str = ""  # why there is nothing of a customer in it
 
 

@@ -6,11 +6,17 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
+from secrets import token_urlsafe
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.ingest.incoming import Call
+
 REPLAY_WINDOW_SECONDS = 300
+TOKEN_HEADER = "x-journeymap-token"  # noqa: S105 (a header's name)
 
 
 class BadSignature(Exception):
@@ -54,3 +60,55 @@ def check_fresh(signed_at_seconds: float, *, now: datetime, window_seconds: int)
     """BadSignature where the signed unix time is further from now than the window, either way."""
     if not abs(now.timestamp() - signed_at_seconds) <= window_seconds:
         raise BadSignature(f"The signed time is more than {window_seconds} seconds from now.")
+
+
+def check_hmac(
+    given: str | None,
+    secrets: Sequence[str],
+    message: bytes,
+    *,
+    algorithm: str = "sha256",
+    encoding: Literal["hex", "base64"],
+    prefix: str = "",
+) -> None:
+    """BadSignature unless `given` is `prefix` and the HMAC of the message under one of the secrets."""
+    if given and given.startswith(prefix):
+        value = given.removeprefix(prefix).strip()
+        for secret in secrets:
+            digest = hmac_digest(secret.encode(), message, algorithm)
+            if same(value.lower() if encoding == "hex" else value, _written(digest, encoding)):
+                return
+    raise BadSignature("No signature fits a secret of this endpoint." if given else "The signature is missing.")
+
+
+def _written(digest: bytes, encoding: Literal["hex", "base64"]) -> str:
+    return digest.hex() if encoding == "hex" else encode_base64(digest)
+
+
+def check_token(call: Call, secrets: Sequence[str]) -> None:
+    """For senders that sign nothing. Without secrets the address alone is the credential.
+
+    With secrets one of them must come as `X-Journeymap-Token`, as a bearer token, or as the password (or
+    "user:password") of basic authentication; else BadSignature.
+    """
+    if not secrets:
+        return
+    given = [call.headers.get(TOKEN_HEADER, "")]
+    scheme, _, value = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        given.append(value.strip())
+    elif scheme.lower() == "basic":
+        try:
+            pair = decode_base64(value.strip()).decode("utf-8", "replace")
+        except ValueError:
+            pair = ""
+        given += [pair, pair.partition(":")[2]]
+    elif not value:
+        given.append(scheme)  # a fixed value without a scheme
+    if not any(one and same(one, secret) for one in given for secret in secrets):
+        raise BadSignature("The token of this endpoint is missing or wrong.")
+
+
+def new_token() -> str:
+    """A secret for senders that cannot sign: 256 random bits, to be sent as a header."""
+    return token_urlsafe(32)

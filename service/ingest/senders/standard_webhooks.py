@@ -26,6 +26,7 @@ from service.ingest.incoming import (
     IncomingItem,
     Parsed,
 )
+from service.ingest.senders.contract import Sender
 from service.ingest.senders.signatures import (
     BadSignature,
     SenderOptions,
@@ -211,3 +212,16 @@ def _attributes(rest: dict[str, Any], source: Any) -> dict[str, str]:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         found[name.strip()[:MAX_ATTRIBUTE_CHARS]] = text.strip()[:MAX_ATTRIBUTE_CHARS]
     return found
+
+
+SENDER = Sender(
+    name="standard-webhooks",
+    title="Standard Webhooks",
+    kind="any",
+    default_channel="other",
+    verify=verify,
+    parse=parse,
+    delivery_id=delivery_id,
+    check_secret=check_secret,
+    new_secret=new_secret,
+)

@@ -1,0 +1,168 @@
+"""Values as senders write them, in the forms of the public contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES
+
+MILLISECONDS_FROM = 100_000_000_000  # a unix time that large is not in seconds before the year 5138
+
+
+def identifier(value: Any) -> str | None:
+    """An id as a string, whatever the sender makes of it; None where there is none."""
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None
+
+
+def moment(value: Any) -> str | None:
+    """A unix time (seconds or milliseconds, also as text) or an ISO time as RFC 3339 in UTC; None for others.
+
+    More than six digits of a second are cut, "+0000" is understood, a time without an offset is UTC.
+    """
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+        if not re.fullmatch(r"-?\d{9,13}(\.\d+)?", value):
+            return _iso(value)
+        value = float(value)
+    seconds = value / 1000 if abs(value) >= MILLISECONDS_FROM else value
+    try:
+        found = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found.isoformat()
+
+
+def _iso(value: str) -> str | None:
+    text = re.sub(r"(\.\d{6})\d+", r"\1", value)
+    text = re.sub(r" ?UTC$", "Z", text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    try:
+        return found.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+def attributes(pairs: Mapping[str, Any]) -> dict[str, str]:
+    """Pairs of strings within the contract's limits: the first twenty that say something.
+
+    Lists of plain values are joined by commas; what is nested otherwise is left out.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs.items():
+        if isinstance(value, list):
+            value = ", ".join(_plain(one) for one in value if one is not None and not isinstance(one, dict | list))
+        if value is None or isinstance(value, dict):
+            continue
+        text = _plain(value).replace("\x00", "").strip()[:MAX_ATTRIBUTE_CHARS]
+        name = str(name).replace("\x00", "").strip()[:MAX_ATTRIBUTE_CHARS]
+        if not text or not name:
+            continue
+        if len(found) == MAX_ATTRIBUTES:
+            break
+        found[name] = text
+    return found
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def said(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without the fields that have no value: fields that are not sent stay as they were."""
+    return {name: value for name, value in item.items() if value is not None and value != {}}
+
+
+def titled(title: Any, text: Any) -> str | None:
+    """A title in front of its text: both are the customer's words. None where both are empty."""
+    parts = [one.strip() for one in (title, text) if isinstance(one, str) and one.strip()]
+    if len(parts) == 2 and parts[1].startswith(parts[0]):
+        parts = parts[1:]  # some tools repeat the subject as the first line
+    return "\n\n".join(parts) or None
+
+
+def text_of_html(markup: Any) -> str | None:
+    """The words of an HTML body: blocks as lines, without scripts, styles and quoted earlier mails.
+
+    Plain text comes out as it went in. None where nothing is left.
+    """
+    if not isinstance(markup, str):
+        return None
+    if "<" not in markup and "&" not in markup:
+        return markup.strip() or None
+    reader = _HtmlText()
+    reader.feed(markup)
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() or None
+
+
+class _HtmlText(HTMLParser):
+    BREAKS = frozenset(
+        (
+            "p",
+            "div",
+            "br",
+            "li",
+            "tr",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "ul",
+            "ol",
+            "table",
+            "hr",
+            "pre",
+            "section",
+        )
+    )
+    SILENT = frozenset(("script", "style", "head", "title", "template"))
+    VOID = frozenset(("br", "hr", "img", "input", "meta", "link", "wbr", "col", "area", "base", "source"))
+    # how mail programs and help desks mark what is quoted from before
+    QUOTES = re.compile(r"gmail_quote|yahoo_quoted|protonmail_quote|moz-cite-prefix|zendesk_quoted|js-signature")
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden: list[str] = []  # open elements since the outermost one that is not the customer's words
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._hidden:
+            if tag not in self.VOID:
+                self._hidden.append(tag)
+            return
+        classes = " ".join(value or "" for name, value in attrs if name in ("class", "id"))
+        quoted = tag == "blockquote" or bool(self.QUOTES.search(classes))
+        if (tag in self.SILENT or quoted) and tag not in self.VOID:
+            self._hidden.append(tag)
+        elif tag in self.BREAKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden:
+            if tag in self._hidden:
+                while self._hidden.pop() != tag:
+                    pass
+            return
+        if tag in self.BREAKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
