@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
+from nlp.artifact import ArtifactError
 from nlp.explain import explain
+from nlp.pipeline import Pipeline, TextInput
 from service.auth import Caller
-from service.classify.active_model import wanted_tagger
+from service.classify.active_model import Tagger, wanted_tagger
 from service.dependencies import ReadDb, Reader, SettingsOf
 from service.errors import BadInput, CannotStore, FieldError, Forbidden
 from service.idempotency import IdempotentRoute
@@ -24,7 +26,7 @@ FieldName = Literal["stage", "emotion", "sentiment", "topic", "touchpoint"]
 
 
 class Word(BaseModel):
-    """A word, or neighbouring words of a long text; offsets in characters of the stored text."""
+    """A word, or neighbouring words of a long text; offsets in characters of what was read."""
 
     start: int
     end: int
@@ -47,6 +49,7 @@ class ExplanationOut(BaseModel):
                 "label": "delivery",
                 "confidence": 0.88,
                 "segment": None,
+                "of": "text",
                 "words": [
                     {"start": 0, "end": 2, "text": "My", "weight": 0.003},
                     {"start": 3, "end": 9, "text": "parcel", "weight": 0.412},
@@ -62,6 +65,9 @@ class ExplanationOut(BaseModel):
     label: str | None
     confidence: float | None
     segment: int | None
+    of: Literal["text", "translation"] = Field(
+        description="What was read, and what the offsets count: the stored text, or its translation."
+    )
     words: list[Word]
 
 
@@ -105,13 +111,21 @@ def explanation(
         start = part["start"]
         text = text[start : part["end"]]
     label = part[field]["label"] if part[field] is not None else None
-    model, weighed = _weighed(settings, caller, text, item.question, field, label)
+    tagger = _pipeline(settings, caller)
+    of = "text"
+    if item.translation and tagger.analyze([TextInput(text)])[0].unsure_reason == "unsupported_language":
+        # its one segment covers the whole text, whose words the model has never read
+        of, text, start = "translation", item.translation, 0
+    weighed = None
+    if label is not None and isinstance(tagger, Pipeline):
+        weighed = explain(tagger, text, item.question, field=field, label=label)
     return {
-        "model": model,
+        "model": tagger.model_version,
         "field": field,
         "label": label,
         "confidence": weighed.confidence if weighed else None,
         "segment": segment,
+        "of": of,
         "words": [
             {
                 "start": start + word.start,
@@ -124,16 +138,8 @@ def explanation(
     }
 
 
-def _weighed(
-    settings: Settings, caller: Caller, text: str, question: str | None, field: str, label: str | None
-) -> tuple[str, Any]:
-    from nlp.artifact import ArtifactError
-    from nlp.pipeline import Pipeline  # a process that never tags does not pay for loading it
-
+def _pipeline(settings: Settings, caller: Caller) -> Tagger:
     try:
-        tagger = wanted_tagger(settings, workspace_id=caller.workspace_id)
+        return wanted_tagger(settings, workspace_id=caller.workspace_id)
     except (ArtifactError, OSError) as error:
         raise CannotStore("No tagging model can be loaded here.", retry_after_seconds=30) from error
-    if label is None or not isinstance(tagger, Pipeline):
-        return tagger.model_version, None
-    return tagger.model_version, explain(tagger, text, question, field=field, label=label)

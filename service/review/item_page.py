@@ -64,7 +64,8 @@ def feedback_page(
             "rows": rows,
             "why": why,
             "reason": REASONS.get(item["unsure_reason"] or "", "it was not read yet"),
-            "parts": marked(item["text"] or "", why["words"] if why else []),
+            "parts": marked(item["text"] or "", why["words"] if why and why["of"] == "text" else []),
+            "translated": marked(item["translation"] or "", why["words"] if why and why["of"] != "text" else []),
         },
     )
 

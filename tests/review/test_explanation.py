@@ -43,6 +43,7 @@ def test_the_words_of_the_item_and_of_a_segment(work: Work, client: Client) -> N
     address = f"/v1/feedback/{item['id']}/explanation"
     found = client.get(f"{address}?field=topic").json()
     assert (found["field"], found["segment"], found["model"]) == ("topic", None, item["model"])
+    assert found["of"] == "text"
     assert found["label"] == item["topic"]["label"]  # type: ignore[index]
     assert [word["text"] for word in found["words"]] == re.findall(r"\w+|!", TEXT)
     assert all(TEXT[word["start"] : word["end"]] == word["text"] for word in found["words"])
@@ -68,6 +69,25 @@ def test_an_item_without_labels_has_no_words(work: Work, client: Client) -> None
     item = _only_item(client)
     found = client.get(f"/v1/feedback/{item['id']}/explanation").json()
     assert (found["label"], found["words"]) == (None, [])
+
+
+def test_a_translation_that_was_read_is_what_is_explained(
+    browser: Callable[..., TestClient], work: Work, client: Client
+) -> None:
+    german = "Die Lieferung kam eine Woche zu spät und niemand antwortet mir <b>"
+    english = "The delivery came a week late and nobody answers me <b>"
+    _fill(work, client.workspace_id, [german], translation=english)
+    item = _only_item(client)
+    found = client.get(f"/v1/feedback/{item['id']}/explanation?field=topic").json()
+    assert (found["of"], found["label"]) == ("translation", "delivery")
+    assert all(english[word["start"] : word["end"]] == word["text"] for word in found["words"])
+    assert max(found["words"], key=lambda word: word["weight"])["text"] in ("delivery", "late")
+    page = browser().get(f"/feedback/{item['id']}?field=topic").text
+    assert re.search(r'<mark class="for\d" title="\+\d+ points">(delivery|late)</mark>', page)
+    assert "Die Lieferung kam" in page
+    assert "&lt;b&gt;" in page
+    of_segment = client.get(f"/v1/feedback/{item['id']}/explanation?field=topic&segment=0").json()
+    assert of_segment["of"] == "translation"
 
 
 def test_the_page_marks_the_words_and_escapes_them(

@@ -55,11 +55,12 @@ def browser(app: FastAPI, database: Database) -> Iterator[Callable[..., TestClie
         client.__exit__(None, None, None)
 
 
-def _fill(work: Work, workspace_id: int, texts: list[str]) -> None:
+def _fill(work: Work, workspace_id: int, texts: list[str], *, translation: str | None = None) -> None:
     items = [
         IncomingItem.model_validate(
             {"text": text, "external_id": f"i{n}", "occurred_at": f"2026-10-{n % 28 + 1:02}T10:00:00Z",
-             "respondent": f"r{n}", "channel": "survey", "score": {"kind": "nps", "value": n % 11}}
+             "respondent": f"r{n}", "channel": "survey", "score": {"kind": "nps", "value": n % 11},
+             "translation": translation}
         )
         for n, text in enumerate(texts)
     ]  # fmt: skip
