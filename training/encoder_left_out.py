@@ -100,7 +100,10 @@ def softening(
 
 
 def real_sources_out(corpus: Corpus, real: Set[str], *, batches: int) -> list[HeldOut]:
-    """Every real source left out once; texts of our own always stay to learn from, but for near-duplicates."""
+    """Every real source left out once; texts of our own always stay to learn from, but for near-duplicates.
+
+    At least two batches, of which some real sources stay in each.
+    """
     sources = np.array([family(item.source) for item in corpus.items])
     places = np.flatnonzero(np.isin(sources, list(real)))
     every = np.arange(len(corpus.items))
