@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlmodel import Session, col, select
 
-from service.auth import Vault
+from service.auth import Caller, Vault
 from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultOf, json_body, parse_body
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.idempotency import IdempotentRoute, not_for_replay
@@ -182,7 +182,15 @@ def post_endpoint(
     request: Request, caller: Admin, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
 ) -> CreatedEndpoint:
     """Make an address for one sender. Its secrets are shown once; give your own, or have one made."""
-    asked = parse_body(NewEndpoint, body)
+    made = create_endpoint(session, vault, settings, caller=caller, asked=parse_body(NewEndpoint, body))
+    not_for_replay(request, "secrets")
+    return made
+
+
+def create_endpoint(
+    session: Session, vault: Vault, settings: Settings, *, caller: Caller, asked: NewEndpoint
+) -> CreatedEndpoint:
+    """Make the address; BadInput naming what of it can't be used."""
     sender = sender_named(asked.sender)
     options = options_of(sender, asked.options or {})
     secrets = _checked(asked.secrets, sender) if asked.secrets else _made(sender)
@@ -197,7 +205,6 @@ def post_endpoint(
     )
     session.add(endpoint)
     _audit(session, endpoint, caller.actor, "endpoint.create")
-    not_for_replay(request, "secrets")
     return CreatedEndpoint(
         id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in secrets]
     )
