@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -40,9 +41,20 @@ NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"
 
 
 def deliver(
-    session: Session, vault: Vault, settings: Settings, *, endpoint: Endpoint, call: Call
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    *,
+    endpoint: Endpoint,
+    call: Call,
+    received_at: datetime | None = None,
+    count_repeats: bool = True,
 ) -> Delivery | None:
-    """Store a verified call and its items; None if this delivery came before, which is only counted."""
+    """Store a verified call and its items; None if this delivery came before, which is only counted.
+
+    `received_at` is when it came, where that is not now; without `count_repeats` one that came before changes
+    nothing at all.
+    """
     sender = SENDERS[endpoint.sender]
     external_id = sender.delivery_id(call) or "sha256:" + hashlib.sha256(call.body).hexdigest()
     external_id = external_id.replace("\x00", "")
@@ -55,7 +67,7 @@ def deliver(
             workspace_id=endpoint.workspace_id,
             endpoint_id=endpoint.id,
             external_id=external_id,
-            received_at=now(),
+            received_at=received_at or now(),
             headers={name: value for name, value in call.headers.items() if name not in NOT_STORED_HEADERS},
             content_type=call.headers.get("content-type", ""),
             body=call.body,
@@ -68,6 +80,8 @@ def deliver(
         .returning(col(Delivery.id))
     ).scalar_one_or_none()
     if delivery_id is None:
+        if not count_repeats:
+            return None
         session.execute(
             update(Delivery)
             .where(col(Delivery.endpoint_id) == endpoint.id, col(Delivery.external_id) == external_id)
