@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from service.auth import Vault
 from service.dependencies import Db, Ingester, ReadDb, Reader, SettingsOf, VaultOf, VerbatimReader
 from service.errors import Conflict, NotFound
 from service.idempotency import IdempotentRoute
@@ -19,6 +20,7 @@ from service.ingest.deliver import take
 from service.ingest.incoming import Call
 from service.ingest.senders import SENDERS
 from service.paging import Page, row_id
+from service.settings import Settings
 from service.store.schema import Delivery, Endpoint
 
 State = Literal["parsed", "ignored", "unparsed"]
@@ -146,7 +148,14 @@ def post_replay(
     delivery_id: str, caller: Ingester, _room: RoomLeft, settings: SettingsOf, vault: VaultOf, session: Db
 ) -> DeliveryView:
     """Parse a stored delivery once more, as if it arrived when it did: nothing newer is overwritten."""
-    delivery, endpoint = _delivery(session, caller.workspace_id, delivery_id, lock=True)
+    return replay(session, vault, settings, workspace_id=caller.workspace_id, delivery_id=delivery_id)
+
+
+def replay(
+    session: Session, vault: Vault, settings: Settings, *, workspace_id: int, delivery_id: str
+) -> DeliveryView:
+    """Take a stored delivery again; Conflict where its content is not kept any more."""
+    delivery, endpoint = _delivery(session, workspace_id, delivery_id, lock=True)
     if endpoint.sender not in SENDERS:
         raise NotFound("The sender of this delivery is not known any more.")
     if delivery.state != "unparsed" and not delivery.body:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
@@ -16,18 +15,16 @@ from service.aggregate.journey_models import list_models
 from service.aggregate.query import MapQuery
 from service.dependencies import (
     COOKIE,
-    AnyCaller,
     DatabaseOf,
     Db,
     Decider,
     ReadDb,
     Reader,
     SettingsOf,
-    body_within,
-    check_csrf,
 )
 from service.errors import BadInput, JourneymapError, NotFound, Unauthorized, field_errors
-from service.review import charts
+from service.review import charts, sources
+from service.review.forms import Form, SignedInForm
 from service.review.render import STATIC, page, wants_page
 from service.selection import selection_query
 from service.store.columns import now
@@ -35,6 +32,7 @@ from service.suggest import suggestions
 from service.suggest.decisions import DecisionBody
 
 router = APIRouter(include_in_schema=False)
+router.include_router(sources.router)
 
 CHANNELS = ("survey", "review", "ticket", "chat", "call", "social", "other")
 REASONS = {
@@ -58,25 +56,6 @@ STATUSES = {
     "rejected": ("rejected", "snoozed", "rolled_back"),
     "all": (),
 }
-FORM_BYTES = 64 * 1024
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await body_within(request, FORM_BYTES)
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-Form = Annotated[dict[str, str], Depends(_form)]
-
-
-async def _signed_in_form(request: Request, caller: AnyCaller) -> dict[str, str]:
-    """A form of a signed-in person, sent from our own page."""
-    fields = await _form(request)
-    check_csrf(caller, fields.get("csrf", ""))
-    return fields
-
-
-SignedInForm = Annotated[dict[str, str], Depends(_signed_in_form)]
 
 
 def install(app: FastAPI) -> None:

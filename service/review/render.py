@@ -45,6 +45,12 @@ def _day(value: str | datetime | None, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def _moment(value: str | datetime, zone: str = "UTC") -> str:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M:%S}"
+
+
 @cache
 def environment() -> Environment:
     """The templates; everything is escaped, an unknown name is an error."""
@@ -56,7 +62,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["asset"] = asset
-    made.filters.update(signed=charts.signed, percent=charts.percent, words=charts.words, day=_day)
+    made.filters.update(signed=charts.signed, percent=charts.percent, words=charts.words, day=_day, moment=_moment)
     return made
 
 

@@ -1,0 +1,49 @@
+// The set-up page: what arrives appears by itself for half an hour, and code can be copied with one click.
+const part = document.querySelector("[data-live]");
+const every = 2000;
+const until = Date.now() + 30 * 60 * 1000;
+let shown = part ? part.textContent : "";
+
+async function look() {
+  if (!document.hidden) {
+    try {
+      const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
+      if (answer.ok) {
+        const text = await answer.text();
+        const now = new DOMParser().parseFromString(text, "text/html").body;
+        const plain = now.textContent.replace(/Looked at .*/, "").trim();
+        // an unchanged list is left alone: it would be read out again, and open selections would be lost
+        if (plain !== shown) {
+          part.replaceChildren(...now.childNodes);
+          shown = plain;
+        }
+      } else if (answer.status === 401 || answer.status === 404) {
+        return;
+      }
+    } catch {
+      // the service is away for a moment: asked again below
+    }
+  }
+  if (Date.now() < until) setTimeout(look, every);
+}
+
+if (part) {
+  shown = shown.replace(/Looked at .*/, "").trim();
+  setTimeout(look, every);
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    const text = document.getElementById(button.dataset.copy).textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Press Ctrl+C";
+      const range = document.createRange();
+      range.selectNodeContents(document.getElementById(button.dataset.copy));
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+    }
+  });
+}
