@@ -154,7 +154,7 @@ def _parse_and_receive(
         try:
             if isinstance(entry, dict):
                 # the endpoint marks every item; two endpoints can't overwrite each other's
-                entry = {"channel": sender.default_channel, **entry, "source": endpoint.source}
+                entry = {**entry, "source": endpoint.source}
             items.append(read_item(entry, max_text_chars=settings.max_text_chars))
             places.append(index)
         except BadInput as error:
@@ -168,6 +168,7 @@ def _parse_and_receive(
         source_default=endpoint.source,
         items=items,
         priority=Priority.SINGLE,
+        default_channel=sender.default_channel,
         delivery_id=delivery.id,
         received_at=delivery.received_at,
         row_numbers=places,

@@ -1,7 +1,15 @@
-"""How one more delivery of an item changes it: what is newer holds, what was not sent stays."""
+"""How one more delivery of an item changes it: what is newer holds, what was not sent stays.
+
+Order is settled by the sender's clock and field by field, because senders tell of one item in parts (the rating,
+later its comment) and their calls overtake each other. `sender_updated_at` is the time of the newest delivery;
+`field_times` names only what differs from it: columns last told of at another time (None: at a time that nobody
+told), and columns that were told to be empty. A column that is empty and not named there was never told of.
+Without the sender's times the order of arrival holds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -62,6 +70,13 @@ SENDER_COLUMNS = (
 )
 
 
+# what each delivery may tell of on its own; who the item is (external_id) and when (updated_at) are not
+TOLD_COLUMNS = (
+    *(name for name in SENDER_COLUMNS if name not in ("external_id", "sender_updated_at")),
+    "attributes",
+)
+
+
 @dataclass(slots=True)
 class Draft:
     """An item as it will be stored: the row's columns, and what happened to it in this call."""
@@ -75,26 +90,25 @@ class Draft:
     history: list[tuple[int, str | None]] = field(default_factory=list)  # text versions that were replaced
 
     def apply(self, sent: dict[str, Any], *, origin: dict[str, Any], replayed: bool = False) -> Status:
-        """Fold a later delivery onto the item: "updated", or "duplicate" where it says nothing new."""
+        """Fold one more delivery onto the item: "updated", or "duplicate" where it says nothing new.
+
+        `replayed`: the delivery came before what stands there, unless the sender's times say otherwise.
+        """
         stored = self.columns
-        stored_time, sent_time = stored["sender_updated_at"], sent.get("sender_updated_at")
-        if stored_time is not None and sent_time is not None and sent_time < stored_time:
-            return "duplicate"
-        ordered_by_sender = stored_time is not None and sent_time is not None
-        if replayed and not ordered_by_sender and stored["delivery_id"] != origin["delivery_id"]:
-            # by arrival: what stands there came after the delivery that is replayed
-            return "duplicate"
-        changes = {name: value for name, value in sent.items() if stored[name] != value}
+        sent_time = sent.get("sender_updated_at")
+        overtaken = replayed and stored["delivery_id"] != origin["delivery_id"]
+        times = _told_times(stored)
+        holding = {
+            name: value
+            for name, value in sent.items()
+            if name in TOLD_COLUMNS and _holds(stored, times, name, sent_time, overtaken=overtaken)
+        }
+        self._keep_times(times, holding, sent_time)
+        changes = {name: value for name, value in holding.items() if stored[name] != value}
         if "text" in changes and normalised(changes["text"]) == normalised(stored["text"]):
             del changes["text"]
-        if set(changes) <= {"sender_updated_at"}:
-            if sent_time is not None and changes:
-                # the same content, confirmed later: an older delivery that is still on its way must not win
-                stored.update(changes)
-                self.touched = True
+        if not changes:
             return "duplicate"
-        if sent_time is None:
-            changes.pop("sender_updated_at", None)
         old_text, had_text = stored["text"], stored["text"] is not None
         stored.update(changes)
         stored.update(origin)
@@ -108,6 +122,61 @@ class Draft:
             stored["state"] = _first_state(stored["text"])
             self.reread = True
         return "updated"
+
+    def _keep_times(
+        self, times: dict[str, datetime | None], holding: Mapping[str, Any], sent_time: datetime | None
+    ) -> None:
+        """Note when each column was told of; also where its value is the same, so that older ones can't win."""
+        stored = self.columns
+        row_time = stored["sender_updated_at"]
+        if sent_time is None and row_time is None:
+            return
+        # what comes without a time is taken as no older than all that is known
+        times = times | dict.fromkeys(holding, sent_time or row_time)
+        newest = max(one for one in (row_time, sent_time) if one is not None)
+        kept = _field_times({**stored, **holding}, times, newest)
+        if (newest, kept) != (row_time, stored["field_times"]):
+            stored.update(sender_updated_at=newest, field_times=kept)
+            self.touched = True
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == {}
+
+
+def _told_times(stored: Mapping[str, Any]) -> dict[str, datetime | None]:
+    """When each column that was ever told of was told last; None at a time that nobody told."""
+    row_time = stored["sender_updated_at"]
+    times: dict[str, datetime | None] = {name: row_time for name in TOLD_COLUMNS if not _is_empty(stored[name])}
+    for name, told in (stored["field_times"] or {}).items():
+        times[name] = None if told is None else datetime.fromisoformat(told)
+    return times
+
+
+def _holds(
+    stored: Mapping[str, Any],
+    times: Mapping[str, datetime | None],
+    name: str,
+    sent_time: datetime | None,
+    *,
+    overtaken: bool,
+) -> bool:
+    """Whether what a delivery tells of this column holds against what stands there."""
+    told = times.get(name)
+    if told is not None and sent_time is not None:
+        return sent_time >= told  # of equal times the one that arrives later
+    return not overtaken or name not in times
+
+
+def _field_times(
+    columns: Mapping[str, Any], times: Mapping[str, datetime | None], newest: datetime
+) -> dict[str, str | None] | None:
+    """The column `field_times`: what can't be read off the row's own time; None in the usual case."""
+    found: dict[str, str | None] = {}
+    for name, told in times.items():
+        if told is None or told != newest or _is_empty(columns[name]):
+            found[name] = None if told is None else told.isoformat()
+    return found or None
 
 
 def _first_state(text: str | None) -> str:
@@ -152,12 +221,20 @@ def new_draft(
     identity: str,
     received_at: datetime,
     origin: dict[str, Any],
+    default_channel: str = "other",
 ) -> Draft:
     """The row of an item that was not here before; the only place where one is built."""
     columns: dict[str, Any] = dict.fromkeys(SENDER_COLUMNS)
-    columns.update(channel="other", attributes={})
+    columns.update(channel=default_channel, attributes={})
     columns.update(sent)
+    told_at = columns["sender_updated_at"]
+    field_times = None
+    if told_at is not None:
+        times = {name: told_at for name in sent if name in TOLD_COLUMNS}
+        times.setdefault("channel", None)  # any sender's word holds against our default
+        field_times = _field_times(columns, times, told_at)
     columns.update(
+        field_times=field_times,
         workspace_id=workspace_id,
         source=source,
         identity=identity,

@@ -48,6 +48,7 @@ def receive(
     source_default: str,
     items: Sequence[IncomingItem],
     priority: Priority,
+    default_channel: str = "other",
     delivery_id: int | None = None,
     import_id: int | None = None,
     received_at: datetime | None = None,
@@ -60,11 +61,12 @@ def receive(
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
-    `delivery_id` or `import_id` is where they came from. For a file, `file_sha256` and `row_numbers` name rows
-    that nothing else identifies, and `equal_before` says how often each `identity.content_key` stood in its
-    earlier slices, so that a repeated or resumed file doubles nothing. `replayed`: a stored delivery is taken
-    again, later arrivals stay. `redact` (the setting REDACT_STORED): texts are stored without what is personal;
-    what identifies an item is still made from what was sent. Rollups move with it.
+    `delivery_id` or `import_id` is where they came from; `default_channel` is that of new items that name none.
+    For a file, `file_sha256` and `row_numbers` name rows that nothing else identifies, and `equal_before` says how
+    often each `identity.content_key` stood in its earlier slices, so that a repeated or resumed file doubles
+    nothing. `replayed`: a stored delivery is taken again, later arrivals stay. `redact` (the setting
+    REDACT_STORED): texts are stored without what is personal; what identifies an item is still made from what was
+    sent. Rollups move with it.
     """
     if not items:
         return []
@@ -93,6 +95,7 @@ def receive(
             erased=erased,
             moment=moment,
             origin=origin,
+            default_channel=default_channel,
             replayed=replayed,
             redact=redact,
         )
@@ -192,6 +195,7 @@ def _fold(
     erased: Sequence[bool],
     moment: datetime,
     origin: dict[str, Any],
+    default_channel: str,
     replayed: bool,
     redact: bool,
 ) -> list[Status | None]:
@@ -205,7 +209,13 @@ def _fold(
         draft = drafts.get(key)
         if draft is None:
             drafts[key] = new_draft(
-                sent, workspace_id=workspace_id, source=key[0], identity=key[1], received_at=moment, origin=origin
+                sent,
+                workspace_id=workspace_id,
+                source=key[0],
+                identity=key[1],
+                received_at=moment,
+                origin=origin,
+                default_channel=default_channel,
             )
             statuses.append("accepted")
         else:

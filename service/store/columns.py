@@ -11,6 +11,8 @@ from sqlalchemy.types import TypeDecorator
 # 64 bit on PostgreSQL; SQLite counts up by itself only for its plain INTEGER
 BigId = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
+# None is stored as nothing at all: for columns that are empty on nearly every row
+JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Blob = LargeBinary
 
 

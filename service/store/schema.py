@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Date, ForeignKey, Index, MetaData, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from service.store.columns import BigId, Blob, Json, UtcDateTime, now
+from service.store.columns import BigId, Blob, Json, JsonOrNull, UtcDateTime, now
 
 # set before the first class, so that every constraint has a name that a migration can drop
 SQLModel.metadata.naming_convention = {
@@ -278,6 +278,8 @@ class FeedbackItem(SQLModel, table=True):
     received_at: datetime = _time()
     at: datetime = _time()  # occurred_at, else received_at: the time that periods go by
     sender_updated_at: datetime | None = _time(nullable=True)
+    # when parts of it were told at other times: see service/ingest/fold.py; null in the usual case
+    field_times: dict[str, Any] | None = Field(default=None, sa_column=Column(JsonOrNull, nullable=True))
     respondent: str | None = None  # pseudonym: keyed hash of what the sender sent, never the thing itself
     response_id: str | None = None
     conversation_id: str | None = None

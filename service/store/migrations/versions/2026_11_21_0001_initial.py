@@ -270,6 +270,7 @@ def upgrade() -> None:
         sa.Column("received_at", MOMENT, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("sender_updated_at", MOMENT, nullable=True),
+        sa.Column("field_times", DOCUMENT, nullable=True),
         sa.Column("respondent", sa.String(), nullable=True),
         sa.Column("response_id", sa.String(), nullable=True),
         sa.Column("conversation_id", sa.String(), nullable=True),
