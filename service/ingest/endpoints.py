@@ -262,9 +262,18 @@ def post_secret(
     session: Db,
 ) -> CreatedEndpoint:
     """Add a secret (yours, or a new one, shown once); the ones before hold for `keep_old_hours` more."""
+    asked = parse_body(NewSecret, body)
+    made = add_secret(session, vault, settings, caller=caller, endpoint_id=endpoint_id, asked=asked)
+    not_for_replay(request, "secrets")
+    return made
+
+
+def add_secret(
+    session: Session, vault: Vault, settings: Settings, *, caller: Caller, endpoint_id: str, asked: NewSecret
+) -> CreatedEndpoint:
+    """Put a secret in front of those that hold; BadInput where one has to be brought."""
     endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
     sender = sender_named(endpoint.sender)
-    asked = parse_body(NewSecret, body)
     added = _checked([asked.value], sender) if asked.value is not None else _made(sender)
     if not added:
         detail = f"{sender.title} makes its secrets itself: bring the new one as «value»"
@@ -279,7 +288,6 @@ def post_secret(
     endpoint.secrets = _encrypted([*added, *kept][:MAX_SECRETS], vault)
     session.add(endpoint)
     _audit(session, endpoint, caller.actor, "endpoint.rotate")
-    not_for_replay(request, "secrets")
     return CreatedEndpoint(
         id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in added]
     )

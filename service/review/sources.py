@@ -233,6 +233,24 @@ def hook_page(
     return _set_up(session, caller, view.id, view.url, secrets=[])
 
 
+@router.post("/sources/hooks/{endpoint_id}/secret")
+def renew_secret(
+    endpoint_id: str, form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf, vault: VaultOf
+) -> HTMLResponse:
+    """A further secret, shown on this answer only; the ones before hold for a day more."""
+    made = endpoints.add_secret(
+        session, vault, settings, caller=caller, endpoint_id=endpoint_id, asked=endpoints.NewSecret()
+    )
+    return _set_up(session, caller, made.id, made.url, secrets=made.secrets or [])
+
+
+@router.post("/sources/hooks/{endpoint_id}/remove")
+def remove_hook(endpoint_id: str, form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
+    """Close the address."""
+    endpoints.delete_endpoint(endpoint_id, caller, session)
+    return RedirectResponse("/sources", status_code=303)
+
+
 def _set_up(session: Session, caller: Caller, public_id: str, url: str, *, secrets: list[str]) -> HTMLResponse:
     endpoint = _endpoint(session, caller, public_id)
     guide = read_guide(endpoint.sender)

@@ -62,6 +62,23 @@ def test_a_tool_is_connected_and_its_first_delivery_appears(browser: Browser) ->
     assert "nothing in 30 days" not in listed
 
 
+def test_a_secret_is_renewed_and_an_address_removed(browser: Browser) -> None:
+    admin = browser("admin")
+    made = _connect(admin)
+    old, url = _text(made.text, "secret1"), _text(made.text, "url")
+    path, page = url.removeprefix("http://localhost:8000"), f"/sources/hooks/{url.rpartition('/')[2]}"
+    renewed = admin.post(f"{page}/secret", data={"csrf": _csrf(admin)})
+    new = _text(renewed.text, "secret1")
+    assert new != old
+    for number, secret in enumerate((old, new)):
+        call = signed({"data": {"id": "f", "text": "Good"}}, secret=secret, message_id=f"m{number}")
+        assert admin.post(path, **call).status_code == 200
+    assert admin.post(f"{page}/remove", data={"csrf": _csrf(admin)}).url.path == "/sources"
+    assert "Shop" not in admin.get("/sources").text
+    assert admin.post(path, **signed({"data": {"text": "Good"}}, secret=new, message_id="m9")).status_code == 410
+    assert "was removed" in admin.get(page).text
+
+
 def test_what_cannot_be_used_is_said_at_its_field(browser: Browser) -> None:
     admin = browser("admin")
     answer = _connect(admin, secret="whsec_!!", **{"options.replay_window_seconds": "-4"})
