@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from service.ingest.senders import standard_webhooks
+from service.ingest.senders import (
+    judgeme,
+    standard_webhooks,
+    trustpilot,
+)
 from service.ingest.senders.contract import Sender
 
-SENDERS: dict[str, Sender] = {sender.name: sender for sender in (standard_webhooks.SENDER,)}
+SENDERS: dict[str, Sender] = {
+    sender.name: sender
+    for sender in (
+        judgeme.SENDER,
+        standard_webhooks.SENDER,
+        trustpilot.SENDER,
+    )
+}

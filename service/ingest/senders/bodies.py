@@ -10,18 +10,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from service.ingest.incoming import Call, CannotParse
+from service.ingest.senders.contract import HttpAnswer, TryLater
 
 MAX_DEPTH = 64
 MAX_FIELDS = 10_000  # of a form; keys and list entries of a JSON body, all levels together
 
 
-def json_value(call: Call) -> Any:
+def json_value(call: Call, *, max_fields: int = MAX_FIELDS) -> Any:
     """The JSON value of the body, whatever its declared media type; at most `MAX_DEPTH` deep."""
     try:
         value = json.loads(call.body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CannotParse("the body is not JSON") from error
-    _check_size(value)
+    _check_size(value, max_fields)
     return value
 
 
@@ -33,7 +34,15 @@ def json_object(call: Call) -> dict[str, Any]:
     return value
 
 
-def _check_size(value: Any) -> None:
+def answer_object(answer: HttpAnswer) -> dict[str, Any]:
+    """The JSON object that a sender's API answers with; TryLater where it answers with anything else."""
+    try:
+        return json_object(Call({}, answer.body))
+    except CannotParse as error:
+        raise TryLater("the API did not answer with a JSON object") from error
+
+
+def _check_size(value: Any, max_fields: int) -> None:
     level, fields = [value], 0
     for _ in range(MAX_DEPTH):
         level = [
@@ -43,8 +52,8 @@ def _check_size(value: Any) -> None:
             for inner in (one.values() if isinstance(one, dict) else one)
         ]
         fields += len(level)
-        if fields > MAX_FIELDS:
-            raise CannotParse(f"the body has more than {MAX_FIELDS} fields")
+        if fields > max_fields:
+            raise CannotParse(f"the body has more than {max_fields} fields")
         if not level:
             return
     raise CannotParse(f"the body is nested deeper than {MAX_DEPTH} levels")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES
 
 MILLISECONDS_FROM = 100_000_000_000  # a unix time that large is not in seconds before the year 5138
+
+YEARS = (1990, 2200)  # that the contract takes
 
 
 def identifier(value: Any) -> str | None:
@@ -25,7 +27,8 @@ def identifier(value: Any) -> str | None:
 def moment(value: Any) -> str | None:
     """A unix time (seconds or milliseconds, also as text) or an ISO time as RFC 3339 in UTC; None for others.
 
-    More than six digits of a second are cut, "+0000" is understood, a time without an offset is UTC.
+    More than six digits of a second are cut, "+0000" is understood, a time without an offset is UTC. None also for
+    years that the contract does not take: a wrong time must not refuse the words beside it.
     """
     if value is None or isinstance(value, bool | dict | list):
         return None
@@ -34,12 +37,16 @@ def moment(value: Any) -> str | None:
         if not re.fullmatch(r"-?\d{9,13}(\.\d+)?", value):
             return _iso(value)
         value = float(value)
-    seconds = value / 1000 if abs(value) >= MILLISECONDS_FROM else value
     try:
-        found = datetime.fromtimestamp(seconds, UTC)
+        found = datetime.fromtimestamp(value / 1000 if abs(value) >= MILLISECONDS_FROM else value, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return found.isoformat()
+    return _plausible(found)
+
+
+def _plausible(found: datetime) -> str | None:
+    """The contract's years; tools write 0001-01-01 and 1970-01-01 where they have no time."""
+    return found.isoformat() if YEARS[0] <= found.year <= YEARS[1] else None
 
 
 def _iso(value: str) -> str | None:
@@ -51,9 +58,31 @@ def _iso(value: str) -> str | None:
         return None
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     try:
-        return found.astimezone(UTC).isoformat()
+        return _plausible(found.astimezone(UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def moment_after(moment_text: str | None, microseconds: int) -> str | None:
+    """A moment a hair later: for a change whose time the sender does not tell, but that came after that moment."""
+    if moment_text is None:
+        return None
+    try:
+        return (datetime.fromisoformat(moment_text) + timedelta(microseconds=microseconds)).isoformat()
+    except OverflowError:
+        return moment_text
+
+
+def stars(value: Any) -> dict[str, Any] | None:
+    """A rating from 1 to 5, as a number or as text, as the contract's score; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value.strip())
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 5:
+        return None
+    return {"kind": "stars", "value": value, "scale_min": 1, "scale_max": 5}
 
 
 def attributes(pairs: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,40 @@
+"""Values as senders write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.ingest.senders.values import moment, moment_after, stars
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0001-01-01T00:00:00",
+        "9999-12-31T23:59:59-12:00",
+        0,
+        10**400,
+        -(10**400),
+        float("inf"),
+        float("nan"),
+        "soon",
+        {},
+    ],
+)
+def test_a_time_that_the_contract_does_not_take_is_none(value: Any) -> None:
+    assert moment(value) is None
+
+
+def test_a_moment_after_is_later_by_a_hair() -> None:
+    assert moment_after("2026-11-20T09:14:03+00:00", 2) == "2026-11-20T09:14:03.000002+00:00"
+    assert moment_after("2026-11-20T09:14:03+00:00", 0) == "2026-11-20T09:14:03+00:00"
+    assert moment_after(None, 1) is None
+
+
+def test_stars_are_numbers_from_one_to_five_also_as_text() -> None:
+    assert stars(4) == {"kind": "stars", "value": 4, "scale_min": 1, "scale_max": 5}
+    assert (stars("4.5") or {})["value"] == 4.5
+    for other in (0, 6, True, None, "", "five", float("nan"), [5], 10**400):
+        assert stars(other) is None
