@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,26 @@ def identifier(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip() or None
+
+
+def number(value: Any) -> float | None:
+    """A finite number, also one written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def inner(value: Any, *path: str) -> Any:
+    """What lies at a path of nested objects; None where the path leads nowhere."""
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
 
 
 def moment(value: Any) -> str | None:
@@ -121,6 +142,17 @@ def titled(title: Any, text: Any) -> str | None:
     if len(parts) == 2 and parts[1].startswith(parts[0]):
         parts = parts[1:]  # some tools repeat the subject as the first line
     return "\n\n".join(parts) or None
+
+
+# what mail programs put before the subject of a reply or a forwarded mail
+REPLY_PREFIX = re.compile(r"(re|aw|wg|sv|vs|antw|rv|res|tr|fw|fwd|réf|ref)(\[\d+\]|\(\d+\))?\s?:", re.IGNORECASE)
+
+
+def opening_subject(subject: Any) -> str | None:
+    """The subject of a mail that opens a conversation; None for replies, which only repeat it."""
+    if not isinstance(subject, str) or REPLY_PREFIX.match(subject.strip()):
+        return None
+    return subject.strip() or None
 
 
 def text_of_html(markup: Any) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.senders.values import moment, moment_after, stars
+from service.ingest.senders.values import inner, moment, moment_after, number, stars
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,14 @@ def test_stars_are_numbers_from_one_to_five_also_as_text() -> None:
     assert (stars("4.5") or {})["value"] == 4.5
     for other in (0, 6, True, None, "", "five", float("nan"), [5], 10**400):
         assert stars(other) is None
+
+
+def test_numbers_are_read_from_text_too() -> None:
+    assert [number(one) for one in (4, "4", " 4.5 ", 0, "-1")] == [4, 4, 4.5, 0, -1]
+    assert [number(one) for one in (None, True, "", "four", "nan", "inf", [], {}, 10**400)] == [None] * 9
+
+
+def test_a_path_that_leads_nowhere_is_none() -> None:
+    value = {"a": {"b": 1, "c": None}}
+    assert inner(value, "a", "b") == 1
+    assert inner(value, "a", "b", "c") is inner(value, "x") is inner(None, "a") is inner([1], "a") is None
