@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from service.ingest.senders import (
+    app_store,
+    google_play,
     judgeme,
     standard_webhooks,
     trustpilot,
@@ -12,6 +14,8 @@ from service.ingest.senders.contract import Sender
 SENDERS: dict[str, Sender] = {
     sender.name: sender
     for sender in (
+        app_store.SENDER,
+        google_play.SENDER,
         judgeme.SENDER,
         standard_webhooks.SENDER,
         trustpilot.SENDER,
