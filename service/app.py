@@ -17,6 +17,7 @@ from service.classify.api import router as classify
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
 from service.ingest.imports_api import router as imports
+from service.ingest.metric_series import router as metric_series
 from service.learn.api import router as learn
 from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ingest,
         imports,
         hooks,
+        metric_series,
         classify,
         learn,
         feedback,

@@ -241,6 +241,27 @@ class ImportReject(SQLModel, table=True):
     columns: list[Any] = Field(default_factory=list, sa_column=Column(Json, nullable=False))  # as in the file
 
 
+class MetricValue(SQLModel, table=True):
+    """One day's value of a series from elsewhere (orders, visits, conversion …)."""
+
+    __tablename__ = "metric_value"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "key"),
+        Index("ix_metric_value_workspace_id_name_day", "workspace_id", "name", "day"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    key: str  # sha256 hex of name, stage, day and attributes
+    name: str
+    stage: str | None = None  # of the codebook
+    day: date = Field(sa_column=Column(Date, nullable=False))
+    value: float
+    denominator: float | None = None  # the value is a part of it, or per it
+    attributes: dict[str, Any] = _json()
+    updated_at: datetime = _time()
+
+
 # --- 2. kept
 
 
@@ -259,6 +280,15 @@ class FeedbackItem(SQLModel, table=True):
         Index("ix_feedback_item_workspace_id_respondent", "workspace_id", "respondent"),
         # whole for the question which models labelled an import's items
         Index("ix_feedback_item_import_id", "import_id", "workspace_id", "state", "model"),
+        # senders erase whole conversations
+        Index(
+            "ix_feedback_item_conversation",
+            "workspace_id",
+            "source",
+            "conversation_id",
+            sqlite_where=text("conversation_id IS NOT NULL"),
+            postgresql_where=text("conversation_id IS NOT NULL"),
+        ),
     )
 
     id: int | None = _id()
@@ -327,14 +357,14 @@ class ItemVersion(SQLModel, table=True):
 
 
 class ErasureMark(SQLModel, table=True):
-    """A keyed hash that keeps an erased person or deleted item from coming back with a re-delivery."""
+    """A keyed hash that keeps an erased person, conversation or item from coming back with a re-delivery."""
 
     __tablename__ = "erasure_mark"
     __table_args__ = (UniqueConstraint("workspace_id", "kind", "key_hash"),)
 
     id: int | None = _id()
     workspace_id: int = _workspace()
-    kind: str  # respondent, item
+    kind: str  # respondent, conversation, item
     key_hash: str
     created_at: datetime = _time()
 

@@ -252,6 +252,28 @@ def upgrade() -> None:
         sa.UniqueConstraint("import_id", "row", name=op.f("uq_import_reject_import_id_row")),
     )
     op.create_table(
+        "metric_value",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=True),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("denominator", sa.Float(), nullable=True),
+        sa.Column("attributes", DOCUMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_metric_value")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_metric_value_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("workspace_id", "key", name=op.f("uq_metric_value_workspace_id_key")),
+    )
+    op.create_index("ix_metric_value_workspace_id_name_day", "metric_value", ["workspace_id", "name", "day"])
+    op.create_table(
         "feedback_item",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
@@ -321,6 +343,13 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "workspace_id", "source", "identity", name=op.f("uq_feedback_item_workspace_id_source_identity")
         ),
+    )
+    op.create_index(
+        "ix_feedback_item_conversation",
+        "feedback_item",
+        ["workspace_id", "source", "conversation_id"],
+        sqlite_where=sa.text("conversation_id IS NOT NULL"),
+        postgresql_where=sa.text("conversation_id IS NOT NULL"),
     )
     op.create_index("ix_feedback_item_import_id", "feedback_item", ["import_id", "workspace_id", "state", "model"])
     op.create_index("ix_feedback_item_workspace_id_at", "feedback_item", ["workspace_id", "at"])
