@@ -88,8 +88,16 @@ class Vault:
 
     def decrypt(self, value: str) -> str:
         """The secret again; raises ValueError if it was stored under another key."""
+        return self.unseal(value.encode()).decode()
+
+    def seal(self, content: bytes) -> bytes:
+        """Encrypt content that lies in a file; the result is ASCII."""
+        return self._fernet.encrypt(content)
+
+    def unseal(self, content: bytes) -> bytes:
+        """The content again; raises ValueError if it was sealed under another key."""
         try:
-            return self._fernet.decrypt(value.encode()).decode()
+            return self._fernet.decrypt(content)
         except InvalidToken as error:
             raise ValueError("stored under another SECRET_KEY; set the key that was used then") from error
 

@@ -21,19 +21,20 @@ CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def get_settings(request: Request) -> Settings:
+# `async` because they wait for nothing: FastAPI runs the others in a thread each
+async def get_settings(request: Request) -> Settings:
     """The settings this app was built with."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """The app's database; for routes that open their own session (streams)."""
     database: Database = request.app.state.database
     return database
 
 
-def get_vault(request: Request) -> Vault:
+async def get_vault(request: Request) -> Vault:
     """The installation's secret."""
     vault: Vault = request.app.state.vault
     return vault

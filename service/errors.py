@@ -25,7 +25,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
@@ -198,8 +199,25 @@ def cannot_store(error: DBAPIError) -> bool:
         "could not connect",
         "connection",
         "disk i/o",
+        "unable to open database",
+        "readonly database",
+        "read-only transaction",
+        "starting up",
+        "shutting down",
+        "lock timeout",
+        "statement timeout",
     )
-    return isinstance(error, OperationalError) and any(sign in text for sign in signs)
+    return isinstance(error, OperationalError | InternalError) and any(sign in text for sign in signs)
+
+
+def database_away(error: BaseException) -> bool:
+    """The same of any error: no connection within the time given, or a database that can't take anything now."""
+    return isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and cannot_store(error))
+
+
+def crossed_locks(error: BaseException) -> bool:
+    """Whether two transactions waited for each other, and this one was ended for it: doing it again will do."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
 def install(app: FastAPI) -> None:

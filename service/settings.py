@@ -84,6 +84,16 @@ class Settings(BaseModel):
         default=200, ge=0, description="Free disk in DATA_DIR below which new feedback is answered 503, MiB."
     )
 
+    spool_max_mb: int = Field(
+        default=1024,
+        ge=0,
+        description="Verified webhook deliveries kept in DATA_DIR/spool while the database is away, MiB; beyond "
+        "it, and with 0 always, they are answered 503.",
+    )
+    max_waiting_deliveries: int = Field(
+        default=1000, ge=1, description="Webhook deliveries at once in one process; more are answered 503."
+    )
+
     import_slice_rows: int = Field(default=500, ge=1, le=5000, description="Rows stored in one transaction.")
     lease_seconds: float = Field(
         default=10.0, gt=0, description="A job whose worker is silent for this long is given to another."
@@ -145,6 +155,16 @@ class Settings(BaseModel):
     def imports_dir(self) -> Path:
         """Where uploaded files wait for the worker."""
         return self.data_dir / "imports"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where verified deliveries wait while the database is away, encrypted."""
+        return self.data_dir / "spool"
+
+    @property
+    def endpoints_copy(self) -> Path:
+        """The webhook addresses, encrypted, for a start while the database is away."""
+        return self.data_dir / "endpoints.sealed"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

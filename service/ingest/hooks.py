@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
-from sqlmodel import select
 
-from service.dependencies import DatabaseOf, Db, SettingsOf, VaultOf, body_within
-from service.errors import Gone, NotFound, Unauthorized
+from service.auth import Vault
+from service.dependencies import SettingsOf, VaultOf, body_within
+from service.errors import Unauthorized
 from service.ingest import deliveries, endpoints
-from service.ingest.capacity import ensure_capacity
-from service.ingest.deliver import deliver
 from service.ingest.endpoints import active_secrets, options_of
 from service.ingest.incoming import Call
+from service.ingest.intake import IntakeOf
 from service.ingest.senders import SENDERS
 from service.ingest.senders.signatures import BadSignature
 from service.store.columns import now
 from service.store.schema import Endpoint
+
+# a longer body is verified in a thread: its hash would hold up the other calls
+AT_ONCE_BYTES = 64 * 1024
 
 router = APIRouter()
 router.include_router(endpoints.router)
@@ -34,17 +38,9 @@ class Taken(BaseModel):
     ok: bool = True
 
 
-def known_endpoint(sender: str, endpoint_id: str, database: DatabaseOf) -> Endpoint:
-    """The endpoint of an address, read on a session of its own; NotFound, or Gone where it was removed."""
-    with database.read() as session:
-        endpoint = session.exec(
-            select(Endpoint).where(Endpoint.public_id == endpoint_id, Endpoint.sender == sender)
-        ).first()
-    if endpoint is None or endpoint.sender not in SENDERS:
-        raise NotFound("There is no such webhook address.")
-    if endpoint.removed_at is not None:
-        raise Gone("This webhook address was removed; stop sending to it.")
-    return endpoint
+async def known_endpoint(sender: str, endpoint_id: str, intake: IntakeOf) -> Endpoint:
+    """The endpoint of an address, remembered or read; NotFound, or Gone where it was removed."""
+    return await intake.endpoint(sender, endpoint_id)
 
 
 KnownEndpoint = Annotated[Endpoint, Depends(known_endpoint)]
@@ -85,17 +81,15 @@ def joined(headers: Mapping[str, str]) -> dict[str, str]:
         },
     },
 )
-def post_hook(
+async def post_hook(
     request: Request,
     endpoint: KnownEndpoint,
     body: HookBody,
     settings: SettingsOf,
     vault: VaultOf,
-    database: DatabaseOf,
-    session: Db,
+    intake: IntakeOf,
 ) -> Taken:
     """Take a delivery of a sender. 200 means stored; the same delivery again is only counted."""
-    sender = SENDERS[endpoint.sender]
     call = Call(
         headers=joined(request.headers),
         body=body,
@@ -104,13 +98,21 @@ def post_hook(
         url=f"{settings.public_url}{request.url.path}{'?' + request.url.query if request.url.query else ''}",
     )
     moment = now()
+    if len(body) > AT_ONCE_BYTES:
+        await run_in_threadpool(_verify, endpoint, call, vault, moment)
+    else:
+        _verify(endpoint, call, vault, moment)
+    await intake.store(endpoint, call, moment)
+    return Taken()
+
+
+def _verify(endpoint: Endpoint, call: Call, vault: Vault, moment: datetime) -> None:
+    """Unauthorized unless the call is from who holds one of the endpoint's secrets."""
+    sender = SENDERS[endpoint.sender]
     try:
         sender.verify(call, active_secrets(endpoint, vault, moment), options_of(sender, endpoint.options), moment)
     except BadSignature as error:
         raise Unauthorized(str(error)) from error
-    ensure_capacity(database, settings)
-    deliver(session, vault, settings, endpoint=endpoint, call=call)
-    return Taken()
 
 
 @router.head(
@@ -119,6 +121,6 @@ def post_hook(
     tags=["webhooks in"],
     summary="Check an address (for senders)",
 )
-def head_hook(endpoint: KnownEndpoint) -> Response:
+async def head_hook(endpoint: KnownEndpoint) -> Response:
     """200 where deliveries are taken; some senders ask before they save an address."""
     return Response(status_code=200)

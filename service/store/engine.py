@@ -24,42 +24,65 @@ class Database:
 
     On SQLite a read-then-write transaction that starts as a reader fails when another writer was faster;
     BEGIN IMMEDIATE for writers makes that impossible, DEFERRED readers go on while a write is open (WAL).
+
+    `wait_seconds`: how long to wait for a lock or a connection before giving up, for callers who have another way
+    to go; nothing that they ask for takes ten times as long.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, wait_seconds: float | None = None) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             path = url.removeprefix("sqlite:///")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self.writer = self._sqlite(url, begin="BEGIN IMMEDIATE", read_only=False)
-            self.reader = self._sqlite(url, begin="BEGIN DEFERRED", read_only=True)
+            wait_ms = BUSY_TIMEOUT_MS if wait_seconds is None else round(wait_seconds * 1000)
+            self.writer = self._sqlite(url, begin="BEGIN IMMEDIATE", read_only=False, wait_ms=wait_ms)
+            self.reader = self._sqlite(url, begin="BEGIN DEFERRED", read_only=True, wait_ms=wait_ms)
         else:
-            self.writer = self._postgresql(url, pool_size=pool_size)
-            self.reader = self._postgresql(url, pool_size=pool_size)
+            self.writer = self._postgresql(url, pool_size=pool_size, wait_seconds=wait_seconds)
+            self.reader = self._postgresql(url, pool_size=pool_size, wait_seconds=wait_seconds)
             # a reader sees one moment, however many statements it takes
             self.reader = self.reader.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
 
     @staticmethod
-    def _postgresql(url: str, *, pool_size: int) -> Engine:
-        return create_engine(
+    def _postgresql(url: str, *, pool_size: int, wait_seconds: float | None) -> Engine:
+        limits: dict[str, Any] = {}
+        if wait_seconds is not None:
+            # the library takes no less than two seconds to connect
+            limits = {
+                "connect_timeout": max(2, round(wait_seconds)),
+                "tcp_user_timeout": round(wait_seconds * 1000),
+            }
+        engine = create_engine(
             url,
+            connect_args=limits,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_timeout=30,
+            pool_timeout=wait_seconds or 30,
             pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
             hide_parameters=True,  # parameters are customers' words; they must not reach a log
         )
+        if wait_seconds is not None:
+            milliseconds = round(wait_seconds * 1000)
+
+            @event.listens_for(engine, "begin")
+            def set_limits(connection: Any) -> None:
+                # in the transaction and not at the connection's start, which poolers in between refuse
+                connection.exec_driver_sql(
+                    f"SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {10 * milliseconds}"
+                )
+
+        return engine
 
     @staticmethod
-    def _sqlite(url: str, *, begin: str, read_only: bool) -> Engine:
+    def _sqlite(url: str, *, begin: str, read_only: bool, wait_ms: int) -> Engine:
         engine = create_engine(
             url,
-            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+            connect_args={"timeout": wait_ms / 1000, "check_same_thread": False},
             pool_size=20,
             max_overflow=20,
             json_serializer=_dumps,
@@ -74,7 +97,7 @@ class Database:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")  # a 2xx survives power loss
             cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.execute(f"PRAGMA busy_timeout={wait_ms}")
             cursor.execute("PRAGMA cache_size=-65536")  # KiB
             cursor.execute("PRAGMA temp_store=MEMORY")
             if read_only:
