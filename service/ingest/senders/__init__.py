@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.ingest.senders import (
     app_store,
+    front,
     google_play,
     judgeme,
     standard_webhooks,
@@ -15,6 +16,7 @@ SENDERS: dict[str, Sender] = {
     sender.name: sender
     for sender in (
         app_store.SENDER,
+        front.SENDER,
         google_play.SENDER,
         judgeme.SENDER,
         standard_webhooks.SENDER,

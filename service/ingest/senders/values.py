@@ -22,7 +22,8 @@ def identifier(value: Any) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip() or None
+    # half an emoji can be sent as JSON, and neither stored nor put in an address
+    return str(value).encode("utf-8", "replace").decode("utf-8").strip() or None
 
 
 def number(value: Any) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.senders.values import inner, moment, moment_after, number, stars
+from service.ingest.senders.values import identifier, inner, moment, moment_after, number, opening_subject, stars
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,21 @@ def test_a_path_that_leads_nowhere_is_none() -> None:
     value = {"a": {"b": 1, "c": None}}
     assert inner(value, "a", "b") == 1
     assert inner(value, "a", "b", "c") is inner(value, "x") is inner(None, "a") is inner([1], "a") is None
+
+
+def test_the_subject_of_a_reply_only_repeats_the_first() -> None:
+    assert opening_subject(" Refund is late ") == "Refund is late"
+    assert opening_subject("Regarding: refund") == "Regarding: refund"
+    for repeated in ("Re: Refund", "AW:Refund", "RE[2]: Refund", "Fwd: Refund", "sv : Refund"):
+        assert opening_subject(repeated) is None
+    for nothing in (None, "", "  ", 4, ["Refund"]):
+        assert opening_subject(nothing) is None
+
+
+def test_ids_are_strings_that_can_be_stored() -> None:
+    assert identifier(10**18 + 1) == "1000000000000000001"
+    assert identifier(5000.0) == "5000"
+    assert identifier(" a-1 ") == "a-1"
+    assert identifier("a\ud83d") == "a?"
+    for nothing in (None, "", " ", True, [], {}, [1]):
+        assert identifier(nothing) is None
