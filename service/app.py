@@ -17,6 +17,7 @@ from service.classify.api import router as classify
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
 from service.ingest.imports_api import router as imports
+from service.ingest.intake import Intake
 from service.ingest.metric_series import router as metric_series
 from service.learn.api import router as learn
 from service.monitor.health import router as health
@@ -48,7 +49,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         # what is loaded by now stays: a walk of the garbage collector through it would hold up a request for 0.1 s
         gc.freeze()
-        yield
+        with app.state.intake:
+            yield
         gc.unfreeze()
         app.state.database.dispose()
 
@@ -64,6 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.vault = Vault(settings)
     app.state.database = Database(settings.sqlalchemy_url)
+    # tests change the settings of a running app
+    app.state.intake = Intake(lambda: app.state.settings, app.state.vault)
     app.state.suggestions_by_stage = suggestions_by_stage  # for the map: stages do not know each other
     errors.install(app)
     pages.install(app)

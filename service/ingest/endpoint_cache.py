@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import object_session
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from service.auth import Vault
 from service.errors import CannotStore
