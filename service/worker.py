@@ -19,6 +19,7 @@ from service.classify.retag import Which, enqueue_retag, retag
 from service.classify.retag import given_up as retagging_given_up
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
+from service.ingest.erasure import erase
 from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
 from service.learn.retrain import retrain
@@ -39,6 +40,7 @@ KINDS: Mapping[str, JobKind] = {
     "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
+    "erase": JobKind(erase),
     "import": JobKind(read_file, on_dead=import_given_up),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),

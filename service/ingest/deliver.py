@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 from service.auth import Vault
 from service.errors import BadInput
 from service.ingest.endpoints import options_of
+from service.ingest.erasure import erase_told
 from service.ingest.incoming import Call, CannotParse, IncomingItem, read_item
 from service.ingest.receive import receive
 from service.ingest.senders import SENDERS
@@ -145,6 +146,8 @@ def _parse_and_receive(
 ) -> None:
     sender = SENDERS[endpoint.sender]
     parsed = sender.parse(call, options_of(sender, endpoint.options))
+    # first: what the same delivery tells of somebody who is gone must not come in
+    erased = erase_told(session, vault, endpoint=endpoint, delivery=delivery, told=parsed.erased)
     items: list[IncomingItem] = []
     places: list[int] = []
     results: list[dict[str, Any]] = []
@@ -185,8 +188,14 @@ def _parse_and_receive(
         delivery.body = b""
         delivery.state, delivery.detail = "parsed", "somebody in it was erased here, so its content is not kept"
         return
+    if any(one.kind == "respondent" for one in parsed.erased):
+        delivery.body, delivery.headers = b"", {}
     if len(items) < len(results):
         delivery.detail = f"{len(results) - len(items)} of {len(results)} items can't be used"
+    elif erased and not results:
+        # the sender may name what was said once more in it
+        delivery.body = b""
+        delivery.state, delivery.detail = "parsed", "what it says is gone was erased here"
     elif not results:
         delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
     else:

@@ -24,6 +24,16 @@ def respondent_mark(vault: Vault, workspace_id: int, respondent: str) -> str:
     return vault.keyed_hash(f"respondent:{workspace_id}:{respondent}")
 
 
+def person_mark(vault: Vault, workspace_id: int, source: str, respondent: str) -> str:
+    """`ErasureMark.key_hash` (kind "respondent") of a person as one source calls them, meant there only."""
+    return vault.keyed_hash(f"respondent-of:{workspace_id}:{len(source)}:{source}:{respondent}")
+
+
+def conversation_mark(vault: Vault, workspace_id: int, source: str, conversation_id: str) -> str:
+    """`ErasureMark.key_hash` (kind "conversation") of one source's conversation."""
+    return vault.keyed_hash(f"conversation:{workspace_id}:{len(source)}:{source}:{conversation_id}")
+
+
 def item_mark(vault: Vault, workspace_id: int, source: str, identity: str) -> str:
     """`ErasureMark.key_hash` (kind "item") of one feedback item."""
     return vault.keyed_hash(f"item:{workspace_id}:{source}:{identity}")

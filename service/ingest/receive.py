@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from service.auth import Vault
+from service.ingest.erasure import Mark, keep_away
 from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
-from service.ingest.identity import identities, item_mark, respondent_mark
+from service.ingest.identity import conversation_mark, identities, item_mark, person_mark, respondent_mark
 from service.ingest.incoming import IncomingItem
 from service.store import queue, rollups
 from service.store.columns import now
@@ -144,23 +145,36 @@ def _places(
 def _erased(
     session: Session, vault: Vault, *, workspace_id: int, keys: Sequence[Key], items: Sequence[IncomingItem]
 ) -> list[bool]:
-    """Which items must not come back: their person was erased, or they were deleted."""
-    marks = [
-        {("item", item_mark(vault, workspace_id, *key))}
-        | ({("respondent", respondent_mark(vault, workspace_id, item.respondent))} if item.respondent else set())
-        for key, item in zip(keys, items, strict=True)
-    ]
+    """Which items must not come back: they, their conversation or their person were erased."""
+    marks = [_marks(vault, workspace_id, key, item) for key, item in zip(keys, items, strict=True)]
     found = {
         (row.kind, row.key_hash)
         for row in session.execute(
             select(col(ErasureMark.kind), col(ErasureMark.key_hash)).where(
                 col(ErasureMark.workspace_id) == workspace_id,
-                col(ErasureMark.kind).in_(("item", "respondent")),
+                col(ErasureMark.kind).in_(("item", "conversation", "respondent")),
                 col(ErasureMark.key_hash).in_(sorted({key_hash for own in marks for _, key_hash in own})),
             )
         )
     }
-    return [bool(own & found) for own in marks]
+    held = {key: own & found for key, own in zip(keys, marks, strict=True) if own & found}
+    # some were told to be of an erased person or conversation: parts that did not say so go as well
+    newly = {key for key, own in held.items() if all(kind != "item" for kind, _ in own)}
+    if newly:
+        keep_away(session, vault, workspace_id, newly)
+    return [key in held for key in keys]
+
+
+def _marks(vault: Vault, workspace_id: int, key: Key, item: IncomingItem) -> set[Mark]:
+    """The marks of which any one keeps this item away."""
+    source = key[0]
+    found: set[Mark] = {("item", item_mark(vault, workspace_id, *key))}
+    if item.respondent:
+        found.add(("respondent", respondent_mark(vault, workspace_id, item.respondent)))
+        found.add(("respondent", person_mark(vault, workspace_id, source, item.respondent)))
+    if item.conversation_id:
+        found.add(("conversation", conversation_mark(vault, workspace_id, source, item.conversation_id)))
+    return found
 
 
 def _existing(session: Session, workspace_id: int, keys: set[Key]) -> dict[Key, Draft]:
