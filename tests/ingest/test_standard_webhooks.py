@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.incoming import Call, CannotParse, read_item
+from service.ingest.incoming import Call, CannotParse, Erased, read_item
 from service.ingest.senders import SENDERS
 from service.ingest.senders import standard_webhooks as sender
 from service.ingest.senders.signatures import BadSignature, SenderOptions
@@ -81,6 +81,7 @@ def test_a_flipped_byte_anywhere_is_refused() -> None:
     assert not accepted(call(json.dumps(json.loads(BODY)).encode()), SECRET)
     assert not accepted(call(webhook_timestamp="1795166046"), SECRET)
     assert not accepted(call())
+    assert not accepted(call(), "whsec_***", "whpk_short")  # a secret that can't be read verifies nothing
 
 
 def test_the_replay_window_holds_both_ways_and_is_an_option() -> None:
@@ -164,7 +165,7 @@ def test_the_time_of_a_change_is_not_the_time_of_the_feedback() -> None:
         ({"text": "a", "channel": "in-app"}, {"text": "a", "attributes": {"channel": "in-app"}}),
         (
             {"text": "a", "vip": True, "tags": ["x"], "meta": {"a": 1}, "none": None},
-            {"text": "a", "attributes": {"vip": "true"}},
+            {"text": "a", "attributes": {"vip": "true", "tags": "x"}},
         ),
     ],
 )
@@ -180,6 +181,16 @@ def test_attributes_stay_within_the_contract() -> None:
 
 def test_tests_of_the_connection_are_ignored_and_other_bodies_not_parsed() -> None:
     assert sender.parse(Call({}, b'{"type":"webhook.test","data":{}}'), SenderOptions()).ignored
+    found = sender.parse(Call({}, b'{"type":"feedback.deleted","data":{"id":7}}'), SenderOptions())
+    assert (found.items, found.erased) == ([], [Erased("item", "7")])
+    found = sender.parse(Call({}, b'{"type":"customer.deleted","data":{"id":"c","email":"e"}}'), SenderOptions())
+    assert found.erased == [Erased("respondent", "c")]
+    found = sender.parse(Call({}, b'{"type":"conversation.erased","data":["a","b"]}'), SenderOptions())
+    assert found.erased == [Erased("conversation", "a"), Erased("conversation", "b")]
+    for nothing in (b'{"type":"feedback.deleted","data":{}}', b'{"type":"feedback.tag.removed","data":{"id":7}}'):
+        found = sender.parse(Call({}, nothing), SenderOptions())
+        assert found.ignored
+        assert (found.items, found.erased) == ([], [])
     for body in (b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b"1" * 10_000):
         with pytest.raises(CannotParse):
             sender.parse(Call({}, body), SenderOptions())
