@@ -14,6 +14,7 @@ from service import errors
 from service.aggregate.api import router as aggregate
 from service.auth import Vault
 from service.classify.api import router as classify
+from service.in_flight import InFlight
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
 from service.ingest.imports_api import router as imports
@@ -33,7 +34,7 @@ from service.store.engine import Database
 from service.suggest.api import router as suggest
 from service.suggest.suggestions import suggestions_by_stage
 
-# of one web process, at once; `serve` refuses more
+# of one web process, at once, deliveries apart; more are answered 503
 MAX_REQUESTS = 500
 # A route's answer is checked in a thread while its transaction is still open. Were all threads taken by requests
 # that wait for the write lock (or a connection), its holder would wait for a thread, and nobody would get on.
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.suggestions_by_stage = suggestions_by_stage  # for the map: stages do not know each other
     errors.install(app)
     pages.install(app)
+    app.add_middleware(InFlight, requests=MAX_REQUESTS, deliveries=settings.max_waiting_deliveries)
     app.add_middleware(RequestLog)
     for router in (
         ingest,

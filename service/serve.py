@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from service.app import MAX_REQUESTS, create_app
+from service.app import create_app
 from service.embedded import EmbeddedWorker
 from service.monitor import logs
 from service.settings import Settings, SettingsError
@@ -53,7 +53,6 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
         access_log=False,  # its lines carry paths, and a hook's path is a credential
         log_config=None,
         server_header=False,
-        limit_concurrency=MAX_REQUESTS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )
