@@ -28,6 +28,7 @@ from service.review import pages
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
 from service.review.item_page import router as item_page
+from service.review.map_export import router as map_export
 from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feedback,
         explanation,
         aggregate,
+        map_export,
         suggest,
         health,
         metrics,

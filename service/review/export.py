@@ -106,7 +106,7 @@ def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     yield line(CSV_COLUMNS)
     for row in rows:
         flat = _flat(row)
-        yield line([_cell(flat[name]) for name in CSV_COLUMNS])
+        yield line([spreadsheet_cell(flat[name]) for name in CSV_COLUMNS])
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _cell(value: Any) -> Any:
+def spreadsheet_cell(value: Any) -> Any:
+    """A cell as spreadsheets take it: what one would run as a formula gets an apostrophe in front."""
     if value is None:
         return ""
     if isinstance(value, bool):

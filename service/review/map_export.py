@@ -1,0 +1,68 @@
+"""The journey map to take away: `/v1/journey-map.png`, `.svg`, `.pdf` and `.csv`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from service.aggregate.journey import journey_map
+from service.aggregate.query import MapQuery
+from service.dependencies import ReadDb, Reader
+from service.review.map_picture import map_csv, map_pdf, map_png, map_svg
+from service.selection import SelectionQuery
+from service.suggest.suggestions import suggestions_by_stage
+
+router = APIRouter(tags=["the map"])
+
+Form = Literal["png", "svg", "pdf", "csv"]
+MEDIA_TYPES: dict[Form, str] = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "csv": "text/csv; charset=utf-8",
+}
+
+
+@router.get(
+    "/v1/journey-map.{form}",
+    response_class=Response,
+    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}},
+    summary="The map as a picture or table",
+)
+def read_map_as(
+    form: Form,
+    caller: Reader,
+    session: ReadDb,
+    selection: SelectionQuery,
+    model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
+) -> Response:
+    """The same map as `GET /v1/journey-map`, with the same filters, to put into slides or a spreadsheet."""
+    found = journey_map(
+        session,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        query=MapQuery.model_validate({**selection.model_dump(), "model": model}),
+        verbatims=caller.may("verbatims"),
+        suggestions_by_stage=suggestions_by_stage,
+    )
+    return Response(
+        _drawn(form, found, f"Customer journey, {caller.workspace}"),
+        media_type=MEDIA_TYPES[form],
+        headers={
+            "Content-Disposition": f'attachment; filename="journey-map-{found["as_of"][:10]}.{form}"',
+            "X-Content-Type-Options": "nosniff",
+            # opened by itself, an SVG is a page: it gets no rights
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        },
+    )
+
+
+def _drawn(form: Form, found: dict[str, Any], title: str) -> bytes:
+    if form == "csv":
+        return map_csv(found).encode()
+    svg = map_svg(found, title=title)
+    if form == "svg":
+        return svg.encode()
+    return map_png(svg) if form == "png" else map_pdf(svg)
