@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -18,7 +19,7 @@ from service.review.export import spreadsheet_cell
 WIDTH: Final = 1680.0
 MARGIN: Final = 40.0
 ROW_NAMES: Final = 120.0
-CURVE_HEIGHT: Final = 170.0
+CURVE_HEIGHT: Final = 210.0
 LINE: Final = 19.0
 CHAR: Final = 7.1  # a mean character of the 13 px font, in px
 BLOCK_GAP: Final = 14.0
@@ -165,8 +166,8 @@ class _Picture:
             self._parts.append(f'<path d="{band}" {scale} fill="{BAND}" fill-opacity="0.15"/>')
         for path in curve.paths:
             self._parts.append(
-                f'<path d="{path}" {scale} fill="none" stroke="{ACCENT}" stroke-width="2.5" '
-                'vector-effect="non-scaling-stroke"/>'
+                f'<path d="{_placed(path, self._x(0), top, width / 100, CURVE_HEIGHT / 100)}" fill="none" '
+                f'stroke="{ACCENT}" stroke-width="2.5"/>'
             )
         for point in curve.points:
             x, y = self._x(0) + point.x / 100 * width, top + point.y / 100 * CURVE_HEIGHT
@@ -229,6 +230,15 @@ class _Picture:
             told += " " + self._map["labels"]["trends_withheld"]
         self._text(MARGIN, self._y + 24, told, colour=SOFT, size=12)
         self._y += 24
+
+
+def _placed(path: str, x: float, y: float, across: float, down: float) -> str:
+    """A path of points moved and stretched; a stretched picture would stretch the stroke too."""
+
+    def point(found: re.Match[str]) -> str:
+        return f"{x + float(found[1]) * across:.2f} {y + float(found[2]) * down:.2f}"
+
+    return re.sub(r"(-?[\d.]+) (-?[\d.]+)", point, path)
 
 
 def _plain(text: str) -> str:
