@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +14,14 @@ from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from sqlmodel import Session, col
 
 from service.auth import Vault
-from service.errors import BadInput
+from service.errors import BadInput, TooLarge
 from service.ingest.endpoints import options_of
 from service.ingest.erasure import erase_told
 from service.ingest.incoming import Call, CannotParse, IncomingItem, read_item
 from service.ingest.receive import receive
 from service.ingest.senders import SENDERS
+from service.ingest.senders.contract import Sender
+from service.ingest.unpacking import body_limit, unpacked
 from service.settings import Settings
 from service.store.columns import now
 from service.store.queue import Priority
@@ -37,6 +40,9 @@ NOT_UNDERSTOOD = (
     ArithmeticError,
     RecursionError,
 )
+# our own marks on stored calls; never taken from outside
+OUR_HEADERS = "journeymap-"
+FETCHED = "journeymap-fetched"  # what of the sender's API the stored body is the answer to
 # credentials that came with the call are not kept with it
 NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 
@@ -57,10 +63,7 @@ def deliver(
     nothing at all.
     """
     sender = SENDERS[endpoint.sender]
-    external_id = sender.delivery_id(call) or "sha256:" + hashlib.sha256(call.body).hexdigest()
-    external_id = external_id.replace("\x00", "")
-    if len(external_id) > MAX_DELIVERY_ID_CHARS:
-        external_id = "sha256:" + hashlib.sha256(external_id.encode("utf-8", "replace")).hexdigest()
+    external_id = _delivery_id(sender, call, body_limit(sender, settings))
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     delivery_id = session.execute(
         dialect.insert(Delivery)
@@ -95,6 +98,25 @@ def deliver(
     return delivery
 
 
+def _delivery_id(sender: Sender, call: Call, limit_bytes: int) -> str:
+    """What repetitions of the call have in common: the sender's id, else the hash of the body."""
+    with suppress(CannotParse, TooLarge):
+        call = unpacked(call, limit_bytes)  # packed anew, the same body has other bytes
+    try:
+        told = sender.delivery_id(call)
+    except (CannotParse, *NOT_UNDERSTOOD):
+        told = None
+    name = str(told or "").replace("\x00", "").encode("utf-8", "replace").decode()
+    if name and len(name) <= MAX_DELIVERY_ID_CHARS:
+        return name
+    return "sha256:" + hashlib.sha256(name.encode() or call.body).hexdigest()
+
+
+def stored_call(delivery: Delivery) -> Call:
+    """The call of a stored delivery, to be taken again."""
+    return Call(headers=delivery.headers, body=delivery.body, fetched=delivery.headers.get(FETCHED, ""))
+
+
 def take(
     session: Session,
     vault: Vault,
@@ -118,6 +140,8 @@ def take(
             )
     except CannotParse as error:
         delivery.detail = str(error)
+    except TooLarge as error:
+        delivery.detail = error.detail
     except DBAPIError as error:
         if not isinstance(error, DataError):
             raise  # the database is away or full: nothing of this call is stored, the sender tries again
@@ -145,7 +169,8 @@ def _parse_and_receive(
     replayed: bool,
 ) -> None:
     sender = SENDERS[endpoint.sender]
-    parsed = sender.parse(call, options_of(sender, endpoint.options))
+    readable = unpacked(call, body_limit(sender, settings))
+    parsed = sender.parse(readable, options_of(sender, endpoint.options))
     # first: what the same delivery tells of somebody who is gone must not come in
     erased = erase_told(session, vault, endpoint=endpoint, delivery=delivery, told=parsed.erased)
     items: list[IncomingItem] = []

@@ -16,8 +16,7 @@ from service.dependencies import Db, Ingester, ReadDb, Reader, SettingsOf, Vault
 from service.errors import Conflict, NotFound
 from service.idempotency import IdempotentRoute
 from service.ingest.capacity import RoomLeft
-from service.ingest.deliver import take
-from service.ingest.incoming import Call
+from service.ingest.deliver import stored_call, take
 from service.ingest.senders import SENDERS
 from service.paging import Page, row_id
 from service.settings import Settings
@@ -160,7 +159,7 @@ def replay(
         raise NotFound("The sender of this delivery is not known any more.")
     if delivery.state != "unparsed" and not delivery.body:
         raise Conflict("The content of this delivery is not kept any more; the sender can send it again.")
-    call = Call(headers=delivery.headers, body=delivery.body)
+    call = stored_call(delivery)
     take(session, vault, settings, endpoint=endpoint, delivery=delivery, call=call, replayed=True)
     return _view(delivery, endpoint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets as random
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from service.idempotency import IdempotentRoute, not_for_replay
 from service.ingest.incoming import Moment, OptionalId
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.guide import read_guide
 from service.ingest.senders.signatures import SenderOptions
 from service.paging import Page
 from service.settings import Settings
@@ -25,6 +27,7 @@ from service.store.columns import now
 from service.store.schema import AuditEvent, Endpoint
 
 MAX_SECRETS = 10
+_SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
 ADDRESS_BYTES = 16  # 128 random bits: for unsigned senders the address is the credential
 
 router = APIRouter(tags=["webhooks in"], route_class=IdempotentRoute)
@@ -142,6 +145,11 @@ def active_secrets(endpoint: Endpoint, vault: Vault, moment: datetime) -> list[s
     ]
 
 
+def has_secrets(endpoint: Endpoint, vault: Vault) -> bool:
+    """Whether the endpoint was ever given a secret: when the last one has ended it is closed, not open to all."""
+    return bool(_secrets(endpoint, vault))
+
+
 def _secrets(endpoint: Endpoint, vault: Vault) -> list[Secret]:
     return [Secret.model_validate(one) for one in json.loads(vault.decrypt(endpoint.secrets))]
 
@@ -171,6 +179,26 @@ def _made(sender: Sender) -> list[Secret]:
     return [Secret(value=sender.new_secret())] if sender.new_secret is not None else []
 
 
+def _first_secrets(sender: Sender) -> list[Secret]:
+    """What an endpoint begins with where none was brought; BadInput where the sender makes its secrets itself."""
+    if not sender.secret_needed:
+        return []  # its address is the credential; a token can be added where the tool can send one
+    made = _made(sender)
+    if not made:
+        detail = f"bring the secret that {sender.title} shows; where: {_where_to_get(sender)}"
+        raise BadInput(
+            f"{sender.title} makes its signing secret itself: {detail}.",
+            errors=[FieldError("/secrets", "missing", detail)],
+        )
+    return made
+
+
+def _where_to_get(sender: Sender) -> str:
+    """The steps of the sender's guide that speak of its secret."""
+    steps = read_guide(sender.name).steps
+    return " ".join([step for step in steps if _SECRET_WORDS.search(step)] or steps[:1]).rstrip(".")
+
+
 @router.post(
     "/v1/endpoints",
     status_code=201,
@@ -193,7 +221,7 @@ def create_endpoint(
     """Make the address; BadInput naming what of it can't be used."""
     sender = sender_named(asked.sender)
     options = options_of(sender, asked.options or {})
-    secrets = _checked(asked.secrets, sender) if asked.secrets else _made(sender)
+    secrets = _checked(asked.secrets, sender) if asked.secrets else _first_secrets(sender)
     endpoint = Endpoint(
         workspace_id=caller.workspace_id,
         public_id=random.token_urlsafe(ADDRESS_BYTES),

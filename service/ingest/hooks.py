@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -12,15 +13,21 @@ from pydantic import BaseModel, ConfigDict
 
 from service.auth import Vault
 from service.dependencies import SettingsOf, VaultOf, body_within
-from service.errors import Unauthorized
+from service.errors import TooLarge, Unauthorized
 from service.ingest import deliveries, endpoints
-from service.ingest.endpoints import active_secrets, options_of
-from service.ingest.incoming import Call
+from service.ingest.deliver import NOT_UNDERSTOOD, OUR_HEADERS
+from service.ingest.endpoints import active_secrets, has_secrets, options_of
+from service.ingest.incoming import Call, CannotParse
 from service.ingest.intake import IntakeOf
 from service.ingest.senders import SENDERS
-from service.ingest.senders.signatures import BadSignature
+from service.ingest.senders.contract import Reply, Sender
+from service.ingest.senders.signatures import BadSignature, SenderOptions
+from service.ingest.unpacking import ENCODING, body_limit, unpacked
+from service.settings import Settings
 from service.store.columns import now
 from service.store.schema import Endpoint
+
+log = logging.getLogger(__name__)
 
 # a longer body is verified in a thread: its hash would hold up the other calls
 AT_ONCE_BYTES = 64 * 1024
@@ -46,16 +53,24 @@ async def known_endpoint(sender: str, endpoint_id: str, intake: IntakeOf) -> End
 KnownEndpoint = Annotated[Endpoint, Depends(known_endpoint)]
 
 
-async def _hook_body(request: Request, _endpoint: KnownEndpoint, settings: SettingsOf) -> bytes:
-    return await body_within(request, settings.max_hook_bytes)
+async def _hook_body(request: Request, endpoint: KnownEndpoint, settings: SettingsOf) -> bytes:
+    return await body_within(request, body_limit(SENDERS[endpoint.sender], settings))
 
 
 HookBody = Annotated[bytes, Depends(_hook_body)]
 
 
-def joined(headers: Mapping[str, str]) -> dict[str, str]:
-    """Header names in lower case, without NUL, which PostgreSQL can't store."""
-    return {name.lower(): value.replace("\x00", "") for name, value in headers.items()}
+def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header names in lower case, several of one name joined; without NUL, which PostgreSQL can't store.
+
+    Our own marks on stored calls are nothing that a sender can set.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        name, value = name.lower(), value.replace("\x00", "")
+        if not name.startswith(OUR_HEADERS):
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 @router.post(
@@ -88,31 +103,70 @@ async def post_hook(
     settings: SettingsOf,
     vault: VaultOf,
     intake: IntakeOf,
-) -> Taken:
+) -> Response:
     """Take a delivery of a sender. 200 means stored; the same delivery again is only counted."""
     call = Call(
-        headers=joined(request.headers),
+        headers=joined(request.headers.items()),
         body=body,
         method=request.method,
         # as the sender knows it, whatever a proxy made of it
         url=f"{settings.public_url}{request.url.path}{'?' + request.url.query if request.url.query else ''}",
     )
     moment = now()
-    if len(body) > AT_ONCE_BYTES:
-        await run_in_threadpool(_verify, endpoint, call, vault, moment)
+    if len(body) > AT_ONCE_BYTES or ENCODING in call.headers:
+        readable = await run_in_threadpool(_verified, endpoint, call, vault, settings, moment)
     else:
-        _verify(endpoint, call, vault, moment)
+        readable = _verified(endpoint, call, vault, settings, moment)
     await intake.store(endpoint, call, moment)
-    return Taken()
+    reply = _reply(endpoint, readable)
+    return Response(content=reply.body, status_code=reply.status, media_type=reply.media_type)
 
 
-def _verify(endpoint: Endpoint, call: Call, vault: Vault, moment: datetime) -> None:
-    """Unauthorized unless the call is from who holds one of the endpoint's secrets."""
+def _verified(endpoint: Endpoint, call: Call, vault: Vault, settings: Settings, moment: datetime) -> Call:
+    """The call as it can be read, once it is surely from who holds one of the endpoint's secrets.
+
+    Unauthorized, or TooLarge where it unpacks to more than is taken. What can't be unpacked is stored as it is.
+    """
+    sender = SENDERS[endpoint.sender]
+    limit_bytes = body_limit(sender, settings)
+    secrets, options = active_secrets(endpoint, vault, moment), options_of(sender, endpoint.options)
+    if not secrets and (sender.secret_needed or has_secrets(endpoint, vault)):
+        raise Unauthorized("No secret of this endpoint holds any more.")
+    try:
+        _verify(sender, call, secrets, options, moment)
+    except BadSignature as error:
+        # the signature should be over what was sent; some sign first and pack then
+        try:
+            readable = unpacked(call, limit_bytes)
+            if readable is call:
+                raise Unauthorized(str(error)) from error
+            _verify(sender, readable, secrets, options, moment)
+        except (BadSignature, CannotParse, TooLarge):
+            raise Unauthorized(str(error)) from error
+        return readable
+    try:
+        return unpacked(call, limit_bytes)
+    except CannotParse:
+        return call
+
+
+def _verify(sender: Sender, call: Call, secrets: list[str], options: SenderOptions, moment: datetime) -> None:
+    try:
+        sender.verify(call, secrets, options, moment)
+    except NOT_UNDERSTOOD as error:
+        # a defect of the adapter; who it is from can't be told, so that it must not be taken
+        log.error("a call to %s can't be verified: %s", sender.name, type(error).__name__)
+        raise BadSignature("The signature can't be read.") from error
+
+
+def _reply(endpoint: Endpoint, call: Call) -> Reply:
+    """What the sender reads back, whatever became of its delivery: some wait for an answer of their own."""
     sender = SENDERS[endpoint.sender]
     try:
-        sender.verify(call, active_secrets(endpoint, vault, moment), options_of(sender, endpoint.options), moment)
-    except BadSignature as error:
-        raise Unauthorized(str(error)) from error
+        own = sender.reply(call, options_of(sender, endpoint.options)) if sender.reply is not None else None
+    except (CannotParse, *NOT_UNDERSTOOD):
+        own = None  # what can't be understood is stored and shown; the sender need not know
+    return own or Reply()
 
 
 @router.head(
