@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.ingest.senders import (
     app_store,
+    chatwoot,
     front,
     google_play,
     judgeme,
@@ -16,6 +17,7 @@ SENDERS: dict[str, Sender] = {
     sender.name: sender
     for sender in (
         app_store.SENDER,
+        chatwoot.SENDER,
         front.SENDER,
         google_play.SENDER,
         judgeme.SENDER,

@@ -14,9 +14,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.ingest.incoming import Call
+from service.ingest.senders.values import MILLISECONDS_FROM
 
 REPLAY_WINDOW_SECONDS = 300
-TOKEN_HEADER = "x-journeymap-token"  # noqa: S105 (a header's name)
+# the second is what the recipes for such tools that go round call it
+TOKEN_HEADERS = ("x-journeymap-token", "x-feedback-token")
 
 
 class BadSignature(Exception):
@@ -56,6 +58,14 @@ def encode_base64(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
+def unix_time(given: str) -> float:
+    """The unix time of a header in seconds; vendors also write milliseconds. BadSignature for anything else."""
+    if not (given.isascii() and given.isdecimal() and len(given) <= 16):
+        raise BadSignature("The time that is signed is missing or not a unix time.")
+    seconds = int(given)
+    return seconds / 1000 if seconds >= MILLISECONDS_FROM else float(seconds)
+
+
 def check_fresh(signed_at_seconds: float, *, now: datetime, window_seconds: int) -> None:
     """BadSignature where the signed unix time is further from now than the window, either way."""
     if not abs(now.timestamp() - signed_at_seconds) <= window_seconds:
@@ -88,12 +98,12 @@ def _written(digest: bytes, encoding: Literal["hex", "base64"]) -> str:
 def check_token(call: Call, secrets: Sequence[str]) -> None:
     """For senders that sign nothing. Without secrets the address alone is the credential.
 
-    With secrets one of them must come as `X-Journeymap-Token`, as a bearer token, or as the password (or
-    "user:password") of basic authentication; else BadSignature.
+    With secrets one of them must come as `X-Journeymap-Token` or `X-Feedback-Token`, as a bearer token, or as the
+    password (or the user's name, or "user:password") of basic authentication; else BadSignature.
     """
     if not secrets:
         return
-    given = [call.headers.get(TOKEN_HEADER, "")]
+    given = [call.headers.get(name, "") for name in TOKEN_HEADERS]
     scheme, _, value = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         given.append(value.strip())
@@ -102,7 +112,8 @@ def check_token(call: Call, secrets: Sequence[str]) -> None:
             pair = decode_base64(value.strip()).decode("utf-8", "replace")
         except ValueError:
             pair = ""
-        given += [pair, pair.partition(":")[2]]
+        name, _, password = pair.partition(":")
+        given += [pair, name, password]  # some tools send a key as the name, with any password
     elif not value:
         given.append(scheme)  # a fixed value without a scheme
     if not any(one and same(one, secret) for one in given for secret in secrets):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES
+from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, MAX_ID_CHARS
 
 MILLISECONDS_FROM = 100_000_000_000  # a unix time that large is not in seconds before the year 5138
 
@@ -17,13 +17,19 @@ YEARS = (1990, 2200)  # that the contract takes
 
 
 def identifier(value: Any) -> str | None:
-    """An id as a string, whatever the sender makes of it; None where there is none."""
+    """An id as a string, whatever the sender makes of it; None where there is none, or what can't be one."""
     if value is None or isinstance(value, bool | dict | list):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     # half an emoji can be sent as JSON, and neither stored nor put in an address
-    return str(value).encode("utf-8", "replace").decode("utf-8").strip() or None
+    text = str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "").strip()
+    return text if 0 < len(text) <= MAX_ID_CHARS else None
+
+
+def words(value: Any) -> str | None:
+    """A text with something in it, without space around it; None for everything else."""
+    return value.replace("\x00", "").strip() or None if isinstance(value, str) else None
 
 
 def number(value: Any) -> float | None:
@@ -139,7 +145,7 @@ def said(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def titled(title: Any, text: Any) -> str | None:
     """A title in front of its text: both are the customer's words. None where both are empty."""
-    parts = [one.strip() for one in (title, text) if isinstance(one, str) and one.strip()]
+    parts = [one for one in (words(title), words(text)) if one]
     if len(parts) == 2 and parts[1].startswith(parts[0]):
         parts = parts[1:]  # some tools repeat the subject as the first line
     return "\n\n".join(parts) or None
@@ -154,6 +160,29 @@ def opening_subject(subject: Any) -> str | None:
     if not isinstance(subject, str) or REPLY_PREFIX.match(subject.strip()):
         return None
     return subject.strip() or None
+
+
+# "On Wed, 4 Nov 2026, Acme wrote:" in front of what is quoted, in the forms of the common mail programs
+WROTE = re.compile(r"[^>]*(wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev)[^>]*:\s*$", re.I)
+FORWARDED = re.compile(r"-{2,}\s*(original|forwarded|ursprüngliche|weitergeleitete|message d|mensaje)", re.I)
+FROM_LINE = re.compile(r"\*?(from|von|de|da|van):\*?\s", re.I)
+SENT_LINE = re.compile(r"\*?(sent|date|gesendet|datum|envoyé|enviado|fecha|inviato|data|verzonden):\*?\s", re.I)
+
+
+def plain_reply(text: Any) -> str | None:
+    """The words of a plain mail without what it quotes from before; None where nothing is left."""
+    if not isinstance(text, str):
+        return None
+    lines = text.splitlines()
+    kept: list[str] = []
+    for number, line in enumerate(lines):
+        following = lines[number + 1 : number + 5]
+        quoted_next = next((one for one in following if one.strip()), "").startswith(">")
+        if FORWARDED.match(line) or (FROM_LINE.match(line) and any(map(SENT_LINE.match, following))):
+            break
+        if not line.startswith(">") and not (quoted_next and WROTE.match(line)):
+            kept.append(line.rstrip())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip() or None
 
 
 def text_of_html(markup: Any) -> str | None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from service.ingest.senders.values import identifier, inner, moment, moment_after, number, opening_subject, stars
+from service.ingest.senders.values import (
+    identifier,
+    inner,
+    moment,
+    moment_after,
+    number,
+    opening_subject,
+    plain_reply,
+    stars,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +77,26 @@ def test_ids_are_strings_that_can_be_stored() -> None:
     assert identifier("a\ud83d") == "a?"
     for nothing in (None, "", " ", True, [], {}, [1]):
         assert identifier(nothing) is None
+
+
+def test_an_id_is_short_text_and_words_say_something() -> None:
+    assert identifier(9007199254740993) == "9007199254740993"
+    assert identifier(81.0) == identifier(" 81 ") == "81"
+    no_ids: tuple[Any, ...] = (None, True, "", " ", "\x00", [], {}, "x" * 513)
+    for nothing in no_ids:
+        assert identifier(nothing) is None
+    assert words(" late\x00 ") == "late"
+    no_words: tuple[Any, ...] = (None, "", " \n", "\x00", 7, ["late"])
+    for silent in no_words:
+        assert words(silent) is None
+
+
+def test_a_plain_reply_comes_without_what_it_quotes() -> None:
+    assert plain_reply("Thanks\n\nOn Monday Acme wrote:\n\n> hello\n> again") == "Thanks"
+    assert plain_reply("> is it late?\nYes, a week.\n> lost?\nNo.") == "Yes, a week.\nNo."
+    assert plain_reply("Bitte um Geld\n\nVon: Acme\nGesendet: Montag\nAn: Kundin\n\nHallo") == "Bitte um Geld"
+    assert plain_reply("Danke\n-----Ursprüngliche Nachricht-----\nHallo") == "Danke"
+    assert plain_reply("From: all the shops, yours is best") == "From: all the shops, yours is best"
+    assert plain_reply("He wrote:\nnothing") == "He wrote:\nnothing"
+    for nothing in (None, "", "> only\n> quoted", 5):
+        assert plain_reply(nothing) is None
