@@ -5,10 +5,12 @@ from __future__ import annotations
 from service.ingest.senders import (
     app_store,
     chatwoot,
+    cloudevents,
     front,
     google_play,
     hubspot,
     judgeme,
+    rfc9421,
     standard_webhooks,
     trustpilot,
 )
@@ -19,10 +21,12 @@ SENDERS: dict[str, Sender] = {
     for sender in (
         app_store.SENDER,
         chatwoot.SENDER,
+        cloudevents.SENDER,
         front.SENDER,
         google_play.SENDER,
         hubspot.SENDER,
         judgeme.SENDER,
+        rfc9421.SENDER,
         standard_webhooks.SENDER,
         trustpilot.SENDER,
     )
