@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -197,6 +198,7 @@ def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
             "channels": CHANNELS,
             "period": period,
             "as_of": now().strftime("%H:%M UTC"),
+            "away": urlencode([pair for pair in request.query_params.multi_items() if pair[1]]),
             "curve": charts.emotion_curve(found["stages"]),
             "reasons": REASONS,
             "bar": lambda items: round(100 * items / most, 1),

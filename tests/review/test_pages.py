@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +23,7 @@ from service.store.engine import Database
 from service.store.schema import FeedbackItem
 from service.work import Work
 from tests.classify.tagging import WordPipeline
+from tests.conftest import Client
 
 BAD = "sentiment=negative emotion=frustration stage=delivery topic=delivery"  # as the test pipeline reads it
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -238,3 +240,14 @@ def test_the_map_says_that_labels_are_being_renewed(
     assert "being renewed" in page.text
     assert "14 items by <code>words-2</code>" in page.text
     assert "are shown once all carry labels of one model" in page.text
+
+
+def test_the_map_can_be_taken_away_as_it_is_shown(
+    browser: Callable[..., TestClient], work: Work, client: Client
+) -> None:
+    _fill(work, client.workspace_id, [f"{BAD} late {n}" for n in range(8)])
+    lead = browser()
+    page = lead.get("/map?model=4-stage-purchase&channel=survey&from=").text
+    (picture,) = re.findall(r'href="(/v1/journey-map.png[^"]*)"', page)
+    assert html.unescape(picture) == "/v1/journey-map.png?model=4-stage-purchase&channel=survey"
+    assert lead.get(html.unescape(picture)).content.startswith(b"\x89PNG")
