@@ -6,6 +6,7 @@ of each, then the satisfaction answers. The cursor says how far a round came:
 `since`     activity (unix seconds) that the last whole round had seen
 `newest`    activity that this round saw first; it becomes `since` at the end
 `page`      page of conversations to ask for next; absent between rounds
+`listed`    conversations on the page before
 `todo`      conversations of the last page that are still to be read
 `inboxes`   names of inboxes by id, as of the beginning of the round
 `csat_page`, `csat_newest`   the same for satisfaction answers
@@ -110,11 +111,14 @@ def _list(api: _Api, state: dict[str, Any], options: Options) -> Polled:
             state["since"] = state["newest"] - options.history_days * DAY_SECONDS
     # the last one seen is read again: more may have been written within its second
     wanted = [identifier(row.get("id")) for row, at in zip(rows, active, strict=True) if at >= state["since"]]
-    state["todo"] = [one for one in wanted if one]
-    if rows and len(wanted) == len(rows):
-        state["page"] = page + 1
+    listed = [identifier(row.get("id")) for row in rows]
+    repeated = page > 1 and listed == state.get("listed")  # an API that does not page
+    state["todo"] = [one for one in wanted if one and not repeated]
+    if rows and len(wanted) == len(rows) and not repeated:
+        state.update(page=page + 1, listed=listed)
     else:
-        state.pop("page", None)
+        for name in ("page", "listed"):
+            state.pop(name, None)
         state["csat_page"] = 1
     return Polled(None, state, more=True)
 
