@@ -118,6 +118,8 @@ def _feedback_event(data: Mapping[str, Any], body: Mapping[str, Any], call: Call
 def _resource(resource: Any, body: Mapping[str, Any], call: Call) -> dict[str, Any] | None:
     """A review or TestFlight feedback as an item; None where a customer said nothing in it."""
     resource = _object(resource)
+    if identifier(resource.get("id")) is None:
+        return None
     if resource.get("type") == REVIEWS:
         return _review(resource, body, call)
     if resource.get("type") in FEEDBACK:
@@ -125,14 +127,17 @@ def _resource(resource: Any, body: Mapping[str, Any], call: Call) -> dict[str, A
     return None  # a developer's response, or what was included beside
 
 
-def _review(review: Mapping[str, Any], body: Mapping[str, Any], call: Call) -> dict[str, Any]:
+def _review(review: Mapping[str, Any], body: Mapping[str, Any], call: Call) -> dict[str, Any] | None:
     given = _attributes(review)
+    text, score = titled(given.get("title"), given.get("body")), stars(given.get("rating"))
+    if text is None and score is None:
+        return None
     written = moment(given.get("createdDate"))
     return said(
         {
             "external_id": identifier(review.get("id")),
-            "text": titled(given.get("title"), given.get("body")),
-            "score": stars(given.get("rating")),
+            "text": text,
+            "score": score,
             "occurred_at": written,
             "updated_at": written,  # an edited review comes back with the date of its edit
             "respondent": identifier(given.get("reviewerNickname")),  # Apple tells nothing else of them

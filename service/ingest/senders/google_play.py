@@ -87,18 +87,22 @@ def _item(review: Any, package: str | None) -> dict[str, Any] | None:
         for comment in (comments if isinstance(comments, list) else [])
         if isinstance(comment, dict) and isinstance(comment.get("userComment"), dict)
     ]
-    if not written:
+    if not written or identifier(review.get("reviewId")) is None:
         return None
     comment = max(written, key=lambda one: _changed(one) or "")
     text = comment.get("originalText") or comment.get("text")
     title, tab, words = text.partition("\t") if isinstance(text, str) else ("", "", "")
+    said_words = titled(title, words) if tab else titled(None, title)
+    score = stars(comment.get("starRating"))
+    if said_words is None and score is None:
+        return None
     device = comment.get("deviceMetadata")
     device = device if isinstance(device, dict) else {}
     return said(
         {
             "external_id": identifier(review.get("reviewId")),
-            "text": titled(title, words) if tab else titled(None, title),
-            "score": stars(comment.get("starRating")),
+            "text": said_words,
+            "score": score,
             "occurred_at": _changed(comment),
             "updated_at": _changed(comment),
             "attributes": attributes(

@@ -60,7 +60,12 @@ def parse(call: Call, options: SenderOptions) -> Parsed:
         return Parsed(ignored=f"an event that changes nothing a customer said: {topic[:80]}")
     if not isinstance(review, dict):
         raise CannotParse("there is no review in it")
-    return Parsed([_item(review, kind)])
+    item = _item(review, kind)
+    if "external_id" not in item:
+        raise CannotParse("a review without its id")
+    if "text" not in item and "score" not in item:
+        return Parsed(ignored="a review without words or stars")
+    return Parsed([item])
 
 
 def _topic(call: Call, body: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def parse(call: Call, options: Options) -> Parsed:
         raise CannotParse("the body is not a JSON object")
     if isinstance(body.get("reviews"), list):
         page = [_item(review, "polled") for review in body["reviews"]]
-        return Parsed(page, ignored="" if page else "there is no review on this page")
+        return _usable(Parsed(page, ignored="" if page else "there is no review on this page"))
     events = body.get("events")
     if not isinstance(events, list):
         if _name_of(body) is None:
@@ -79,7 +79,16 @@ def parse(call: Call, options: Options) -> Parsed:
         else:
             unknown.add(name[:80])
     ignored = f"events that are not about a review's text: {', '.join(sorted(unknown))}" if unknown else ""
-    return Parsed(items, erased, ignored=ignored or ("" if items or erased else "there are no events in it"))
+    return _usable(
+        Parsed(items, erased, ignored=ignored or ("" if items or erased else "there are no events in it"))
+    )
+
+
+def _usable(found: Parsed) -> Parsed:
+    """CannotParse where not one of the reviews is one; else bad ones are refused for themselves."""
+    if found.items and not found.erased and all(item is None for item in found.items):
+        raise CannotParse("there is no review with an id and words or stars in it")
+    return found
 
 
 def _name_of(event: Any) -> str | None:
@@ -91,9 +100,15 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _item(review: Any, how: str) -> Any:
-    """A review by the hook ("created", "updated") or by the API ("polled"); no object: the check refuses it."""
-    if not isinstance(review, dict):
+def _item(review: Any, how: str) -> dict[str, Any] | None:
+    """A review by the hook ("created", "updated") or the API ("polled"); None where it names or says nothing."""
+    if not isinstance(review, dict) or identifier(review.get("id") or review.get("reviewId")) is None:
+        return None
+    text, score = (
+        titled(review.get("title"), review.get("text") or review.get("content")),
+        stars(review.get("stars")),
+    )
+    if text is None and score is None:
         return None
     consumer = _object(review.get("consumer"))
     created, edited = moment(review.get("createdAt")), moment(review.get("updatedAt"))
@@ -101,8 +116,8 @@ def _item(review: Any, how: str) -> Any:
     return said(
         {
             "external_id": identifier(review.get("id") or review.get("reviewId")),
-            "text": titled(review.get("title"), review.get("text") or review.get("content")),
-            "score": stars(review.get("stars")),
+            "text": text,
+            "score": score,
             "occurred_at": created,
             "updated_at": moment_after(edited or created, rank),
             "language": review.get("language") if isinstance(review.get("language"), str) else None,

@@ -23,6 +23,7 @@ from service.ingest.senders.contract import NotThere, Refused
 from service.settings import Settings
 from service.store.engine import Database
 from tests.ingest.senders.fake_api import Answer, Asked, FakeApi, PlainHttp, fake_api
+from tests.ingest.senders.hostile import check_hostile
 from tests.ingest.senders.recorded import accepted, json_call, order_free, parsed, recorded
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -310,3 +311,9 @@ def test_credentials_are_checked_when_they_are_entered() -> None:
 def test_an_api_that_refuses_is_said() -> None:
     with fake_api(lambda _: (401, {})) as api, pytest.raises(Refused):
         read_all(api, {}, ["12"])
+
+
+def test_any_value_may_be_of_another_kind() -> None:
+    included = feedback_event() | {"included": [FEEDBACK["data"]]}
+    for body in (FEEDBACK, feedback_event(), included, {"data": [review(1, "2026-11-20T01:14:03-08:00")]}):
+        check_hostile("app-store", json_call("app-store", body))

@@ -22,6 +22,7 @@ from service.ingest.senders.signatures import BadSignature
 from service.settings import Settings
 from service.store.engine import Database
 from tests.ingest.senders.fake_api import Answer, Asked, PlainHttp, fake_api
+from tests.ingest.senders.hostile import check_hostile
 from tests.ingest.senders.recorded import json_call, order_free, parsed
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -222,3 +223,10 @@ def test_a_refused_token_is_said() -> None:
 def test_a_key_file_is_checked_when_it_is_entered(content: str) -> None:
     with pytest.raises(ValidationError):
         google_play.ServiceAccount(service_account=content)
+
+
+def test_any_value_may_be_of_another_kind() -> None:
+    one = review("r", "T\tb", 1795166043, deviceMetadata={"productName": "p"}, appVersionCode=1)
+    one["comments"].append({"developerComment": {"text": "Thanks"}})
+    body = {"reviews": [one], "tokenPagination": {"nextPageToken": "x"}}
+    check_hostile("google-play", json_call("google-play", body))

@@ -13,6 +13,7 @@ import pytest
 from service.ingest.incoming import Call, CannotParse, Erased
 from service.settings import Settings
 from service.store.engine import Database
+from tests.ingest.senders.hostile import check_hostile
 from tests.ingest.senders.recorded import Recorded, accepted, json_call, order_free, parsed, recorded
 
 
@@ -137,3 +138,8 @@ def test_events_in_any_order(database: Database, settings: Settings) -> None:
 def test_what_judgeme_never_sends(one: Recorded, body: bytes) -> None:
     with pytest.raises(CannotParse):
         parsed("judgeme", replace(one.call, body=body))
+
+
+def test_any_value_may_be_of_another_kind() -> None:
+    for kind in ("created", "hidden", "deleted"):
+        check_hostile("judgeme", call(kind))

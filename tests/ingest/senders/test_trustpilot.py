@@ -16,6 +16,7 @@ from service.ingest.senders.contract import Refused, TryLater
 from service.settings import Settings
 from service.store.engine import Database
 from tests.ingest.senders.fake_api import Answer, Asked, PlainHttp, fake_api
+from tests.ingest.senders.hostile import check_hostile
 from tests.ingest.senders.recorded import accepted, json_call, order_free, parsed, recorded
 
 
@@ -254,3 +255,14 @@ def test_what_can_go_wrong_is_said() -> None:
 
 def _always(answer: Answer, _asked: Asked) -> Answer:
     return answer
+
+
+def test_any_value_may_be_of_another_kind() -> None:
+    given = {
+        "updatedAt": "2026-11-21T00:00:00Z",
+        "tags": [{"group": "a", "value": "b"}],
+        "location": {"name": "x"},
+    }
+    for kind in ("created", "deleted"):
+        check_hostile("trustpilot", json_call("trustpilot", {"events": [event(kind, **given)]}))
+    check_hostile("trustpilot", json_call("trustpilot", {"reviews": [event("x", **given)["eventData"]]}))
