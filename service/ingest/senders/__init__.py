@@ -12,7 +12,9 @@ from service.ingest.senders import (
     judgeme,
     rfc9421,
     standard_webhooks,
+    tally,
     trustpilot,
+    typeform,
 )
 from service.ingest.senders.contract import Sender
 
@@ -28,6 +30,8 @@ SENDERS: dict[str, Sender] = {
         judgeme.SENDER,
         rfc9421.SENDER,
         standard_webhooks.SENDER,
+        tally.SENDER,
         trustpilot.SENDER,
+        typeform.SENDER,
     )
 }
