@@ -15,6 +15,7 @@ from service.ingest.senders import (
     tally,
     trustpilot,
     typeform,
+    zendesk,
 )
 from service.ingest.senders.contract import Sender
 
@@ -33,5 +34,6 @@ SENDERS: dict[str, Sender] = {
         tally.SENDER,
         trustpilot.SENDER,
         typeform.SENDER,
+        zendesk.SENDER,
     )
 }
