@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -16,15 +18,20 @@ from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
 from service.embedded import EmbeddedWorker
+from service.errors import database_away
 from service.monitor import logs
 from service.settings import Settings, SettingsError
 from service.store.migrate import migrate
 
+log = logging.getLogger(__name__)
+
+MIGRATION_RETRY_SECONDS = 2.0
 GRACEFUL_SECONDS = 10  # for requests that run when we are asked to stop
 HEALTHCHECK_SECONDS = 60  # a web process that loads its libraries on a busy machine is not hung
 
@@ -43,7 +50,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
     the processes that are started here read them again from there.
     """
     listener = _listen(host, port)
-    migrate(settings.sqlalchemy_url)
+    _migrate_now_or_later(settings)
     config = uvicorn.Config(
         "service.serve:web_app",
         factory=True,
@@ -71,6 +78,33 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
         server = uvicorn.Server(config)
         server.run(sockets=[listener])
         return 0 if server.started else 1
+
+
+def _migrate_now_or_later(settings: Settings) -> None:
+    """Migrate; where the database is away and deliveries can be verified all the same, as soon as it is back.
+
+    Until then they are spooled, and everything else is answered 503.
+    """
+    try:
+        migrate(settings.sqlalchemy_url)
+    except SQLAlchemyError as error:
+        if not database_away(error) or not settings.endpoints_copy.exists():
+            raise
+        log.warning("the database is away: until it is back, deliveries are spooled and nothing else is done")
+        threading.Thread(target=_migrate_when_back, args=(settings,), name="migration", daemon=True).start()
+
+
+def _migrate_when_back(settings: Settings) -> None:
+    while True:
+        time.sleep(MIGRATION_RETRY_SECONDS)
+        try:
+            migrate(settings.sqlalchemy_url)
+            return
+        except Exception as error:
+            if not (isinstance(error, SQLAlchemyError) and database_away(error)):
+                log.exception("the database can't be migrated; stopping")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
 
 def web_app() -> FastAPI:
