@@ -17,6 +17,7 @@ from service.ingest.senders import (
     tally,
     trustpilot,
     typeform,
+    zammad,
     zendesk,
 )
 from service.ingest.senders.contract import Sender
@@ -38,6 +39,7 @@ SENDERS: dict[str, Sender] = {
         tally.SENDER,
         trustpilot.SENDER,
         typeform.SENDER,
+        zammad.SENDER,
         zendesk.SENDER,
     )
 }

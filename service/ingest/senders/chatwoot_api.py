@@ -40,6 +40,7 @@ from service.ingest.senders.values import identifier, inner, number
 CONVERSATION, CSAT = "conversation", "csat"
 DAY_SECONDS = 86_400
 CSAT_PAGE_ROWS = 25
+CSAT_PAGES = 2000  # at most, of one round
 # a comment is added to a rating that was listed before; Chatwoot takes answers for 14 days
 CSAT_LOOK_BACK_SECONDS = 14 * DAY_SECONDS
 MESSAGE_PAGE_ROWS = 20
@@ -172,7 +173,7 @@ def _answers(api: _Api, state: dict[str, Any]) -> Polled:
     reached = known is not None and (not times or min(times) < known - CSAT_LOOK_BACK_SECONDS)
     if known is None:
         reached = not times or min(times) < float(state.get("since") or 0)
-    more = len(rows) >= CSAT_PAGE_ROWS and not reached
+    more = len(rows) >= CSAT_PAGE_ROWS and not reached and page < CSAT_PAGES
     if more:
         state["csat_page"] = page + 1
     else:
