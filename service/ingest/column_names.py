@@ -87,7 +87,7 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
     (0.92, "score_stars", "stars star_rating rating_stars sterne etoiles estrellas"),
     (0.88, "score", "customer_rating user_rating customer_score"),
     (0.85, "score", "rating score ratings review_rating rating_value overall_rating punkte punktzahl wertung"),
-    (0.85, "score", "sternebewertung puntuacion calificacion valoracion"),
+    (0.85, "score", "sternebewertung puntuacion calificacion valoracion schulnote note notes"),
     (
         0.95,
         "respondent",
@@ -131,31 +131,84 @@ for _confidence, _field, _names in _SYNONYMS:
         NAMES.setdefault(_name, (_field, _confidence))
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """A list of words as a set."""
     return frozenset(text.split())
 
 
 # a header that is a sentence ("Your comment on the delivery") holds one of these words, and none of the others
-_TEXT_WORDS = _words(
+_TEXT_WORDS = words_of(
     "comment comments feedback verbatim review kommentar freitext commentaire commentaires avis "
     "comentario comentarios opinion meinung remarks suggestions suggestion anmerkung"
 )
-_NO_TEXT_WORDS = _words(
+_NO_TEXT_WORDS = words_of(
     "id date time url link count number no nr type status state author name email length score "
     "rating title language lang channel source stars flag category sentiment tag tags topic"
 )
-_COUNT_WORDS = _words("count number total average avg id")
-_SCORE_WORDS = _words("rating stars sterne score bewertung note punkte etoiles estrellas")
-_DATE_WORDS = _words("date datetime timestamp datum fecha")
-_GIVEN_WORDS = _words(
+_COUNT_WORDS = words_of("count number total average avg id")
+_SCORE_WORDS = words_of("rating stars sterne score bewertung note punkte etoiles estrellas")
+_DATE_WORDS = words_of("date datetime timestamp datum fecha")
+_GIVEN_WORDS = words_of(
     "submit submitted submission review created creation response recorded posted completed published feedback "
-    "comment survey answer end"
+    "comment survey answer end abgabe bewertung antwort rueckmeldung eingang umfrage soumission reponse avis "
+    "envoi creacion respuesta envio opinion encuesta resena"
 )
-_OTHER_DATE_WORDS = _words("reply update updated birth due order purchase delivery last millis start")
-_NPS_HEADER = re.compile(r"recommend|weiterempfehl|recommand|recomend", re.IGNORECASE)
+_OTHER_DATE_WORDS = words_of("reply update updated birth due order purchase delivery last millis start")
+_NPS_HEADER = re.compile(r"recommend|empfehl|recommand|recomend", re.IGNORECASE)
+_CSAT_HEADER = re.compile(r"satisf|zufrieden", re.IGNORECASE)
+_CES_WORDS = words_of("easy effort effortless einfach leicht aufwand facile facil esfuerzo effortlessly easily")
+_RATING_WORDS = words_of(
+    "rate rated bewerten bewertest bewerte beurteilen noter notez evaluer evaluez calificar valorar"
+)
+_WHY_WORDS = words_of(
+    "why reason reasons comment comments warum grund gruende kommentar pourquoi raison motivo porque"
+)
+_GROUP_WORDS = words_of("group category segment type gruppe kategorie groupe grupo bucket")
+_ASKING_WORDS = words_of(
+    "what why how which describe tell explain improve suggestion suggestions anything something else additional "
+    "was warum wie wieso welche beschreiben erzaehlen erlaeutern verbessern sonst noch weitere gibt "
+    "que quoi pourquoi comment quels quelles decrivez expliquez ameliorer autre autres "
+    "como cual cuales describa explique mejorar algo otros otra por likes dislikes pros cons"
+)
+# parts of a review that some forms ask for in fields of their own
+_OPEN_PARTS = words_of(
+    "pros cons likes dislikes advantages disadvantages strengths weaknesses lob kritik vorteile nachteile "
+    "staerken schwaechen wuensche verbesserungsvorschlaege points_forts points_faibles avantages inconvenients "
+    "suggestions ameliorations ventajas desventajas sugerencias mejoras improvements positive_feedback "
+    "negative_feedback positives negatives"
+)
+_TITLES = words_of(
+    "title review_title titel titre titulo subject betreff headline summary ueberschrift objet asunto "
+    "bewertungstitel titre_avis review_headline review_subject"
+)
+# what a name means when its column does not hold what the name says first
+SECOND_MEANING: dict[str, tuple[str, float]] = {
+    "note": ("text", 0.6),
+    "notes": ("text", 0.6),
+    "bewertung": ("score", 0.7),
+    "bewertungen": ("score", 0.7),
+    "review": ("score", 0.6),
+    "avis": ("score", 0.6),
+    "opinion": ("score", 0.6),
+    "answer": ("score", 0.5),
+    "response": ("score", 0.5),
+    "antwort": ("score", 0.5),
+    "reponse": ("score", 0.5),
+    "respuesta": ("score", 0.5),
+    "valoracion": ("text", 0.7),
+    "rating": ("text", 0.5),
+}
+_REPLY_WORDS = words_of(
+    "reply replies response responses answer antwort antworten reponse respuesta kommentar comment note notes "
+    "message text resolution"
+)
+_STAFF_WORDS = words_of(
+    "developer agent owner merchant company support business admin staff internal intern interne interno interna "
+    "unternehmen entwickler haendler entreprise empresa seller vendor management moderator operator private"
+)
 
 # never kept as an attribute: they name a person
-PERSONAL = _words(
+PERSONAL = words_of(
     "email e_mail mail email_address author_email customer_email user_email emailadresse e_mail_adresse "
     "adresse_e_mail adresse_email correo correo_electronico courriel name full_name first_name last_name "
     "firstname lastname display_name vorname nachname nombre nom prenom apellido phone telephone "
@@ -165,7 +218,7 @@ PERSONAL = _words(
     "ssn passport"
 )
 
-_PERSONAL_WORDS = _words("email phone telefon iban ssn latitude longitude surname firstname lastname birthday")
+_PERSONAL_WORDS = words_of("email phone telefon iban ssn latitude longitude surname firstname lastname birthday")
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
@@ -199,6 +252,8 @@ def guess_field(header: str) -> tuple[str, float] | None:
     if header.strip().startswith("attributes.") and len(header.strip()) > len("attributes."):
         return header.strip(), 1.0
     name = normalised_name(header)
+    if not name:
+        return ("external_id", 0.8) if header.strip() in ("#", "№") else None
     if name in FIELDS:
         return name, 1.0
     if name in NAMES:
@@ -208,11 +263,62 @@ def guess_field(header: str) -> tuple[str, float] | None:
     return _by_words(header, name)
 
 
+def is_title(header: str) -> bool:
+    """Whether a header names the heading of a text."""
+    return normalised_name(header) in _TITLES
+
+
+def is_staff_words(header: str) -> bool:
+    """Whether a header names what the company answered or noted: no words of a customer."""
+    words = set(normalised_name(header).split("_"))
+    return bool(words & _STAFF_WORDS and words & _REPLY_WORDS) or "resolution" in words
+
+
+def is_open_question(header: str) -> bool:
+    """Whether a header asks for words: "What should we improve?", "Pros", "Sonst noch etwas?"."""
+    name = normalised_name(header)
+    words = set(name.split("_"))
+    if name in _OPEN_PARTS:
+        return True
+    phrase = len(words) >= 2 and bool(words & (_ASKING_WORDS | _TEXT_WORDS | _WHY_WORDS))
+    return phrase and not is_staff_words(header) and not is_choice(header)
+
+
+def in_words(header: str) -> bool:
+    """Whether a header is a question in words: no code of one, no name of a field."""
+    words = normalised_name(header).split("_")
+    return (
+        "?" in header or len(words) >= 5 or (len(words) >= 3 and bool(set(words) & (_ASKING_WORDS | _WHY_WORDS)))
+    )
+
+
+def is_choice(header: str) -> bool:
+    """Whether a header says that its answers are picked from a list."""
+    return _CHOICE.search(header) is not None
+
+
+_CHOICE = re.compile(
+    r"\b(?:pick|select|check|choose|tick|mark) (?:all|any|one|up to|the|two|three|an)\b|mehrfach|auswählen"
+    r"|ankreuzen|bitte wähle|plusieurs (?:réponses|choix)|cochez|choisissez|sélectionnez|seleccion[ea]"
+    r"|elija|marque",
+    re.IGNORECASE,
+)
+
+
 def _by_words(header: str, name: str) -> tuple[str, float] | None:
     """The field of a header that is a phrase."""
     words = set(name.split("_"))
-    if _NPS_HEADER.search(header) and len(words) > 2:
+    if "nps" in words and not words & _GROUP_WORDS:
+        return ("text", 0.7) if words & _WHY_WORDS else ("score_nps", 0.85)
+    if _NPS_HEADER.search(header) and not words & (_WHY_WORDS | _GROUP_WORDS):
         return "score_nps", 0.7
+    if len(words) > 1 and not words & (_WHY_WORDS | _GROUP_WORDS):
+        if _CSAT_HEADER.search(header):
+            return "score_csat", 0.65
+        if words & _CES_WORDS:
+            return "score_ces", 0.55
+        if words & _RATING_WORDS:
+            return "score", 0.55
     if words & _DATE_WORDS and words & _GIVEN_WORDS and not words & _OTHER_DATE_WORDS:
         return "occurred_at", 0.75
     is_when_or_who = name.endswith(("_on", "_at", "_by"))  # "commented on"

@@ -61,6 +61,8 @@ _RATING = re.compile(
 )
 
 
+_NUMBER_LAST = re.compile(r"[^\W\d_][^\d]{0,80}?[-–—:(]\s*(?P<value>\d+(?:[.,]\d+)?)(?P<of>)\)?", re.DOTALL)
+
 # no time, number or rating is longer; longer cells would cost the patterns above more than a glance
 MAX_CHARS = 200
 
@@ -184,14 +186,17 @@ def to_number(value: object) -> float:
 
 
 def to_rating(value: object) -> tuple[float, float | None]:
-    """(rating, top of its scale if the cell says so): "4", "4,5", "4/5", "9 - very likely", "4 stars", "★★★★☆"."""
+    """(rating, top of its scale if the cell says so): "4", "4,5", "4/5", "9 - very likely", "4 stars", "★★★★☆".
+
+    Also with the number behind: "Not at all likely - 0", "Good (4)".
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return to_number(value), None
     text = _short(value)
     stars = text.count("★") + text.count("⭐")
     if stars and not text.replace("★", "").replace("☆", "").replace("⭐", "").replace("\ufe0f", "").strip():
         return float(stars), None
-    found = _RATING.fullmatch(text)
+    found = _RATING.fullmatch(text) or _NUMBER_LAST.fullmatch(text)
     if found is None:
         raise ValueError("no rating")
     return float(found["value"].replace(",", ".")), float(found["of"]) if found["of"] else None

@@ -14,7 +14,8 @@ from pydantic_core import PydanticCustomError
 from service.errors import BadInput, field_errors
 from service.ingest.files import FileOptions, Row, RowError, Table, open_table
 from service.ingest.incoming import MAX_ID_CHARS, Channel
-from service.ingest.mapping import PRESETS, Choices, Plan, study
+from service.ingest.mapping import Choices, Plan, body_of, study
+from service.ingest.presets import PRESETS
 from service.ingest.row_items import ItemReader, RowRefused
 from service.settings import Settings
 
@@ -160,14 +161,16 @@ def open_import(
     )
 
 
-def choices_of(options: ImportOptions, timezone: str) -> Choices:
+def choices_of(options: ImportOptions, timezone: str, filename: str) -> Choices:
     """The options that decide how rows are read; `timezone` is the workspace's."""
     return Choices(
         mapping=options.mapping,
         channel=options.channel,
-        timezone=options.timezone or timezone,
+        timezone=options.timezone,
         day_first=options.day_first,
         preset=options.preset,
+        filename=filename,
+        default_timezone=timezone,
     )
 
 
@@ -179,7 +182,7 @@ def layout_of(
     Reads the beginning of the file, so call it outside of transactions. Raises FileRefused and BadInput.
     """
     with open_import(path, filename, options, settings) as table:
-        plan = study(table, choices_of(options, timezone))
+        plan = study(table, choices_of(options, timezone, options.filename or filename))
         return {
             "format": table.format,
             "packing": table.packing,
@@ -206,23 +209,24 @@ def preview(
     rejects: list[dict[str, Any]] = []
     read = rejected = empty = 0
     complete = True
+    order = {column: place for place, column in enumerate(layout["columns"])}
     with open_import(path, filename, options, settings, encoding=layout["encoding"]) as table:
         reader = ItemReader(plan, table.columns, max_text_chars=settings.max_text_chars)
-        for row in table.rows():
+        for row in body_of(table, plan):
             if read == PREVIEW_ROWS:
                 complete = False
                 break
             read += 1
             try:
-                item = reader.item(checked_row(row))
+                found = reader.items(checked_row(row))
             except RowRefused as refused:
                 rejected += 1
                 if len(rejects) < PREVIEW_REJECTS:
                     rejects.append({"row": row.number, "code": refused.code, "detail": refused.detail})
                 continue
-            if item is None:
+            if not found:
                 empty += 1
-            elif len(items) < PREVIEW_ITEMS:
+            for item in found[: PREVIEW_ITEMS - len(items)]:
                 shown = item.model_dump(mode="json", exclude_none=True)
                 items.append({**shown, "source": item.source or source})
     return {
@@ -232,7 +236,7 @@ def preview(
         "source": source,
         "timezone": plan.timezone,
         "day_first": plan.day_first,
-        "mapping": [asdict(use) for use in plan.columns],
+        "mapping": [asdict(use) for use in sorted(plan.columns, key=lambda use: order[use.column])],
         "questions": plan.questions,
         "items": items,
         "rows": {"checked": read, "rejected": rejected, "empty": empty, "complete": complete},

@@ -25,6 +25,7 @@ from service.ingest.import_files import (
 )
 from service.ingest.import_requests import OPEN_STATES
 from service.ingest.incoming import IncomingItem
+from service.ingest.mapping import Plan, body_of
 from service.ingest.receive import Outcome, receive
 from service.ingest.rejects import reject_cells
 from service.ingest.row_items import ItemReader, RowRefused, text_columns
@@ -36,6 +37,7 @@ from service.store.schema import FileImport, ImportReject
 from service.work import Work
 
 SKIPPED_AT_ONCE = 5000
+ANSWER_STEP = 10**12  # beyond any row: further answers of one row have numbers of their own
 
 
 class _Changed(Exception):
@@ -49,7 +51,8 @@ class _Slice:
     rows: int = 0
     empty: int = 0
     items: list[IncomingItem] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)  # of the items
+    numbers: list[int] = field(default_factory=list)  # of the items: their row, and which of its answers
+    items_of_rows: list[int] = field(default_factory=list)  # how many each row with items has, in order
     rejects: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None  # why reading ends here
     aborted: bool = False
@@ -81,6 +84,17 @@ def _end(session: Session, import_id: int, *, error: str) -> None:
     )
 
 
+def _rows_of(statuses: Sequence[str], items_of_rows: Sequence[int]) -> list[str]:
+    """What became of each row: what its newest item says."""
+    found: list[str] = []
+    at = 0
+    for count in items_of_rows:
+        own = set(statuses[at : at + count])
+        found.append(next(status for status in ("accepted", "updated", "duplicate") if status in own))
+        at += count
+    return found
+
+
 class _Reading:
     """One worker's way through one file."""
 
@@ -107,11 +121,10 @@ class _Reading:
             return
         with table:
             self._layout = {**found.layout, "encoding": table.encoding, "encoding_sure": True}
-            self._texts = text_columns(plan_of(found.layout))
-            reader = ItemReader(
-                plan_of(found.layout), table.columns, max_text_chars=self._work.settings.max_text_chars
-            )
-            yield from self._slices(table, reader)
+            plan = plan_of(found.layout)
+            self._texts = text_columns(plan)
+            reader = ItemReader(plan, table.columns, max_text_chars=self._work.settings.max_text_chars)
+            yield from self._slices(table, plan, reader)
 
     def _open(self) -> Table:
         found = self._import
@@ -131,13 +144,13 @@ class _Reading:
             _end(session, int(self._job.payload["import_id"]), error=error)
             queue.finish(session, self._job)
 
-    def _slices(self, table: Table, reader: ItemReader) -> Iterator[None]:
+    def _slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[None]:
         limit = self._work.settings.import_slice_rows
         is_json = table.format in JSON_FORMATS
         abort = self._import.options.get("on_error") == "abort"
         slice_ = _Slice()
         stored_before, skipped = self._rows_read, 0
-        for row in table.rows():
+        for row in body_of(table, plan):
             if skipped < stored_before:
                 skipped += 1
                 self._recount(row, reader)
@@ -159,11 +172,12 @@ class _Reading:
         if isinstance(row, RowError) or reader.has_id(row):
             return
         try:
-            item = reader.item(row)
+            items = reader.items(row)
         except RowRefused:
             return
-        if item is not None and (key := self._key(item)) is not None:
-            self._equal.add(key)
+        for item in items:
+            if (key := self._key(item)) is not None:
+                self._equal.add(key)
 
     def _key(self, item: IncomingItem) -> str | None:
         found = self._import
@@ -184,7 +198,7 @@ class _Reading:
         slice_.rows += 1
         redact_stored = self._work.settings.redact_stored
         try:
-            item = reader.item(checked_row(row))
+            items = reader.items(checked_row(row))
         except RowRefused as refused:
             slice_.rejects.append(
                 {
@@ -204,11 +218,12 @@ class _Reading:
                 slice_.error = f"Row {row.number} can't be taken ({refused.code}): {refused.detail}"
                 slice_.aborted = True
             return
-        if item is None:
+        if not items:
             slice_.empty += 1
-        else:
-            slice_.items.append(item)
-            slice_.numbers.append(row.number)
+            return
+        slice_.items += items
+        slice_.items_of_rows.append(len(items))
+        slice_.numbers += [row.number + turn * ANSWER_STEP for turn in range(len(items))]
 
     def _store(self, slice_: _Slice, *, read_fraction: float, last: bool) -> None:
         """One slice's transaction."""
@@ -257,7 +272,8 @@ class _Reading:
         self, session: Session, slice_: _Slice, outcomes: Sequence[Outcome], *, read_fraction: float, last: bool
     ) -> None:
         """Move the counters. Done last: a lock on the import's row is not held while items are waited for."""
-        of = [outcome.status for outcome in outcomes]
+        statuses = [outcome.status for outcome in outcomes]
+        of = _rows_of(statuses, slice_.items_of_rows)
         row = FileImport
         done = session.execute(
             update(row)
@@ -273,7 +289,7 @@ class _Reading:
                 rows_duplicate=col(row.rows_duplicate) + of.count("duplicate"),
                 rows_rejected=col(row.rows_rejected) + len(slice_.rejects),
                 rows_empty=col(row.rows_empty) + slice_.empty,
-                items=col(row.items) + of.count("accepted") + of.count("updated"),
+                items=col(row.items) + len(statuses) - statuses.count("duplicate"),
                 to_tag=col(row.to_tag) + sum(outcome.needs_tagging for outcome in outcomes),
                 read_fraction=read_fraction,
                 read_done=last,

@@ -291,7 +291,7 @@ def test_questions_wait_for_their_answer(client: Any, work: Work, database: Data
     answer = client.post("/v1/imports", content=content.replace(b"Q1", b"a").replace(b"the app is fine", b"x"))
     shown = answer.json()
     assert (answer.status_code, shown["state"]) == (202, "needs_input")
-    assert [question["id"] for question in shown["questions"]] == ["text"]
+    assert [question["id"] for question in shown["questions"]] == ["text", "day_first"]
     assert read_all(work) == 0
     location = f"/v1/imports/{shown['id']}"
     half = client.put(f"{location}/mapping", json={"mapping": {"a": "text", "when": "occurred_at"}})

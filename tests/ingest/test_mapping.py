@@ -215,7 +215,7 @@ def test_a_mapping_that_is_told_wins_and_ignores_what_it_should(read: Read) -> N
         ({"nope": "text"}, "unknown_column"),
         ({"a": "txt"}, "unknown_field"),
         ({"a": "score_nps:10-0"}, "unknown_field"),
-        ({"a": "text", "b": "text"}, "field_twice"),
+        ({"a": "url", "b": "url"}, "field_twice"),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_refused(read: Read, mapping: dict[str, str], code: str) -> None:

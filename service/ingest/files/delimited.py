@@ -60,6 +60,15 @@ def sniff_delimiter(sample: str, *, whole: bool, hint: str | None = None) -> str
     return chosen
 
 
+def _width(header: Sequence[str], below: Sequence[str]) -> int:
+    """How many columns there are at least: those without a name count where the next row has something in them.
+
+    SurveyMonkey names a question once, above the first of its choices.
+    """
+    used = [place for place, cell in enumerate(below, start=1) if cell.strip()]
+    return max(used, default=0) if len(below) <= len(header) else 0
+
+
 class _RecordTooLong(Exception):
     pass
 
@@ -109,7 +118,7 @@ class DelimitedTable:
     packing: str | None
     sheet: str | None = None
 
-    def __init__(self, text: TextOfFile, *, delimiter: str | None, hint: str | None) -> None:
+    def __init__(self, text: TextOfFile, *, delimiter: str | None, hint: str | None, header: bool = True) -> None:
         # a process-wide limit, so that one value serves all threads; cells are held to a shorter one below
         csv.field_size_limit(MAX_RECORD_CHARS + 1)
         self._text = text
@@ -132,7 +141,11 @@ class DelimitedTable:
         self._lines = _Lines(self._stream)
         self._reader = self._new_reader(self._lines)
         try:
-            self.columns = unique_names(self._header())
+            first_record, second_record = self._beginning(sample)
+            if header:
+                self.columns = unique_names(self._header(), width=_width(first_record, second_record))
+            else:
+                self.columns = unique_names([], width=len(first_record))
             check_columns(self.columns)
         except BaseException:
             self.close()
@@ -141,6 +154,21 @@ class DelimitedTable:
     def _new_reader(self, lines: Iterator[str], **changes: object) -> Iterator[list[str]]:
         options: dict[str, object] = {"delimiter": self.delimiter or NO_DELIMITER, "strict": True} | changes
         return csv.reader(lines, **options)  # type: ignore[arg-type]
+
+    def _beginning(self, sample: str) -> tuple[list[str], list[str]]:
+        """The first two records, read without care."""
+        reader = self._new_reader(iter(io.StringIO(sample, newline="")), strict=False)
+        found: list[list[str]] = []
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    found.append(cells)
+                if len(found) == 2:
+                    break
+        except csv.Error:
+            pass
+        found += [[], []]
+        return found[0], found[1]
 
     def _header(self) -> Sequence[str]:
         while True:

@@ -34,7 +34,7 @@ def open_table(path: Path, options: FileOptions) -> Table:
     try:
         file = PackedFile(path, options.filename, max_unpacked_bytes=options.max_unpacked_bytes)
         if file.is_workbook:
-            return SheetTable(file, sheet=options.sheet)
+            return SheetTable(file, sheet=options.sheet, header=options.header)
         return _open_text(file, options, delimiter)
     except UnpackedTooLarge as error:
         raise FileRefused(
@@ -63,7 +63,7 @@ def _open_text(file: PackedFile, options: FileOptions, delimiter: str | None) ->
     if delimiter is None and (suffix == "json" or _LOOKS_LIKE_JSON.match(head)):
         return _open_json(text, head)
     hint = "\t" if suffix in ("tsv", "tab") else "," if suffix == "csv" else None
-    return DelimitedTable(text, delimiter=delimiter, hint=hint)
+    return DelimitedTable(text, delimiter=delimiter, hint=hint, header=options.header)
 
 
 def _open_json(text: TextOfFile, head: str) -> Table:

@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 
 from service.ingest.files.table import (
     MAX_CELL_CHARS,
@@ -109,6 +110,16 @@ def _column_number(letters: str) -> int:
     return number - 1
 
 
+def _name(cell: Cell) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _broken(error: Exception) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
+    """Rows that can't be read, told when they are asked for."""
+    yield from ()
+    raise error
+
+
 class SheetTable:
     """One sheet of an open workbook."""
 
@@ -117,11 +128,12 @@ class SheetTable:
     encoding_sure = True
     delimiter: str | None = None
 
-    def __init__(self, file: PackedFile, *, sheet: str | None) -> None:
+    def __init__(self, file: PackedFile, *, sheet: str | None, header: bool = True) -> None:
         self.packing = file.packing
         self._file = file.seekable()
         self._read_bytes = 0
         self._book: Workbook | None = None
+        self._has_header = header
         try:
             archive = self._checked_archive(file)
             try:
@@ -162,16 +174,35 @@ class SheetTable:
                     self.sheet: str | None = name
                     self._size = self._book.archive.getinfo(part).file_size
                     self._rows, self._header_row = rows, number
-                    self._use_header(cells)
+                    if not self._has_header:
+                        self._rows = chain([(number, cells, None)], rows)
+                        self._header_row = number - 1
+                    self._use_header(cells if self._has_header else dict.fromkeys(cells))
                     return
         raise FileRefused("empty_file", "The sheet is empty." if wanted else "The workbook holds no rows.")
 
     def _use_header(self, cells: dict[int, Cell]) -> None:
-        width = max(cells) + 1
+        width = named = max(cells) + 1
+        below = self._peek() if self._has_header else {}
+        if below and 0 not in below and max(below) < MAX_COLUMNS:
+            # choices of one question stand below its name and the blank cells behind it
+            width = max(named, max(below) + 1)
         if width > MAX_COLUMNS:
             raise FileRefused("too_many_columns", f"The sheet has {width} columns; the limit is {MAX_COLUMNS}.")
-        self.columns = unique_names([str(cells.get(place, "")) for place in range(width)])
+        self.columns = unique_names([_name(cells.get(place)) for place in range(width)], width=width)
         check_columns(self.columns)
+
+    def _peek(self) -> dict[int, Cell]:
+        """The cells of the next row, which is still read as a row; none where there is nothing to be read."""
+        try:
+            below = next(self._rows, None)
+        except (BrokenXml, *STREAM_ERRORS) as error:
+            self._rows = _broken(error)
+            return {}
+        if below is None:
+            return {}
+        self._rows = chain([below], self._rows)
+        return below[1]
 
     def _rows_of(self, part: str) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
         assert self._book is not None

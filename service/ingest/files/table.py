@@ -32,6 +32,7 @@ class FileOptions:
     encoding: str | None = None
     delimiter: str | None = None  # one of , ; | or a tab, also written "tab" or "\\t"
     sheet: str | None = None
+    header: bool = True  # whether the first row holds the columns' names
     max_unpacked_bytes: int = 8 * 1024**3
     # text encodings are judged by this many unpacked bytes; None is the whole file
     judge_bytes: int | None = None
@@ -113,10 +114,11 @@ class Table(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def unique_names(header: Sequence[str]) -> list[str]:
-    """Column names without trailing blanks columns, blank ones named, later twins numbered."""
+def unique_names(header: Sequence[str], *, width: int = 0) -> list[str]:
+    """Column names without trailing blank columns (behind the first `width`), blank ones named, twins numbered."""
     names = [str(name).strip() for name in header]
-    while names and not names[-1]:
+    names += [""] * (width - len(names))
+    while len(names) > width and not names[-1]:
         names.pop()
     found: list[str] = []
     taken: set[str] = set()
