@@ -1,0 +1,454 @@
+"""Between a delivery's arrival and its answer: remembered addresses, commits of several, the database away."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import event, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session
+
+from service import auth
+from service.app import create_app
+from service.errors import CannotStore
+from service.ingest import group_commit, spooled
+from service.ingest.endpoint_cache import EndpointCache
+from service.ingest.incoming import Call
+from service.ingest.spool import Spool
+from service.ingest.spooled import Verified, deliver_spooled, sealed, unsealed
+from service.settings import Settings
+from service.store.columns import now
+from service.store.engine import Database
+from service.store.schema import Delivery, Endpoint, FeedbackItem
+from tests.ingest.delivering import SECRET, check_exactly_once, make_endpoint, signed
+from tests.ingest.rows import stored
+from tests.running import wait_for
+
+WORDS = "the words of somebody"
+
+
+def _post(http: Any, path: str, name: str, **fields: Any) -> Any:
+    body, headers = signed(name, {"data": {"id": name, "text": f"{WORDS} {name}", **fields}})
+    return http.post(path, content=body, headers=headers)
+
+
+@pytest.fixture
+def path(database: Database, settings: Settings) -> str:
+    return make_endpoint(database, settings)
+
+
+@pytest.fixture
+def http(app: FastAPI, path: str) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@contextmanager
+def _away(app: FastAPI) -> Iterator[None]:
+    """The app's intake can't write to its database; it can read, as with a full disk or a lock held."""
+    engine = app.state.intake._database.writer
+
+    def refuse(_connection: Any) -> None:
+        raise OperationalError("BEGIN", {}, sqlite3.OperationalError("database is locked"))
+
+    event.listen(engine, "begin", refuse, insert=True)
+    try:
+        yield
+    finally:
+        event.remove(engine, "begin", refuse)
+
+
+def _files(settings: Settings) -> list[Path]:
+    return sorted(settings.spool_dir.iterdir()) if settings.spool_dir.exists() else []
+
+
+def _drained(settings: Settings) -> None:
+    wait_for(lambda: not _files(settings), seconds=20, what="an empty spool")
+
+
+# --- several in one commit
+
+
+def test_deliveries_that_come_together_share_a_commit_and_a_bad_one_fails_alone(
+    app: FastAPI, http: TestClient, path: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, commits = group_commit.deliver, 0
+
+    def deliver(session: Session, *arguments: Any, call: Call, **more: Any) -> Any:
+        found = real(session, *arguments, call=call, **more)
+        if b"bad one" in call.body:
+            raise IntegrityError("INSERT", {}, Exception("a defect of ours"))
+        return found
+
+    def counted(_connection: Any) -> None:
+        nonlocal commits
+        commits += 1
+
+    monkeypatch.setattr(group_commit, "deliver", deliver)
+    event.listen(app.state.intake._database.writer, "commit", counted)
+    with ThreadPoolExecutor(40) as pool:
+        # the first waits for the lock, so that the others gather behind it
+        with database.write() as session:
+            session.add(auth.Workspace(name="busy"))
+            session.flush()
+            answers = [
+                pool.submit(_post, http, path, f"m{n}", title="bad one" if n == 7 else "") for n in range(40)
+            ]
+            time.sleep(0.6)
+        statuses = [answer.result(30).status_code for answer in answers]
+    assert statuses == [200] * 7 + [500] + [200] * 32
+    assert stored(database, Delivery) == stored(database) == 39
+    check_exactly_once(database, {f"m{n}" for n in range(40) if n != 7})
+    assert commits <= 10
+
+
+def test_too_many_at_once_are_told_so(
+    settings: Settings, database: Database, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(settings.model_copy(update={"max_waiting_deliveries": 3}))
+    with TestClient(app) as http, ThreadPoolExecutor(12) as pool:
+        with database.write() as session:
+            session.add(auth.Workspace(name="busy"))
+            session.flush()
+            if not database.is_sqlite:
+                session.connection().exec_driver_sql("LOCK TABLE delivery")
+            answers = [pool.submit(_post, http, path, f"m{n}") for n in range(12)]
+            time.sleep(0.6)
+        found = [answer.result(30) for answer in answers]
+    refused = [answer for answer in found if answer.status_code == 503]
+    assert len(refused) == 9
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+    assert stored(database, Delivery) == 3
+
+
+# --- the database is away
+
+
+def test_deliveries_wait_encrypted_and_are_stored_in_order_with_their_time(
+    app: FastAPI, http: TestClient, path: str, settings: Settings, database: Database
+) -> None:
+    assert _post(http, path, "before").status_code == 200
+    with _away(app):
+        # no times of their own: what comes later holds
+        for text in ("first", "second", "third"):
+            assert _post(http, path, f"m-{text}", id="same", text=text).status_code == 200
+        assert _post(http, path, "m-second", id="same", text="second").status_code == 200  # sent again
+        [file] = _files(settings)
+        content = file.read_bytes()
+        assert b"second" not in content
+        assert file.stat().st_mode & 0o077 == 0
+        moment = now()
+    _drained(settings)
+    with database.read() as session:
+        deliveries = session.execute(select(Delivery).order_by(Delivery.id)).scalars().all()
+        assert session.execute(
+            select(FeedbackItem.text).where(FeedbackItem.external_id == "same")
+        ).scalar_one() == ("third")
+    assert [one.external_id for one in deliveries] == ["before", "m-first", "m-second", "m-third"]
+    assert all(one.received_at < moment and one.state == "parsed" for one in deliveries)
+    assert _post(http, path, "after").status_code == 200
+    assert stored(database, Delivery) == 5
+
+
+def test_a_lock_that_is_held_for_long_sends_them_to_the_spool(
+    http: TestClient, path: str, settings: Settings, database: Database
+) -> None:
+    with database.write() as session:
+        session.add(auth.Workspace(name="busy"))
+        session.flush()
+        if not database.is_sqlite:
+            session.connection().exec_driver_sql("LOCK TABLE delivery")
+        began = time.monotonic()
+        assert _post(http, path, "m1").status_code == 200
+        assert time.monotonic() - began < 5
+        assert _post(http, path, "m2").status_code == 200
+        assert len(_files(settings)) == 1
+    _drained(settings)
+    check_exactly_once(database, {"m1", "m2"})
+
+
+def test_a_database_that_can_not_grow_sends_them_to_the_spool(
+    app: FastAPI, http: TestClient, path: str, settings: Settings, database: Database
+) -> None:
+    if not database.is_sqlite:
+        return  # PostgreSQL's "disk full" can't be had without filling the disk
+    engine = app.state.intake._database.writer
+    with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    limit = pages + 5
+
+    def no_growth(dbapi: Any, _record: Any, _proxy: Any) -> None:
+        dbapi.execute(f"PRAGMA max_page_count={limit}")
+
+    event.listen(engine, "checkout", no_growth)
+    names = [f"m{n}" for n in range(30)]
+    for name in names:
+        assert _post(http, path, name, question="x" * 5000).status_code == 200
+    assert _files(settings)
+    limit = 10**6
+    _drained(settings)
+    check_exactly_once(database, set(names))
+
+
+def test_without_room_in_the_spool_they_are_told_to_come_again(
+    app: FastAPI, http: TestClient, path: str, settings: Settings, database: Database
+) -> None:
+    app.state.settings = settings.model_copy(update={"spool_max_mb": 1})
+    with _away(app):
+        statuses = [_post(http, path, f"m{n}", question="x" * 90_000) for n in range(14)]
+        refused = [answer for answer in statuses if answer.status_code == 503]
+        assert 1 < len(refused) < 10
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+    _drained(settings)
+    assert stored(database, Delivery) == 14 - len(refused)
+
+
+def test_a_crash_while_draining_repeats_nothing(
+    settings: Settings, database: Database, path: str, workspace_id: int
+) -> None:
+    vault = auth.Vault(settings)
+    endpoint_id = _endpoint(database).id
+    assert endpoint_id is not None
+    entries = [_entry(vault, endpoint_id, f"m{n}") for n in range(6)]
+    spool = Spool(settings.spool_dir)
+    spool.append(entries, limit_bytes=10**6, min_free_bytes=0)
+    spool.close()
+    with database.write() as session:  # it stored some of them, and was killed before it could note that
+        assert deliver_spooled(session, vault, settings, entries[:4]) == []
+    with TestClient(create_app(settings)):
+        _drained(settings)
+    check_exactly_once(database, {f"m{n}" for n in range(6)})
+    with database.read() as session:
+        assert set(session.execute(select(Delivery.repeats)).scalars()) == {0}
+
+
+def _endpoint(database: Database) -> Endpoint:
+    with database.read() as session:
+        return session.execute(select(Endpoint)).scalar_one()
+
+
+def _entry(vault: auth.Vault, endpoint_id: int, name: str, **fields: Any) -> bytes:
+    body, headers = signed(name, {"data": {"id": name, "text": f"{WORDS} {name}", **fields}})
+    return sealed(vault, Verified(endpoint_id, now(), Call(headers | {"authorization": "Basic x"}, body)))
+
+
+def test_an_entry_gives_back_the_call_without_its_credentials(settings: Settings) -> None:
+    vault = auth.Vault(settings)
+    call = Call({"a": "ü\n", "authorization": "Basic x"}, b"\x00\xff\nbody\n", "POST", "https://x/?a=b", "ticket")
+    entry = sealed(vault, Verified(7, moment := now(), call))
+    assert entry.isascii()
+    back = unsealed(vault, entry)
+    assert (back.endpoint_id, back.received_at, back.call.headers) == (7, moment, {"a": "ü\n"})
+    assert (back.call.body, back.call.method, back.call.url, back.call.fetched) == (
+        call.body,
+        "POST",
+        call.url,
+        "ticket",
+    )
+
+
+def test_what_can_not_be_stored_is_set_aside_and_tried_at_the_next_start(
+    settings: Settings, database: Database, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = auth.Vault(settings)
+    endpoint_id = _endpoint(database).id
+    assert endpoint_id is not None
+    other = auth.Vault(settings.model_copy(update={"secret_key": "another"}))
+    entries = [
+        _entry(vault, endpoint_id, "m1"),
+        _entry(other, endpoint_id, "m2"),
+        _entry(vault, endpoint_id, "m3"),
+    ]
+    spool = Spool(settings.spool_dir)
+    spool.append(entries, limit_bytes=10**6, min_free_bytes=0)
+    spool.close()
+    real = spooled.deliver
+
+    def deliver(*arguments: Any, call: Call, **more: Any) -> Any:
+        if call.headers["webhook-id"] == "m3":
+            raise IntegrityError("INSERT", {}, Exception("a defect of ours"))
+        return real(*arguments, call=call, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spooled, "deliver", deliver)
+        with TestClient(create_app(settings)):
+            wait_for(lambda: stored(database, Delivery) == 1, seconds=10, what="the one that can be stored")
+            wait_for(lambda: [one.suffix for one in _files(settings)] == [".unread"], seconds=10, what="one aside")
+    with TestClient(create_app(settings)):
+        wait_for(lambda: stored(database, Delivery) == 2, seconds=10, what="the one that can be stored by now")
+    assert [one.suffix for one in _files(settings)] == [".unread"]  # its key is not there
+    with TestClient(create_app(settings.model_copy(update={"secret_key": "another"}))):
+        _drained(settings)
+    check_exactly_once(database, {"m1", "m2", "m3"})
+
+
+# --- erasure and removal reach what waits
+
+
+def test_an_erased_person_does_not_come_back_from_the_spool(
+    app: FastAPI, client: Any, path: str, settings: Settings, database: Database
+) -> None:
+    with _away(app):
+        _post(client, path, "m1", respondent="c-77")
+        _post(client, path, "m2", respondent="c-78")
+        body, headers = signed("m3", {"data": {"respondent": "c-77", "words": WORDS}})  # can't be read as feedback
+        assert client.post(path, content=body, headers=headers).status_code == 200
+        assert client.delete("/v1/respondents/c-77").status_code == 200
+    _drained(settings)
+    with database.read() as session:
+        assert session.execute(select(FeedbackItem.external_id)).scalars().all() == ["m2"]
+        kept = {one.external_id: one for one in session.execute(select(Delivery)).scalars()}
+    assert (kept["m1"].body, kept["m3"].body) == (b"", b"")
+    assert all("erased" in kept[name].detail for name in ("m1", "m3"))
+    assert WORDS.encode() in kept["m2"].body
+
+
+def test_deliveries_to_an_address_that_was_gone_are_dropped(
+    settings: Settings, database: Database, path: str
+) -> None:
+    vault = auth.Vault(settings)
+    endpoint = _endpoint(database)
+    assert endpoint.id is not None
+    before = _entry(vault, endpoint.id, "before")
+    with database.write() as session:
+        session.get_one(Endpoint, endpoint.id).removed_at = now()
+    entries = [before, _entry(vault, endpoint.id, "after"), _entry(vault, endpoint.id + 99, "nowhere")]
+    with database.write() as session:
+        assert deliver_spooled(session, vault, settings, entries) == []
+    check_exactly_once(database, {"before"})
+    assert stored(database, Delivery) == 1
+
+
+# --- remembered addresses
+
+
+def test_what_one_process_changes_holds_in_all(
+    app: FastAPI, client: Any, settings: Settings, database: Database
+) -> None:
+    made = client.post(
+        "/v1/endpoints", json={"sender": "standard-webhooks", "name": "App", "secrets": [SECRET]}
+    ).json()
+    path = f"/hooks/standard-webhooks/{made['id']}"
+    with TestClient(create_app(settings)) as other:
+        assert _post(other, path, "m1").status_code == _post(client, path, "m2").status_code == 200
+        rotated = client.post(f"/v1/endpoints/{made['id']}/secrets", json={"keep_old_hours": 0})
+        assert rotated.status_code == 201
+        assert _post(client, path, "m3").status_code == 401  # here at once
+        began = time.monotonic()
+        wait_for(lambda: _post(other, path, "m4").status_code == 401, seconds=10, what="the old secret's end")
+        assert client.delete(f"/v1/endpoints/{made['id']}").status_code == 204
+        assert _post(client, path, "m5").status_code == 410
+        wait_for(lambda: _post(other, path, "m6").status_code == 410, seconds=10, what="the address's end")
+        assert time.monotonic() - began < 15
+
+
+def test_a_removed_address_is_gone_in_another_process(
+    client: Any, settings: Settings, database: Database, path: str
+) -> None:
+    """The same with a real process: the change is made by it, seen here."""
+    assert _post(client, path, "m1").status_code == 200
+    code = (
+        "from service.settings import Settings; from service.store.engine import Database\n"
+        "from service.store.columns import now; from service.store.schema import Endpoint\n"
+        "with Database(Settings.from_environment().sqlalchemy_url).write() as session:\n"
+        "    session.get_one(Endpoint, 1).removed_at = now()\n"
+    )
+    from tests.running import environment_of
+
+    subprocess.run([sys.executable, "-c", code], env=environment_of(settings), check=True, timeout=60)
+    wait_for(lambda: _post(client, path, "m2").status_code == 410, seconds=10, what="the address's end")
+
+
+def test_a_new_address_is_known_at_once(client: Any, settings: Settings) -> None:
+    with TestClient(create_app(settings)) as other:
+        assert other.post("/hooks/standard-webhooks/none", content=b"").status_code == 404
+        made = client.post(
+            "/v1/endpoints", json={"sender": "standard-webhooks", "name": "App", "secrets": [SECRET]}
+        ).json()
+        assert _post(other, f"/hooks/standard-webhooks/{made['id']}", "m1").status_code == 200
+
+
+@pytest.fixture
+def cache_of(settings: Settings) -> Iterator[Callable[..., EndpointCache]]:
+    made: list[Database] = []
+
+    def make(url: str = settings.sqlalchemy_url, key: str = settings.secret_key) -> EndpointCache:
+        vault = auth.Vault(settings.model_copy(update={"secret_key": key}))
+        made.append(Database(url, wait_seconds=1))
+        return EndpointCache(made[-1], vault, settings.endpoints_copy)
+
+    yield make
+    for found in made:
+        found.dispose()
+
+
+def test_a_start_without_database_knows_the_addresses_by_their_copy(
+    settings: Settings, database: Database, path: str, cache_of: Callable[..., EndpointCache]
+) -> None:
+    public_id = path.rpartition("/")[2]
+    first = cache_of()
+    assert first.refresh()
+    copy = settings.endpoints_copy
+    assert copy.stat().st_mode & 0o077 == 0
+    assert public_id.encode() not in copy.read_bytes()
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    second = cache_of(nowhere)
+    with pytest.raises(CannotStore):
+        second.find("unknown")
+    found, stored_one = second.find(public_id), _endpoint(database)
+    assert found is not None
+    for name in ("id", "workspace_id", "sender", "source", "secrets", "options", "created_at", "removed_at"):
+        assert getattr(found, name) == getattr(stored_one, name)
+    assert not second.reachable
+    # a copy that can't be read is none
+    for bad in (cache_of(nowhere, key="another"), cache_of(nowhere)):
+        with pytest.raises(CannotStore):
+            bad.find(public_id)
+        copy.write_bytes(os.urandom(50))
+
+
+def test_the_copy_is_written_again_only_where_something_changed(
+    settings: Settings, database: Database, path: str, cache_of: Callable[..., EndpointCache]
+) -> None:
+    cache = cache_of()
+    cache.refresh()
+    written = settings.endpoints_copy.stat().st_mtime_ns
+    cache.refresh()
+    assert settings.endpoints_copy.stat().st_mtime_ns == written
+    with database.write() as session:
+        session.get_one(Endpoint, _endpoint(database).id).removed_at = now()
+    cache.refresh()
+    assert settings.endpoints_copy.stat().st_mtime_ns > written
+    [told] = json.loads(auth.Vault(settings).unseal(settings.endpoints_copy.read_bytes()))
+    assert told["removed_at"] is not None
+
+
+def test_a_change_during_a_reading_is_not_undone_by_it(
+    database: Database, path: str, cache_of: Callable[..., EndpointCache]
+) -> None:
+    cache, public_id = cache_of(), path.rpartition("/")[2]
+    assert cache.refresh()
+    assert cache.fresh(public_id) is not None
+
+    def changed_meanwhile(*_: Any) -> None:
+        cache.forget(public_id)
+
+    event.listen(cache._database.reader, "checkin", changed_meanwhile)
+    cache.refresh()
+    assert cache.fresh(public_id) is None
+    event.remove(cache._database.reader, "checkin", changed_meanwhile)
+    cache.refresh()
+    assert cache.fresh(public_id) is not None
