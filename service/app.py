@@ -24,6 +24,7 @@ from service.learn.api import router as learn
 from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
+from service.notify.api import router as notify
 from service.review import pages
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         aggregate,
         map_export,
         suggest,
+        notify,
         health,
         metrics,
         pages.router,

@@ -94,6 +94,12 @@ class Settings(BaseModel):
         default=1000, ge=1, description="Webhook deliveries at once in one process; more are answered 503."
     )
 
+    private_targets: bool = Field(
+        default=False,
+        description="Outgoing webhooks may go to private and local addresses too; leave it off where admins of "
+        "workspaces are not admins of the network.",
+    )
+
     import_slice_rows: int = Field(default=500, ge=1, le=5000, description="Rows stored in one transaction.")
     lease_seconds: float = Field(
         default=10.0, gt=0, description="A job whose worker is silent for this long is given to another."

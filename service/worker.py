@@ -25,6 +25,7 @@ from service.ingest.imports import read_file
 from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
+from service.notify.outgoing import ask_for_news, look_for_news, send
 from service.settings import Settings
 from service.stop import Stop
 from service.store import learned, queue
@@ -42,6 +43,8 @@ KINDS: Mapping[str, JobKind] = {
     "retrain": JobKind(retrain),
     "erase": JobKind(erase),
     "import": JobKind(read_file, on_dead=import_given_up),
+    "news": JobKind(look_for_news),
+    "notify": JobKind(send, batch=8),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
 }
@@ -134,6 +137,8 @@ class Worker:
                     priority=Priority.UPKEEP,
                     dedupe_key=f"upkeep:{workspace_id}",
                 )
+                if "news" in self._kinds:
+                    ask_for_news(session, workspace_id=workspace_id)
                 if "retrain" in self._kinds:
                     learned.ask_retrain(session, workspace_id, because="model")
                 if "retag" in self._kinds:

@@ -185,10 +185,49 @@ class Delivery(SQLModel, table=True):
     headers: dict[str, Any] = _json()
     content_type: str = ""
     body: bytes = Field(sa_column=Column(Blob, nullable=False))
-    state: str  # parsed, ignored (nothing of a customer in it), unparsed (kept, shown, can be replayed)
-    detail: str = Field(default="", sa_column=Column(Text, nullable=False))  # why ignored or unparsed
+    state: str  # parsed, ignored (nothing of a customer in it), waiting (for the API), unparsed (can be replayed)
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))  # why it is in this state
     results: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     repeats: int = 0  # how often the sender sent it again
+
+
+class EndpointApi(SQLModel, table=True):
+    """How we ask a sender's API for an endpoint: with what, how fast, how far we are."""
+
+    __tablename__ = "endpoint_api"
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    endpoint_id: int = Field(
+        sa_column=Column(BigId, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False, unique=True)
+    )
+    credentials: str | None = Field(default=None, sa_column=Column(Text, nullable=True))  # JSON, encrypted
+    trouble: str | None = Field(default=None, sa_column=Column(Text, nullable=True))  # why asking fails now
+    failures: int = 0  # polls in a row that failed
+    next_request_at: datetime | None = _time(nullable=True)  # the rate, shared by all processes
+    next_poll_at: datetime | None = _time(nullable=True)
+    cursor: dict[str, Any] = _json()  # the poller's: where the next page begins
+
+
+class WantedFetch(SQLModel, table=True):
+    """What a delivery only names and the sender's API is asked for; the same may be wanted by several."""
+
+    __tablename__ = "wanted_fetch"
+    __table_args__ = (
+        Index("ix_wanted_fetch_endpoint_id_key", "endpoint_id", "key"),
+        Index("ix_wanted_fetch_delivery_id", "delivery_id"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    endpoint_id: int = _ref("endpoint.id")
+    delivery_id: int = _ref("delivery.id")
+    key: str  # sha256 hex of what and ids
+    what: str  # in the sender's words: "ticket"
+    ids: dict[str, Any] = _json()
+    state: str = "waiting"  # waiting, done, gone (not there any more), failed (given up)
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))  # why it still waits, or failed
+    created_at: datetime = _time()
 
 
 class FileImport(SQLModel, table=True):
@@ -528,6 +567,48 @@ class SuggestionDecision(SQLModel, table=True):
     reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     effective_at: datetime | None = _time(nullable=True)
     numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
+
+
+# --- 8. others hear of it
+
+
+class Subscription(SQLModel, table=True):
+    """An address that hears of what is new, signed by Standard Webhooks."""
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    public_id: str = Field(unique=True)
+    name: str
+    url: str = Field(sa_column=Column(Text, nullable=False))  # encrypted: some addresses are credentials
+    secret: str = Field(sa_column=Column(Text, nullable=False))  # encrypted
+    form: str  # standard, slack
+    events: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    known: list[str] = Field(
+        default_factory=list, sa_column=Column(Json, nullable=False)
+    )  # keys of before it began
+    created_at: datetime = _time()
+    failing_since: datetime | None = _time(nullable=True)
+    disabled_at: datetime | None = _time(nullable=True)
+    trouble: str | None = None  # why it was disabled, or what failed last
+
+
+class Notice(SQLModel, table=True):
+    """One thing told to one subscription, with how telling it went."""
+
+    __table_args__ = (UniqueConstraint("subscription_id", "key"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    subscription_id: int = _ref("subscription.id")
+    key: str  # what it is about: the same thing is told once
+    event: str
+    payload: dict[str, Any] = _json()  # numbers and our own words, no customer's
+    state: str  # pending, delivered, failed
+    attempts: int = 0
+    status: int | None = None  # of the last answer
+    detail: str | None = None
+    created_at: datetime = _time()
+    delivered_at: datetime | None = _time(nullable=True)
 
 
 # --- 7. is it still right?

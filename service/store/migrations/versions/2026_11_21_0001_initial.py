@@ -190,6 +190,66 @@ def upgrade() -> None:
     )
     op.create_index("ix_delivery_workspace_id_received_at", "delivery", ["workspace_id", "received_at"])
     op.create_table(
+        "endpoint_api",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("endpoint_id", BIG_ID, nullable=False),
+        sa.Column("credentials", sa.Text(), nullable=True),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_request_at", MOMENT, nullable=True),
+        sa.Column("next_poll_at", MOMENT, nullable=True),
+        sa.Column("cursor", DOCUMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint_api")),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["endpoint.id"],
+            name=op.f("fk_endpoint_api_endpoint_id_endpoint"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_endpoint_api_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("endpoint_id", name=op.f("uq_endpoint_api_endpoint_id")),
+    )
+    op.create_table(
+        "wanted_fetch",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("endpoint_id", BIG_ID, nullable=False),
+        sa.Column("delivery_id", BIG_ID, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("ids", DOCUMENT, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_wanted_fetch")),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"],
+            ["delivery.id"],
+            name=op.f("fk_wanted_fetch_delivery_id_delivery"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["endpoint.id"],
+            name=op.f("fk_wanted_fetch_endpoint_id_endpoint"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_wanted_fetch_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_wanted_fetch_delivery_id", "wanted_fetch", ["delivery_id"])
+    op.create_index("ix_wanted_fetch_endpoint_id_key", "wanted_fetch", ["endpoint_id", "key"])
+    op.create_table(
         "file_import",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
@@ -591,6 +651,56 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_suggestion_decision_suggestion_id", "suggestion_decision", ["suggestion_id"])
+    op.create_table(
+        "subscription",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("public_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("form", sa.String(), nullable=False),
+        sa.Column("events", DOCUMENT, nullable=False),
+        sa.Column("known", DOCUMENT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("failing_since", MOMENT, nullable=True),
+        sa.Column("disabled_at", MOMENT, nullable=True),
+        sa.Column("trouble", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_subscription_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_subscription_public_id")),
+    )
+    op.create_table(
+        "notice",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("subscription_id", BIG_ID, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("payload", DOCUMENT, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("delivered_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_notice_workspace_id_workspace"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["subscription.id"],
+            name=op.f("fk_notice_subscription_id_subscription"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("subscription_id", "key", name=op.f("uq_notice_subscription_id_key")),
+    )
     op.create_table(
         "process_beat",
         sa.Column("name", sa.String(), nullable=False),
