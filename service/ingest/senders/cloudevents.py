@@ -17,7 +17,7 @@ from pydantic import Field
 from service.ingest.incoming import MAX_ATTRIBUTES, MAX_ID_CHARS, Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_value, media_type
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.plain_items import GONE_ENDINGS, MAX_FIELDS, read_data
+from service.ingest.senders.plain_items import GONE_ENDINGS, MAX_FIELDS, MAX_ITEMS, read_data
 from service.ingest.senders.signatures import SenderOptions, check_token, decode_base64, new_token
 from service.ingest.senders.values import attributes, identifier
 
@@ -50,7 +50,7 @@ def delivery_id(call: Call) -> str | None:
         return None
     if not isinstance(event, dict):
         return None
-    source, event_id = identifier(event.get("source")), identifier(event.get("id"))
+    source, event_id = _name(event.get("source")), _name(event.get("id"))
     return f"{source} {event_id}" if source and event_id else None
 
 
@@ -65,6 +65,8 @@ def parse(call: Call, options: Options) -> Parsed:
         return _read(value, options)
     if not isinstance(value, list):
         raise CannotParse("the body is not a CloudEvent")
+    if len(value) > MAX_ITEMS:
+        raise CannotParse(f"more than {MAX_ITEMS} events in one batch")
     found = Parsed(ignored="" if value else "there is no event in the batch")
     reasons: list[str] = []
     for event in value:
@@ -93,7 +95,7 @@ def _binary(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read(event: Any, options: Options) -> Parsed:
-    if not isinstance(event, dict) or any(identifier(event.get(name)) is None for name in REQUIRED):
+    if not isinstance(event, dict) or not all(_name(event.get(name)) for name in REQUIRED):
         raise CannotParse("a CloudEvent has specversion, id, source and type")
     if str(event.get("specversion")) not in VERSIONS:
         raise CannotParse("this is not CloudEvents 1.0")
@@ -120,9 +122,14 @@ def _read(event: Any, options: Options) -> Parsed:
     return found
 
 
+def _name(value: Any) -> str:
+    """An attribute of an event, which may be longer than an id; empty where there is none."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
 def _event_id(event: Mapping[str, Any]) -> str:
     """Source and id, within the length of an id."""
-    name = f"{identifier(event['source'])} {identifier(event['id'])}"
+    name = f"{_name(event['source'])} {_name(event['id'])}"
     if len(name) <= MAX_ID_CHARS - 16:  # room for the place in a list
         return name
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()

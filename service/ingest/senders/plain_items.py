@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, get_args
 
-from service.ingest.incoming import SCALES, Channel, Erased, IncomingItem, Parsed
+from service.ingest.incoming import SCALES, CannotParse, Channel, Erased, IncomingItem, Parsed
 from service.ingest.senders.values import attributes, identifier
 
 MAX_FIELDS = 100_000  # of one body: batches of a thousand items are usual
+MAX_ITEMS = 5_000
 
 # names that senders use for fields of the contract; the first that is there holds
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -20,6 +21,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "url": ("url", "link", "permalink"),
     "language": ("language", "lang", "locale"),
 }
+# fields of the contract that go by no other name
+PLAIN = frozenset(IncomingItem.model_fields) - set(ALIASES) - {"source", "attributes", "channel"}
 TITLES = ("title", "subject")
 RATINGS = ("rating", "stars", "nps", "csat", "ces")
 # kinds of events whose time is that of a change, not of the feedback
@@ -56,6 +59,8 @@ def read_data(data: Any, *, kind: str = "", told_at: Any = None) -> Parsed:
     if isinstance(data, dict) and isinstance(data.get("items"), list):
         data = data["items"]
     entries = data if isinstance(data, list) else [data]
+    if len(entries) > MAX_ITEMS:
+        raise CannotParse(f"more than {MAX_ITEMS} items in one delivery")
     if kind.endswith(GONE_ENDINGS):
         erased = [one for entry in entries if (one := _erased(entry, kind)) is not None]
         return Parsed(erased=erased, ignored="" if erased else "a deletion that does not say of what")
@@ -90,9 +95,8 @@ def _item(entry: Any, told_at: Any, kind: str) -> Any:
         found = [alias for alias in aliases if alias in rest]
         if found:
             item[name] = rest.pop(found[0])
-    for name in set(IncomingItem.model_fields) - set(ALIASES) - {"source", "attributes", "channel"}:
-        if name in rest:
-            item[name] = rest.pop(name)
+    for name in PLAIN & rest.keys():
+        item[name] = rest.pop(name)
     if rest.get("channel") in get_args(Channel):
         item["channel"] = rest.pop("channel")
     _add_rating(item, rest)
