@@ -42,6 +42,7 @@ from service.ingest.senders.values import attributes, identifier, said
 Kind = Literal["open", "rating", "choice", "fact", "contact", "unknown"]
 MAX_KEY_CHARS = 100  # of a question's id within an item's; longer ones are hashed
 MAX_PROFILE_CHARS = 60
+MAX_RATING_WORDS = 6
 COMMENT_WORDS = 4  # from how many words on an "other" is something said and not one more choice
 _SCALE = re.compile(r"(nps|csat|ces|stars)(?::(-?\d{1,4})-(\d{1,4}))?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
@@ -276,6 +277,8 @@ def _kind(answer: Answer) -> Kind:
         if asks_profile(answer.question) and len(answer.value) <= MAX_PROFILE_CHARS:
             return "fact"
         if answer.kind == "unknown":
+            if _number(answer.value)[0] is not None and len(answer.value.split()) <= MAX_RATING_WORDS:
+                return "unknown"  # "9 - very likely"
             return "open" if reads_as_open(answer.question or answer.question_id, answer.value) else "unknown"
     return answer.kind
 

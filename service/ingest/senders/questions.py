@@ -98,7 +98,8 @@ def spelled(key: str | None) -> str:
     if not key:
         return ""
     if " " not in key.strip():
-        key = _CAMEL.sub(" ", key).replace("_", " ")
+        words = _CAMEL.sub(" ", key).replace("_", " ")
+        key = words.lower() if words != key else key
     return " ".join(key.split())
 
 
