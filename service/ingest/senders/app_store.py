@@ -9,18 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from service.ingest.incoming import Call, CannotParse, Parsed, Wanted
 from service.ingest.senders.bodies import answer_object, json_object
 from service.ingest.senders.contract import Credentials, Fetched, Fetcher, Http, Polled, Poller, Sender
 from service.ingest.senders.pem_keys import private_key, signed_token
 from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
-from service.ingest.senders.values import attributes, identifier, moment, said, stars, titled
+from service.ingest.senders.values import attributes, identifier, listed, moment, said, stars, titled
 
 API = "https://api.appstoreconnect.apple.com"
 SIGNATURE, PREFIX = "x-apple-signature", "hmacsha256="
@@ -36,7 +36,9 @@ class Options(SenderOptions):
     """Which apps' reviews are read, and where."""
 
     api_url: str = Field(default=API, description="Base address of the App Store Connect API.")
-    app_ids: list[str] = Field(default_factory=list, description="Apple ids of the apps whose reviews are polled.")
+    app_ids: Annotated[list[str], BeforeValidator(listed)] = Field(
+        default_factory=list, description="Apple ids of the apps whose reviews are polled."
+    )
 
 
 class ApiKey(Credentials):

@@ -10,18 +10,18 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from service.ingest.incoming import Call, CannotParse, Parsed
 from service.ingest.senders.bodies import answer_object, json_object
-from service.ingest.senders.contract import Credentials, Fetched, Http, Polled, Poller, Sender
+from service.ingest.senders.contract import Credentials, Fetched, Http, Polled, Poller, Refused, Sender
 from service.ingest.senders.pem_keys import private_key, signed_token
 from service.ingest.senders.signatures import BadSignature, SenderOptions
-from service.ingest.senders.values import attributes, identifier, moment, said, stars, titled
+from service.ingest.senders.values import attributes, identifier, listed, moment, said, stars, titled
 
 API = "https://androidpublisher.googleapis.com"
 TOKENS = "https://oauth2.googleapis.com/token"
@@ -36,7 +36,9 @@ OVERLAP = timedelta(days=1)
 class Options(SenderOptions):
     """Which apps' reviews are read, and where."""
 
-    package_names: list[str] = Field(default_factory=list, description="Apps to poll, like com.example.notes.")
+    package_names: Annotated[list[str], BeforeValidator(listed)] = Field(
+        default_factory=list, description="Apps to poll, like com.example.notes."
+    )
     api_url: str = Field(default=API, description="Base address of the Google Play Developer API.")
     token_url: str = Field(default=TOKENS, description="Where the service account gets its access token.")
 
@@ -141,7 +143,7 @@ def poll(http: Http, credentials: ServiceAccount, options: Options, cursor: Mapp
         for name in ("app", "token", "top"):
             state.pop(name, None)
         if not options.package_names:
-            return Polled(None, state)
+            raise Refused("the option package_names says which apps' reviews to read")
         package = state["app"] = options.package_names[0]
     params = {"maxResults": str(PAGE_SIZE)} | ({"token": state["token"]} if state.get("token") else {})
     answer = http.request(

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import answer_object, json_value
-from service.ingest.senders.contract import Credentials, Fetched, Http, Polled, Poller, Sender
+from service.ingest.senders.contract import Credentials, Fetched, Http, Polled, Poller, Refused, Sender
 from service.ingest.senders.signatures import SenderOptions, check_token, encode_base64, new_token
 from service.ingest.senders.values import attributes, identifier, moment, moment_after, said, stars, titled
 
@@ -174,7 +174,7 @@ def _tags(tags: Any) -> list[str] | None:
 def poll(http: Http, credentials: ApiKey, options: Options, cursor: Mapping[str, Any]) -> Polled:
     """One page of the private reviews, oldest first, from the newest one known; once a day from 30 days before."""
     if not options.business_unit_id:
-        return Polled(None, dict(cursor))
+        raise Refused("the option business_unit_id says whose reviews to read")
     state = dict(cursor)
     if "page" not in state:
         state.update(page=1, **_since(state, datetime.now(UTC)))

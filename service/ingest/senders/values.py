@@ -52,6 +52,11 @@ def inner(value: Any, *path: str) -> Any:
     return value
 
 
+def listed(value: Any) -> Any:
+    """A list of names also from one text, parted by commas or space; anything else as it is, for its check."""
+    return [one for one in re.split(r"[\s,]+", value) if one] if isinstance(value, str) else value
+
+
 def moment(value: Any) -> str | None:
     """A unix time (seconds or milliseconds, also as text) or an ISO time as RFC 3339 in UTC; None for others.
 

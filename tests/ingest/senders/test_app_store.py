@@ -293,6 +293,8 @@ def test_feedback_is_fetched(api: FakeApi) -> None:
 
 
 def test_credentials_are_checked_when_they_are_entered() -> None:
+    for pasted in (P8.replace("\n", ""), P8.replace("\n", "\\n"), P8.replace("\n", "\r\n")):
+        assert app_store.token(app_store.ApiKey(key_id="K", private_key=pasted), 1)
     one_line = app_store.ApiKey(key_id="K", private_key=P8.replace("\n", " "))
     token = app_store.token(one_line, 1)
     assert json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==")) == {

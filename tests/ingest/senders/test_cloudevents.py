@@ -143,5 +143,7 @@ def test_events_in_any_order(database: Database, settings: Settings) -> None:
                 "cloudevents", event(id="A-2", type="com.example.feedback.updated", time=later, data=edited)
             ),
             json_call("cloudevents", [event(id="A-3", data={"text": "No id", "rating": 5}), event()]),
+            json_call("cloudevents", event(id="A-4", data={"id": "fb-2", "text": "Gone soon"})),
+            json_call("cloudevents", event(id="A-5", type="com.example.feedback.deleted", data={"id": "fb-2"})),
         ],
     )

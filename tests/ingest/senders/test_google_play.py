@@ -201,7 +201,9 @@ def test_the_service_account_reads_all_pages_then_what_is_new() -> None:
         play.reviews["com.b"].append(review("b0", "x", 1795166043))
         ids, cursor = read_all(api.url, cursor, ["com.b"])
         assert ids == ["b0"]
-        assert google_play.poll(PlainHttp(), CREDENTIALS, google_play.Options(), {}).page is None
+    with pytest.raises(Refused, match="package_names"):
+        google_play.poll(PlainHttp(), CREDENTIALS, google_play.Options(), {})
+    assert google_play.Options(package_names="com.a, com.b").package_names == ["com.a", "com.b"]
 
 
 def test_a_refused_token_is_said() -> None:

@@ -117,6 +117,8 @@ def test_events_in_any_order(database: Database, settings: Settings) -> None:
             call("published", body="The left strap came off. Support helped.", rating=3, curated="ok"),
             call("hidden", hidden=True, updated_at=later),
             call("created", id=2, body="Lovely.", rating=5, title=None),
+            call("created", id=3, body="Gone soon.", rating=1),
+            call("deleted", id=3),
         ],
     )
 

@@ -134,6 +134,8 @@ def test_edits_arrive_in_any_order(database: Database, settings: Settings) -> No
             "trustpilot", {"reviews": [{**event("x")["eventData"], "tags": [{"group": "a", "value": "b"}]}]}
         ),
         json_call("trustpilot", {"events": [event("created", id="rev-2", stars=5)]}),
+        json_call("trustpilot", {"events": [event("created", id="rev-3"), event("updated", id="rev-3")]}),
+        json_call("trustpilot", {"events": [event("deleted", id="rev-3")]}),
     ]
     order_free(database, settings, "trustpilot", calls)
     order_free(
@@ -242,7 +244,8 @@ def test_an_interrupted_round_goes_on_where_it_was() -> None:
 
 
 def test_what_can_go_wrong_is_said() -> None:
-    assert trustpilot.poll(PlainHttp(), trustpilot.ApiKey(api_key="k"), trustpilot.Options(), {}).page is None
+    with pytest.raises(Refused, match="business_unit_id"):
+        trustpilot.poll(PlainHttp(), trustpilot.ApiKey(api_key="k"), trustpilot.Options(), {})
     cases: list[tuple[Answer, type[Exception]]] = [
         ((401, {}), Refused),
         ((429, {}), TryLater),

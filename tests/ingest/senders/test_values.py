@@ -9,6 +9,7 @@ import pytest
 from service.ingest.senders.values import (
     identifier,
     inner,
+    listed,
     moment,
     moment_after,
     number,
@@ -100,3 +101,9 @@ def test_a_plain_reply_comes_without_what_it_quotes() -> None:
     assert plain_reply("He wrote:\nnothing") == "He wrote:\nnothing"
     for nothing in (None, "", "> only\n> quoted", 5):
         assert plain_reply(nothing) is None
+
+
+def test_a_list_of_names_may_come_as_one_text() -> None:
+    assert listed(" a, b\nc ,") == ["a", "b", "c"]
+    assert listed("") == []
+    assert listed(["a b"]) == ["a b"]
