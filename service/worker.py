@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -20,8 +21,10 @@ from service.classify.retag import given_up as retagging_given_up
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
 from service.ingest.erasure import erase
+from service.ingest.fetch import fetch
 from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
+from service.ingest.poll import enqueue_due, poll
 from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
@@ -42,6 +45,8 @@ KINDS: Mapping[str, JobKind] = {
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
     "erase": JobKind(erase),
+    "fetch": JobKind(fetch),
+    "poll": JobKind(poll),
     "import": JobKind(read_file, on_dead=import_given_up),
     "news": JobKind(look_for_news),
     "notify": JobKind(send, batch=8),
@@ -49,15 +54,19 @@ KINDS: Mapping[str, JobKind] = {
     "upkeep": JobKind(upkeep),
 }
 NEEDS_MODEL = frozenset({"classify", "retag", "retrain"})
+# they wait for other people's servers: in a thread of their own, so that tagging never waits for them
+ASKING = frozenset({"fetch", "poll"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
 CRASHES_PER_ATTEMPT = 2
 UPKEEP_SECONDS = 3600.0
+POLL_LOOK_SECONDS = 5.0  # how soon an endpoint that is due is polled
 HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
+ASKING_STOP_SECONDS = 2.0  # an answer that comes later than that is asked for again by another worker
 
 
 class Worker:
@@ -73,6 +82,7 @@ class Worker:
         self._model: str | None = None  # version of the default one
         self._next_model_try = 0.0
         self._next_schedule = 0.0
+        self._next_poll_look = 0.0
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
 
     def run(self) -> None:
@@ -83,6 +93,7 @@ class Worker:
                 try:
                     self._load_model()
                     self._schedule()
+                    self._schedule_polls()
                     self._keep_house()
                     busy = self._run_due()
                 except SQLAlchemyError as error:
@@ -144,6 +155,12 @@ class Worker:
                 if "retag" in self._kinds:
                     which: Which = "all" if self._settings.retag_old else "fast"
                     enqueue_retag(session, workspace_id=workspace_id, which=which, priority=Priority.UPKEEP)
+
+    def _schedule_polls(self) -> None:
+        """Every few seconds: what is due to be asked of senders' APIs."""
+        if "poll" in self._kinds and time.monotonic() >= self._next_poll_look:
+            self._next_poll_look = time.monotonic() + POLL_LOOK_SECONDS
+            enqueue_due(self._database)
 
     def _run_due(self, *, max_priority: int | None = None, kinds: Collection[str] | None = None) -> bool:
         """Run what is most urgent; False when nothing is due."""
@@ -277,7 +294,13 @@ def _reason(error: Exception) -> str:
 def run(settings: Settings, stop: Stop) -> None:
     """Run one worker on the settings' database until asked to stop."""
     database = Database(settings.sqlalchemy_url)
+    work = Work(settings=settings, database=database, vault=Vault(settings))
+    here = {name: kind for name, kind in KINDS.items() if name not in ASKING}
+    asking = Worker(work, stop, kinds={name: KINDS[name] for name in ASKING})
+    thread = threading.Thread(target=asking.run, name="asking", daemon=True)
     try:
-        Worker(Work(settings=settings, database=database, vault=Vault(settings)), stop).run()
+        thread.start()
+        Worker(work, stop, kinds=here).run()
+        thread.join(ASKING_STOP_SECONDS)
     finally:
         database.dispose()

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from service.auth import Vault
 from service.errors import BadInput, TooLarge
@@ -22,6 +22,7 @@ from service.ingest.receive import receive
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
 from service.ingest.unpacking import body_limit, unpacked
+from service.ingest.wanted import ask_for
 from service.settings import Settings
 from service.store.columns import now
 from service.store.queue import Priority
@@ -72,7 +73,7 @@ def deliver(
             endpoint_id=endpoint.id,
             external_id=external_id,
             received_at=received_at or now(),
-            headers={name: value for name, value in call.headers.items() if name not in NOT_STORED_HEADERS},
+            headers=_kept_headers(call),
             content_type=call.headers.get("content-type", ""),
             body=call.body,
             state="unparsed",
@@ -92,14 +93,28 @@ def deliver(
             .values(repeats=col(Delivery.repeats) + 1)
             .execution_options(synchronize_session=False)
         )
+        if call.fetched:
+            # an answer like one before, maybe after another one: what it tells holds again
+            known = select(Delivery).where(
+                Delivery.endpoint_id == endpoint.id, Delivery.external_id == external_id
+            )
+            found = session.exec(known.execution_options(populate_existing=True)).one()
+            take(session, vault, settings, endpoint=endpoint, delivery=found, call=call, asking=False)
         return None
     delivery = session.get_one(Delivery, delivery_id)
     take(session, vault, settings, endpoint=endpoint, delivery=delivery, call=call)
     return delivery
 
 
+def _kept_headers(call: Call) -> dict[str, str]:
+    kept = {name: value for name, value in call.headers.items() if name not in NOT_STORED_HEADERS}
+    return kept | {FETCHED: call.fetched} if call.fetched else kept
+
+
 def _delivery_id(sender: Sender, call: Call, limit_bytes: int) -> str:
     """What repetitions of the call have in common: the sender's id, else the hash of the body."""
+    if call.fetched:
+        return "fetched:" + hashlib.sha256(call.fetched.encode() + b"\n" + call.body).hexdigest()
     with suppress(CannotParse, TooLarge):
         call = unpacked(call, limit_bytes)  # packed anew, the same body has other bytes
     try:
@@ -126,8 +141,11 @@ def take(
     delivery: Delivery,
     call: Call,
     replayed: bool = False,
+    asking: bool = True,
 ) -> None:
     """Parse a stored delivery, receive its items and note on it what became of them.
+
+    What it only names is asked of the sender's API, unless not `asking`.
 
     Whatever the content is, this does not fail: a delivery that can't be parsed is kept and shown, because a
     sender that is answered 5xx for it would send it again and again and hold back all others.
@@ -136,7 +154,14 @@ def take(
     try:
         with session.begin_nested():
             _parse_and_receive(
-                session, vault, settings, endpoint=endpoint, delivery=delivery, call=call, replayed=replayed
+                session,
+                vault,
+                settings,
+                endpoint=endpoint,
+                delivery=delivery,
+                call=call,
+                replayed=replayed,
+                asking=asking,
             )
     except CannotParse as error:
         delivery.detail = str(error)
@@ -167,6 +192,7 @@ def _parse_and_receive(
     delivery: Delivery,
     call: Call,
     replayed: bool,
+    asking: bool,
 ) -> None:
     sender = SENDERS[endpoint.sender]
     readable = unpacked(call, body_limit(sender, settings))
@@ -208,23 +234,29 @@ def _parse_and_receive(
         if outcome.item_id is not None:
             results[place]["id"] = str(outcome.item_id)
     delivery.results = results
+    waits = ""
+    if asking or not parsed.wanted:
+        if parsed.wanted and sender.fetcher is None:
+            raise CannotParse("it only names what happened, and the API of this sender is not asked")
+        waits = ask_for(session, endpoint=endpoint, delivery=delivery, wanted=parsed.wanted)
     if any(outcome.item_id is None for outcome in outcomes):
         # somebody in it was erased: what brings them back must not stay here as raw content either
         delivery.body = b""
         delivery.state, delivery.detail = "parsed", "somebody in it was erased here, so its content is not kept"
-        return
-    if any(one.kind == "respondent" for one in parsed.erased):
-        delivery.body, delivery.headers = b"", {}
-    if len(items) < len(results):
+    elif len(items) < len(results):
         delivery.detail = f"{len(results) - len(items)} of {len(results)} items can't be used"
     elif erased and not results:
         # the sender may name what was said once more in it
         delivery.body = b""
         delivery.state, delivery.detail = "parsed", "what it says is gone was erased here"
-    elif not results:
-        delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
-    else:
+    elif results:
         delivery.state = "parsed"
-    if settings.redact_stored and delivery.state != "unparsed":
-        # all that is wanted of it is stored without what is personal; unparsed ones wait to be taken again
+    else:
+        delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
+    if any(one.kind == "respondent" for one in parsed.erased):
+        delivery.body, delivery.headers = b"", {}
+    if waits and delivery.state != "unparsed":
+        delivery.state, delivery.detail = "waiting", waits
+    if settings.redact_stored and delivery.state in ("parsed", "ignored"):
+        # all that is wanted of it is stored without what is personal; others wait to be taken again
         delivery.body = b""

@@ -22,7 +22,7 @@ from service.paging import Page, row_id
 from service.settings import Settings
 from service.store.schema import Delivery, Endpoint
 
-State = Literal["parsed", "ignored", "unparsed"]
+State = Literal["parsed", "ignored", "waiting", "unparsed"]
 
 router = APIRouter(tags=["webhooks in"], route_class=IdempotentRoute)
 
@@ -40,7 +40,10 @@ EXAMPLE: dict[str, Any] = {
 
 
 class DeliveryView(BaseModel):
-    """One inbound call. `unparsed`: at least one item in it could not be used, `detail` says why."""
+    """One inbound call. `unparsed`: at least one item in it could not be used, `detail` says why.
+
+    `waiting`: it only names what happened, and the sender's API is asked for the words.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets as random
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -14,32 +12,31 @@ from sqlmodel import Session, col, select
 
 from service.auth import Caller, Vault
 from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultOf, json_body, parse_body
-from service.errors import BadInput, FieldError, NotFound, field_errors
+from service.errors import BadInput, Conflict, FieldError, NotFound, field_errors
 from service.idempotency import IdempotentRoute, not_for_replay
-from service.ingest.incoming import Moment, OptionalId
+from service.ingest import credentials
+from service.ingest.endpoint_secrets import (
+    MAX_SECRETS,
+    Secret,
+    active_secrets,
+    checked_secrets,
+    encrypted,
+    first_secrets,
+    made_secrets,
+    secrets_of,
+)
+from service.ingest.incoming import OptionalId
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.guide import read_guide
 from service.ingest.senders.signatures import SenderOptions
 from service.paging import Page
 from service.settings import Settings
 from service.store.columns import now
 from service.store.schema import AuditEvent, Endpoint
 
-MAX_SECRETS = 10
-_SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
 ADDRESS_BYTES = 16  # 128 random bits: for unsigned senders the address is the credential
 
 router = APIRouter(tags=["webhooks in"], route_class=IdempotentRoute)
-
-
-class Secret(BaseModel):
-    """A secret that holds until `not_after` (for ever without)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    value: Annotated[str, Field(min_length=1, max_length=1000)]
-    not_after: Moment = None
 
 
 class NewEndpoint(BaseModel):
@@ -52,6 +49,18 @@ class NewEndpoint(BaseModel):
     source: OptionalId = None
     secrets: Annotated[list[str | Secret], Field(max_length=MAX_SECRETS)] | None = None
     options: dict[str, Any] | None = None
+    credentials: Annotated[
+        dict[str, Any] | None,
+        Field(description="What the sender's API wants to see, where it has to be asked; never shown again."),
+    ] = None
+
+
+class NewCredentials(BaseModel):
+    """What the sender's API wants to see from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    credentials: dict[str, Any]
 
 
 class NewSecret(BaseModel):
@@ -78,6 +87,8 @@ VIEW_EXAMPLE: dict[str, Any] = {
     "source": "app",
     "options": {"replay_window_seconds": 300},
     "secrets": 1,
+    "credentials": False,
+    "trouble": None,
     "created_at": "2026-11-02T10:15:00Z",
     "removed_at": None,
 }
@@ -105,6 +116,8 @@ class EndpointView(BaseModel):
     source: str
     options: dict[str, Any]
     secrets: Annotated[int, Field(description="How many secrets hold now.")]
+    credentials: Annotated[bool, Field(description="Whether there are credentials for the sender's API.")]
+    trouble: Annotated[str | None, Field(description="Why the sender's API can't be asked now.")]
     created_at: datetime
     removed_at: datetime | None
 
@@ -136,69 +149,6 @@ def options_of(sender: Sender, options: dict[str, Any]) -> SenderOptions:
         raise BadInput(f"Options of {sender.name} are {known}.", errors=found) from error
 
 
-def active_secrets(endpoint: Endpoint, vault: Vault, moment: datetime) -> list[str]:
-    """The secrets that hold at this moment."""
-    return [
-        secret.value
-        for secret in _secrets(endpoint, vault)
-        if secret.not_after is None or secret.not_after > moment
-    ]
-
-
-def has_secrets(endpoint: Endpoint, vault: Vault) -> bool:
-    """Whether the endpoint was ever given a secret: when the last one has ended it is closed, not open to all."""
-    return bool(_secrets(endpoint, vault))
-
-
-def _secrets(endpoint: Endpoint, vault: Vault) -> list[Secret]:
-    return [Secret.model_validate(one) for one in json.loads(vault.decrypt(endpoint.secrets))]
-
-
-def _encrypted(secrets: list[Secret], vault: Vault) -> str:
-    return vault.encrypt(json.dumps([secret.model_dump(mode="json") for secret in secrets]))
-
-
-def _checked(given: list[str | Secret], sender: Sender) -> list[Secret]:
-    found, errors = [], []
-    for number, one in enumerate(given):
-        secret = Secret(value=one) if isinstance(one, str) and one else one
-        try:
-            if isinstance(secret, str):
-                raise ValueError("the secret is empty")
-            sender.check_secret(secret.value)
-        except ValueError:
-            errors.append(FieldError(f"/secrets/{number}", "bad_secret", f"not a secret of {sender.title}"))
-        else:
-            found.append(secret)
-    if errors:
-        raise BadInput(f"At least one secret is not of the kind that {sender.title} uses.", errors=errors)
-    return found
-
-
-def _made(sender: Sender) -> list[Secret]:
-    return [Secret(value=sender.new_secret())] if sender.new_secret is not None else []
-
-
-def _first_secrets(sender: Sender) -> list[Secret]:
-    """What an endpoint begins with where none was brought; BadInput where the sender makes its secrets itself."""
-    if not sender.secret_needed:
-        return []  # its address is the credential; a token can be added where the tool can send one
-    made = _made(sender)
-    if not made:
-        detail = f"bring the secret that {sender.title} shows; where: {_where_to_get(sender)}"
-        raise BadInput(
-            f"{sender.title} makes its signing secret itself: {detail}.",
-            errors=[FieldError("/secrets", "missing", detail)],
-        )
-    return made
-
-
-def _where_to_get(sender: Sender) -> str:
-    """The steps of the sender's guide that speak of its secret."""
-    steps = read_guide(sender.name).steps
-    return " ".join([step for step in steps if _SECRET_WORDS.search(step)] or steps[:1]).rstrip(".")
-
-
 @router.post(
     "/v1/endpoints",
     status_code=201,
@@ -221,17 +171,20 @@ def create_endpoint(
     """Make the address; BadInput naming what of it can't be used."""
     sender = sender_named(asked.sender)
     options = options_of(sender, asked.options or {})
-    secrets = _checked(asked.secrets, sender) if asked.secrets else _first_secrets(sender)
+    secrets = checked_secrets(asked.secrets, sender) if asked.secrets else first_secrets(sender)
+    given = credentials.checked(sender, asked.credentials) if asked.credentials is not None else None
     endpoint = Endpoint(
         workspace_id=caller.workspace_id,
         public_id=random.token_urlsafe(ADDRESS_BYTES),
         sender=sender.name,
         name=asked.name,
         source=asked.source or f"{sender.name}-{random.token_hex(4)}",
-        secrets=_encrypted(secrets, vault),
+        secrets=encrypted(secrets, vault),
         options=options.model_dump(),
     )
     session.add(endpoint)
+    if given is not None:
+        credentials.keep(session, vault, endpoint, given)
     _audit(session, endpoint, caller.actor, "endpoint.create")
     return CreatedEndpoint(
         id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in secrets]
@@ -249,7 +202,7 @@ def get_endpoints(
     rows = session.exec(query.order_by(col(Endpoint.id).desc()).limit(page.limit + 1)).all()
     shown = rows[: page.limit]
     return EndpointPage(
-        data=[_view(row, settings, vault) for row in shown],
+        data=[_view(session, row, settings, vault) for row in shown],
         next=page.next_after(rows, shown[-1].id) if shown else None,
     )
 
@@ -259,7 +212,7 @@ def get_endpoint(
     endpoint_id: str, caller: Admin, settings: SettingsOf, vault: VaultOf, session: ReadDb
 ) -> EndpointView:
     """One address, without its secrets."""
-    return _view(_endpoint(session, caller.workspace_id, endpoint_id), settings, vault)
+    return _view(session, _endpoint(session, caller.workspace_id, endpoint_id), settings, vault)
 
 
 @router.delete("/v1/endpoints/{endpoint_id}", status_code=204, summary="Remove a webhook address")
@@ -269,6 +222,7 @@ def delete_endpoint(endpoint_id: str, caller: Admin, session: Db) -> Response:
     if endpoint.removed_at is None:
         endpoint.removed_at = now()
         session.add(endpoint)
+        credentials.forget(session, endpoint)
         _audit(session, endpoint, caller.actor, "endpoint.remove")
     return Response(status_code=204)
 
@@ -302,7 +256,7 @@ def add_secret(
     """Put a secret in front of those that hold; BadInput where one has to be brought."""
     endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
     sender = sender_named(endpoint.sender)
-    added = _checked([asked.value], sender) if asked.value is not None else _made(sender)
+    added = checked_secrets([asked.value], sender) if asked.value is not None else made_secrets(sender)
     if not added:
         detail = f"{sender.title} makes its secrets itself: bring the new one as «value»"
         raise BadInput(detail, errors=[FieldError("/value", "missing", detail)])
@@ -310,15 +264,48 @@ def add_secret(
     end = moment + timedelta(hours=asked.keep_old_hours)
     kept = [
         secret.model_copy(update={"not_after": min(secret.not_after or end, end)})
-        for secret in _secrets(endpoint, vault)
+        for secret in secrets_of(endpoint, vault)
         if secret.not_after is None or secret.not_after > moment
     ]
-    endpoint.secrets = _encrypted([*added, *kept][:MAX_SECRETS], vault)
+    endpoint.secrets = encrypted([*added, *kept][:MAX_SECRETS], vault)
     session.add(endpoint)
     _audit(session, endpoint, caller.actor, "endpoint.rotate")
     return CreatedEndpoint(
         id=endpoint.public_id, url=_url(endpoint, settings), secrets=[secret.value for secret in added]
     )
+
+
+@router.put(
+    "/v1/endpoints/{endpoint_id}/credentials",
+    response_model=EndpointView,
+    openapi_extra=json_body(NewCredentials, {"credentials": {"access_token": "…"}}),
+    summary="Renew the credentials for the sender's API",
+)
+def put_credentials(
+    endpoint_id: str, caller: Admin, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
+) -> EndpointView:
+    """Use these from now on; what waits for them, or was given up, is asked for at once. They are never shown."""
+    asked = parse_body(NewCredentials, body)
+    return renew_credentials(session, vault, settings, caller=caller, endpoint_id=endpoint_id, asked=asked)
+
+
+def renew_credentials(
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    *,
+    caller: Caller,
+    endpoint_id: str,
+    asked: NewCredentials,
+) -> EndpointView:
+    """Keep new credentials; BadInput naming the field that is wrong, Conflict where the address was removed."""
+    endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    given = credentials.checked(sender_named(endpoint.sender), asked.credentials)
+    if endpoint.removed_at is not None:
+        raise Conflict("This address was removed; make a new one.")
+    credentials.keep(session, vault, endpoint, given)
+    _audit(session, endpoint, caller.actor, "endpoint.credentials")
+    return _view(session, endpoint, settings, vault)
 
 
 def _endpoint(session: Session, workspace_id: int, public_id: str) -> Endpoint:
@@ -334,7 +321,8 @@ def _url(endpoint: Endpoint, settings: Settings) -> str:
     return f"{settings.public_url}/hooks/{endpoint.sender}/{endpoint.public_id}"
 
 
-def _view(endpoint: Endpoint, settings: Settings, vault: Vault) -> EndpointView:
+def _view(session: Session, endpoint: Endpoint, settings: Settings, vault: Vault) -> EndpointView:
+    api = credentials.api_of(session, endpoint)
     return EndpointView(
         id=endpoint.public_id,
         url=_url(endpoint, settings),
@@ -343,6 +331,8 @@ def _view(endpoint: Endpoint, settings: Settings, vault: Vault) -> EndpointView:
         source=endpoint.source,
         options=endpoint.options,
         secrets=len(active_secrets(endpoint, vault, now())),
+        credentials=api is not None and api.credentials is not None,
+        trouble=api.trouble if api is not None else None,
         created_at=endpoint.created_at,
         removed_at=endpoint.removed_at,
     )

@@ -16,7 +16,8 @@ from service.dependencies import SettingsOf, VaultOf, body_within
 from service.errors import TooLarge, Unauthorized
 from service.ingest import deliveries, endpoints
 from service.ingest.deliver import NOT_UNDERSTOOD, OUR_HEADERS
-from service.ingest.endpoints import active_secrets, has_secrets, options_of
+from service.ingest.endpoint_secrets import active_secrets, has_secrets
+from service.ingest.endpoints import options_of
 from service.ingest.incoming import Call, CannotParse
 from service.ingest.intake import IntakeOf
 from service.ingest.senders import SENDERS

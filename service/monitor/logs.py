@@ -68,6 +68,9 @@ def configure(settings: Settings) -> None:
         logger.propagate = True
     # its lines carry whole paths, and a hook's path is a credential
     logging.getLogger("uvicorn.access").disabled = True
+    # what is asked of senders' APIs: addresses hold ids of customers, and some their credentials
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 

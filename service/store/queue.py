@@ -264,6 +264,23 @@ def attempts_of(session: Session, job: ClaimedJob) -> int | None:
     return session.execute(select(col(Job.attempts)).where(*_ours(job))).scalar_one_or_none()
 
 
+def postpone(session: Session, job: ClaimedJob, *, delay_seconds: float, reason: str) -> None:
+    """Put a job back for later, however often it was tried; raises LeaseLost if it is no longer ours.
+
+    `reason` says what it waits for and never holds customers' words.
+    """
+    later = {
+        "state": "queued",
+        "dedupe_key": None,  # a twin may have been queued meanwhile
+        "lease_token": None,
+        "lease_until": None,
+        "run_after": now() + timedelta(seconds=delay_seconds),
+        "error": reason,
+    }
+    postponed = session.execute(update(Job).where(*_ours(job)).values(**later), execution_options=UNTRACKED)
+    _must_be_ours(postponed, job)
+
+
 def fail(session: Session, job: ClaimedJob, *, error: str, max_attempts: int) -> bool:
     """Put a failed job back with back-off, or set it aside as dead; True when dead.
 

@@ -70,8 +70,9 @@ def register(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Sender:
     monkeypatch.setitem(SENDERS, sender.name, sender)
     known = guide.read_guide
     made = Guide(("Open the tool.", "Copy its signing secret."), "", "", "", "")
-    for place in ("service.ingest.endpoints.read_guide",):
-        monkeypatch.setattr(place, lambda name: made if name == sender.name else known(name))
+    monkeypatch.setattr(
+        "service.ingest.endpoint_secrets.read_guide", lambda name: made if name == sender.name else known(name)
+    )
     return sender
 
 

@@ -27,7 +27,7 @@ class Asked:
     body: bytes
 
 
-Answer = tuple[int, Any]  # status and JSON
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]  # status, JSON or bytes, headers
 
 
 @dataclass(slots=True)
@@ -54,10 +54,12 @@ def fake_api(answer: Callable[[Asked], Answer]) -> Iterator[FakeApi]:
                 self.rfile.read(int(self.headers.get("content-length") or 0)),
             )
             api.asked.append(asked)
-            status, content = answer(asked)
+            status, content, *named = answer(asked)
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in (named[0] if named else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -1,0 +1,96 @@
+"""The secrets of webhook addresses: kept encrypted, several at once while they change, each with its end."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.auth import Vault
+from service.errors import BadInput, FieldError
+from service.ingest.incoming import Moment
+from service.ingest.senders.contract import Sender
+from service.ingest.senders.guide import read_guide
+from service.store.schema import Endpoint
+
+MAX_SECRETS = 10
+_SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
+
+
+class Secret(BaseModel):
+    """A secret that holds until `not_after` (for ever without)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: Annotated[str, Field(min_length=1, max_length=1000)]
+    not_after: Moment = None
+
+
+def active_secrets(endpoint: Endpoint, vault: Vault, moment: datetime) -> list[str]:
+    """The secrets that hold at this moment."""
+    return [
+        secret.value
+        for secret in secrets_of(endpoint, vault)
+        if secret.not_after is None or secret.not_after > moment
+    ]
+
+
+def has_secrets(endpoint: Endpoint, vault: Vault) -> bool:
+    """Whether the endpoint was ever given a secret: when the last one has ended it is closed, not open to all."""
+    return bool(secrets_of(endpoint, vault))
+
+
+def secrets_of(endpoint: Endpoint, vault: Vault) -> list[Secret]:
+    """All secrets of the endpoint, those that have ended among them."""
+    return [Secret.model_validate(one) for one in json.loads(vault.decrypt(endpoint.secrets))]
+
+
+def encrypted(secrets: list[Secret], vault: Vault) -> str:
+    """The secrets as they are stored."""
+    return vault.encrypt(json.dumps([secret.model_dump(mode="json") for secret in secrets]))
+
+
+def checked_secrets(given: list[str | Secret], sender: Sender) -> list[Secret]:
+    """What a caller brought; BadInput naming each that is no secret of this sender."""
+    found, errors = [], []
+    for number, one in enumerate(given):
+        secret = Secret(value=one) if isinstance(one, str) and one else one
+        try:
+            if isinstance(secret, str):
+                raise ValueError("the secret is empty")
+            sender.check_secret(secret.value)
+        except ValueError:
+            errors.append(FieldError(f"/secrets/{number}", "bad_secret", f"not a secret of {sender.title}"))
+        else:
+            found.append(secret)
+    if errors:
+        raise BadInput(f"At least one secret is not of the kind that {sender.title} uses.", errors=errors)
+    return found
+
+
+def made_secrets(sender: Sender) -> list[Secret]:
+    """A new secret of ours; none where the sender makes them itself."""
+    return [Secret(value=sender.new_secret())] if sender.new_secret is not None else []
+
+
+def first_secrets(sender: Sender) -> list[Secret]:
+    """What an endpoint begins with where none was brought; BadInput where the sender makes its secrets itself."""
+    if not sender.secret_needed:
+        return []  # its address is the credential; a token can be added where the tool can send one
+    made = made_secrets(sender)
+    if not made:
+        detail = f"bring the secret that {sender.title} shows; where: {_where_to_get(sender)}"
+        raise BadInput(
+            f"{sender.title} makes its signing secret itself: {detail}.",
+            errors=[FieldError("/secrets", "missing", detail)],
+        )
+    return made
+
+
+def _where_to_get(sender: Sender) -> str:
+    """The steps of the sender's guide that speak of its secret."""
+    steps = read_guide(sender.name).steps
+    return " ".join([step for step in steps if _SECRET_WORDS.search(step)] or steps[:1]).rstrip(".")
