@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from service.ingest.incoming import Call, Channel
 from service.ingest.senders.bodies import form_fields, json_object, local_name, media_type, xml_root
+from service.ingest.senders.values import identifier
 
 Fields = Mapping[str, Any]
 
 MAX_NESTING = 6
-MAX_URL_CHARS = 2048
+MAX_URL_CHARS = 2000  # the contract takes 2048
 PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}|\{%.*%\}", re.DOTALL)
 # what rule editors print where there is nothing
 NOTHING = frozenset(("", "-", "null", "nil", "none", "undefined"))
@@ -44,6 +45,21 @@ CHANNEL_WORDS: tuple[tuple[Channel, tuple[str, ...]], ...] = (
         ),
     ),
 )
+# what people call an event that says by itself who wrote, or what became of the ticket
+CREATED = frozenset(("ticket_created", "created", "new_ticket", "create_ticket", "ticket_create"))
+BY_CUSTOMER = frozenset(
+    f"{who}_{what}"
+    for who in ("customer", "end_user", "enduser", "requester", "contact", "user")
+    for what in ("reply", "replied", "comment", "commented", "message")
+)
+GONE = frozenset(("ticket_deleted", "deleted", "delete_ticket", "ticket_spam", "spam", "marked_as_spam"))
+BY_STAFF = re.compile(r"agent|staff|admin|internal|private|(^|_)note")
+RATED = re.compile(r"csat|satisf|rating|rated|survey|feedback")
+REQUESTER = {
+    "id": ("requester_id", "contact_id", "customer_id"),
+    "email": ("requester_email", "contact_email", "customer_email", "from_email", "email"),
+    "name": ("requester_name", "contact_name", "customer_name", "requester", "contact", "customer"),
+}
 
 
 def written_body(call: Call) -> Any:
@@ -147,6 +163,38 @@ def same_person(one: Any, other: Any) -> bool | None:
     return left == right if left and right else None
 
 
+def about_message(event: str) -> bool:
+    """Whether an event, as `snake` writes it, tells of something that was written."""
+    return event in CREATED or event in BY_CUSTOMER or bool(re.search(r"comment|message|repl", event))
+
+
+def is_customer(fields: Fields, stem: str) -> bool | None:
+    """Whether a person in the body (`author`: `author_id`, `author_role` …) is a customer; None where untold.
+
+    Somebody without a role is a customer where they are the ticket's requester.
+    """
+    staff = yes_or_no(first(fields, f"{stem}_is_staff", f"{stem}_is_agent"))
+    if staff is not None:
+        return not staff
+    role = snake(first_text(fields, f"{stem}_role", f"{stem}_type") or "")
+    if role:
+        return role in ("end_user", "enduser", "customer", "requester", "contact")
+    for name, requester in REQUESTER.items():
+        same = same_person(first(fields, f"{stem}_{name}"), first(fields, *requester))
+        if same is not None:
+            return same
+    known = [one for names in REQUESTER.values() if (one := first(fields, *names)) is not None]
+    person = first(fields, stem)
+    return any(same_person(person, one) for one in known) if person is not None and known else None
+
+
+def requester_of(fields: Fields) -> str | None:
+    """The requester's id, else their address."""
+    found = identifier(first(fields, *REQUESTER["id"]))
+    email = first_text(fields, *REQUESTER["email"])
+    return found or (email.strip().lower() if email else None)
+
+
 def tag_list(value: Any, separator: Literal[" ", ","]) -> str | None:
     """Tags as "a, b", whether the tool joins them by spaces or by commas."""
     if not isinstance(value, str | list):
@@ -172,9 +220,11 @@ def web_address(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     address: str = value.strip()
+    if len(address) > MAX_URL_CHARS:
+        return None
     if re.match(r"[\w.-]+\.[a-z]{2,}(/|$)", address, re.IGNORECASE):
         address = f"https://{address}"
-    return address if re.match(r"https?://\S+$", address) and len(address) <= MAX_URL_CHARS else None
+    return address if re.match(r"https?://\S+$", address) else None
 
 
 def text_mark(text: str) -> str:

@@ -6,17 +6,25 @@ its author and of the requester). Where it is not, the comment is left alone: it
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from service.ingest.incoming import CannotParse, Erased, Parsed
 from service.ingest.senders.values import attributes, identifier, inner, moment, said, text_of_html, titled
 from service.ingest.senders.written_fields import (
+    BY_CUSTOMER,
+    BY_STAFF,
+    CREATED,
+    GONE,
+    RATED,
+    REQUESTER,
     Fields,
+    about_message,
     channel_of,
     first,
     first_text,
     holds_placeholders,
+    is_customer,
+    requester_of,
     same_person,
     snake,
     tag_list,
@@ -30,17 +38,8 @@ from service.ingest.senders.zendesk_events import REDACTED, opening_id, rating_i
 
 WRAPPERS = ("xml", "zendesk_webhook", "zendesk", "webhook", "payload", "data")
 TICKET_TYPES = frozenset(("", "problem", "incident", "question", "task"))
-CREATED = frozenset(("ticket_created", "created", "new_ticket", "create_ticket", "ticket_create"))
-BY_CUSTOMER = frozenset(
-    f"{who}_{what}"
-    for who in ("customer", "end_user", "enduser", "requester", "user")
-    for what in ("reply", "replied", "comment", "commented", "message")
-)
-GONE = frozenset(("ticket_deleted", "deleted", "ticket_spam", "spam", "marked_as_spam"))
-STAFF = re.compile(r"agent|staff|admin|internal|private|(^|_)note")
-RATED = re.compile(r"csat|satisf|rating|rated|survey")
-# a comment "formatted" and the description come as a line of dashes, "name, date, time", and then the text
-HEADED = re.compile(r"\s*-{10,}\s*\n+\s*([^\n]+,[^\n]+)\n+(.*)", re.DOTALL)
+# a "formatted" comment and the description come as a line of dashes, "name, date, time", and then the text
+DASHES = "-" * 10
 LATEST = (
     "latest_public_comment",
     "latest_comment",
@@ -80,11 +79,6 @@ RATING_COMMENT = (
     "feedback",
 )
 VIA = ("via", "via_channel", "channel")
-REQUESTER = {
-    "id": ("requester_id", "customer_id"),
-    "email": ("requester_email", "customer_email", "email"),
-    "name": ("requester_name", "requester", "customer_name", "customer"),
-}
 
 
 def parse_trigger(content: Any, *, only_customers: bool) -> Parsed:
@@ -101,7 +95,7 @@ def parse_trigger(content: Any, *, only_customers: bool) -> Parsed:
     rated = bool(RATED.search(event))
     items = []
     # beside a message the rating is an old one, whose time is not known
-    if rated or not _about_message(event):
+    if rated or not about_message(event):
         items += _rating(ticket, fields, content, alone=rated)
     reasons: list[str] = []
     if not rated:
@@ -119,14 +113,10 @@ def _event(fields: Fields) -> str:
     return event
 
 
-def _about_message(event: str) -> bool:
-    return event in CREATED or event in BY_CUSTOMER or bool(re.search(r"comment|message|repl", event))
-
-
 def _messages(
     ticket: str, fields: Fields, event: str, only_customers: bool, reasons: list[str]
 ) -> list[dict[str, Any]]:
-    if STAFF.search(event):
+    if BY_STAFF.search(event):
         reasons.append("the body says that an agent wrote")
         return []
     found = []
@@ -153,10 +143,11 @@ def _without_head(text: str | None) -> tuple[str | None, str | None]:
     """Who wrote a text and the text, where Zendesk prints both; else None and the text."""
     if text is None:
         return None, None
-    headed = HEADED.match(text)
-    if headed is None:
+    dashes, _, below = text.strip().partition("\n")
+    head, _, rest = below.lstrip().partition("\n")
+    if not dashes.startswith(DASHES) or "," not in head or not rest.strip():
         return None, text_of_html(text)
-    return headed[1].strip(), text_of_html(headed[2])
+    return head.strip(), text_of_html(rest)
 
 
 def _wrote(head: str | None, name: Any) -> bool | None:
@@ -180,26 +171,10 @@ def _not_the_requester(fields: Fields, event: str, head: str | None, *, opening:
 def _by_author(fields: Fields, event: str) -> bool | None:
     """Whether the newest comment is a customer's, by what the body says of its author; None where it does not."""
     for stem in (*AUTHOR, *UPDATER):
-        found = _is_customer(fields, stem)
-        if found is False or (found and (stem in AUTHOR or _about_message(event))):
+        found = is_customer(fields, stem)
+        if found is False or (found and (stem in AUTHOR or about_message(event))):
             return found
     return None
-
-
-def _is_customer(fields: Fields, stem: str) -> bool | None:
-    staff = yes_or_no(first(fields, f"{stem}_is_staff", f"{stem}_is_agent"))
-    if staff is not None:
-        return not staff
-    role = snake(first_text(fields, f"{stem}_role", f"{stem}_type") or "")
-    if role:
-        return role in ("end_user", "enduser", "customer", "requester")
-    for name, requester in REQUESTER.items():
-        same = same_person(first(fields, f"{stem}_{name}"), first(fields, *requester))
-        if same is not None:
-            return same
-    known = [one for names in REQUESTER.values() if (one := first(fields, *names)) is not None]
-    author = first(fields, stem)
-    return any(same_person(author, one) for one in known) if author is not None and known else None
 
 
 def _not_a_customer(fields: Fields, event: str, head: str | None, only_customers: bool) -> str:
@@ -252,7 +227,7 @@ def _about_ticket(ticket: str, fields: Fields) -> dict[str, Any]:
     return said(
         {
             "conversation_id": ticket,
-            "respondent": identifier(first(fields, *REQUESTER["id"])) or _address(fields),
+            "respondent": requester_of(fields),
             "updated_at": _changed_at(fields),
             "channel": channel_of(via),
             "url": web_address(first(fields, "url_with_protocol", "url", "link", "ticket_link")),
@@ -278,11 +253,6 @@ def _about_ticket(ticket: str, fields: Fields) -> dict[str, Any]:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-def _address(fields: Fields) -> str | None:
-    email = first_text(fields, *REQUESTER["email"])
-    return email.strip().lower() if email else None
 
 
 def _rating(ticket: str, fields: Fields, content: Any, *, alone: bool) -> list[dict[str, Any]]:

@@ -234,7 +234,7 @@ def test_mails_have_a_subject_and_attributes_are_what_one_filters_by() -> None:
 
 
 def test_payloads_from_before_version_2() -> None:
-    item = {
+    item: dict[str, Any] = {
         "type": "conversation",
         "id": "550",
         "created_at": NOW,
@@ -373,7 +373,7 @@ def test_tickets_that_are_not_the_customers_words(item: dict[str, Any]) -> None:
 
 
 def test_written_answers_of_a_survey() -> None:
-    stat = {
+    stat: dict[str, Any] = {
         "id": 1,
         "content_type": "survey",
         "content_id": 44,
@@ -386,7 +386,11 @@ def test_written_answers_of_a_survey() -> None:
             "odd",
         ],
     }
-    item = {"type": "content_stat.survey", "created_at": "2026-11-20T09:14:05.000Z", "content_stat": stat}
+    item: dict[str, Any] = {
+        "type": "content_stat.survey",
+        "created_at": "2026-11-20T09:14:05.000Z",
+        "content_stat": stat,
+    }
     item["contact"] = {"id": CONTACT}
     (found,) = parsed("intercom", note("content_stat.survey.completion", item)).items
     assert found["external_id"] == "survey:901:q2"
