@@ -144,13 +144,18 @@ def _check(
             "@method, @target-uri (or @authority, @path and @query) and content-digest must be covered."
         )
     _check_time(what, options, now)
-    lines = [f"{write_item(item)}: {_component(item, call)}" for item in what.items]
-    base = "\n".join([*lines, f'"@signature-params": {write_inner_list(what)}']).encode("utf-8", "replace")
+    base = signature_base(what, call)
     algorithm = what.params.get("alg")
     if algorithm is not None and type(algorithm) is not str:
         raise BadSignature("The parameter alg is a string.")
-    if not any(_fits(key, algorithm, given.value, base) for key in keys):
+    if not any(fits(key, algorithm, given.value, base) for key in keys):
         raise BadSignature("No signature fits a secret of this endpoint.")
+
+
+def signature_base(what: InnerList, call: Call) -> bytes:
+    """What is signed: a line for each covered component, then how it was signed (RFC 9421, 2.5)."""
+    lines = [f"{write_item(item)}: {_component(item, call)}" for item in what.items]
+    return "\n".join([*lines, f'"@signature-params": {write_inner_list(what)}']).encode("utf-8", "replace")
 
 
 def _check_time(what: InnerList, options: SenderOptions, now: datetime) -> None:
@@ -193,7 +198,7 @@ def _component(item: Item, call: Call) -> str:
     return values[name]
 
 
-def _fits(key: Key, algorithm: str | None, signature: bytes, base: bytes) -> bool:
+def fits(key: Key, algorithm: str | None, signature: bytes, base: bytes) -> bool:
     """Whether the signature is that of the key; never with an algorithm of another kind of key."""
     if isinstance(key, bytes):
         return algorithm in (None, "hmac-sha256") and hmac.compare_digest(signature, hmac_digest(key, base))

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from service.ingest.incoming import Call, CannotParse
 from service.ingest.senders import rfc9421
+from service.ingest.senders.structured_fields import InnerList, read_dictionary
 from service.settings import Settings
 from service.store.engine import Database
 from tests.ingest.senders.recorded import accepted, json_call, order_free, parsed, recorded
@@ -302,6 +303,46 @@ def test_digests() -> None:
     # a good signature with its digest, over another body
     assert not good(replace(call(), body=other))
     assert not good(replace(call(), body=other, headers={**call().headers, "content-digest": digest(other)}))
+
+
+# the request and two signatures of appendix B.2 of RFC 9421
+EXAMPLE = Call(
+    {
+        "host": "example.com",
+        "date": "Tue, 20 Apr 2021 02:07:55 GMT",
+        "content-type": "application/json",
+        "content-length": "18",
+    },
+    b'{"hello": "world"}',
+    url="https://example.com/foo?param=Value&Pet=dog",
+)
+SHARED_EXAMPLE = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
+
+
+@pytest.mark.parametrize(
+    ("secret", "algorithm", "params", "signature"),
+    [
+        (
+            SHARED_EXAMPLE,
+            "hmac-sha256",
+            '("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"',
+            "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=",
+        ),
+        (
+            "whpk_JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=",
+            "ed25519",
+            '("date" "@method" "@path" "@authority" "content-type" "content-length");created=1618884473'
+            ';keyid="test-key-ed25519"',
+            "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==",
+        ),
+    ],
+)
+def test_the_examples_of_the_rfc(secret: str, algorithm: str, params: str, signature: str) -> None:
+    what = read_dictionary(f"a={params}")["a"]
+    assert isinstance(what, InnerList)
+    base, made = rfc9421.signature_base(what, EXAMPLE), base64.b64decode(signature)
+    assert rfc9421.fits(rfc9421.read_key(secret), algorithm, made, base)
+    assert not rfc9421.fits(rfc9421.read_key(secret), algorithm, made, base + b" ")
 
 
 def test_secrets_are_checked_when_they_are_entered() -> None:
