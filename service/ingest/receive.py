@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select, update
@@ -41,6 +42,18 @@ class Outcome:
     needs_tagging: bool = False  # the job of this call tags it; true once per item, so that counts add up
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Items that came together: of a delivery, a call or a file's slice."""
+
+    items: Sequence[IncomingItem]
+    source_default: str
+    default_channel: str
+    delivery_id: int | None
+    received_at: datetime
+    row_numbers: Sequence[int] | None = None
+
+
 def receive(
     session: Session,
     vault: Vault,
@@ -71,42 +84,94 @@ def receive(
     """
     if not items:
         return []
-    keys = identities(
+    part = Part(
+        items=items,
+        source_default=source_default,
+        default_channel=default_channel,
+        delivery_id=delivery_id,
+        received_at=received_at or now(),
+        row_numbers=row_numbers,
+    )
+    [outcomes] = receive_parts(
+        session,
         vault,
         workspace_id=workspace_id,
-        source_default=source_default,
-        items=items,
-        once=_places(len(items), delivery_id=delivery_id, file_sha256=file_sha256, row_numbers=row_numbers),
+        parts=[part],
+        priority=priority,
+        import_id=import_id,
+        file_sha256=file_sha256,
         equal_before=equal_before,
+        enqueue=enqueue,
+        replayed=replayed,
+        redact=redact,
     )
+    return outcomes
+
+
+def receive_parts(
+    session: Session,
+    vault: Vault,
+    *,
+    workspace_id: int,
+    parts: Sequence[Part],
+    priority: Priority,
+    import_id: int | None = None,
+    file_sha256: str | None = None,
+    equal_before: Mapping[str, int] | None = None,
+    enqueue: bool = True,
+    replayed: bool = False,
+    redact: bool = False,
+) -> list[list[Outcome]]:
+    """`receive` for several deliveries of one workspace, in their order, in as many statements as for one."""
+    keys = [
+        key
+        for part in parts
+        for key in identities(
+            vault,
+            workspace_id=workspace_id,
+            source_default=part.source_default,
+            items=part.items,
+            once=_places(
+                len(part.items),
+                delivery_id=part.delivery_id,
+                file_sha256=file_sha256,
+                row_numbers=part.row_numbers,
+            ),
+            equal_before=equal_before,
+        )
+    ]
+    if not keys:
+        return [[] for _ in parts]
+    items = [item for part in parts for item in part.items]
     erased = _erased(session, vault, workspace_id=workspace_id, keys=keys, items=items)
-    moment = received_at or now()
-    origin = {"delivery_id": delivery_id, "import_id": import_id}
     for _ in range(MAX_ATTEMPTS):
         savepoint = session.begin_nested()
         drafts = _existing(
             session, workspace_id, {key for key, gone in zip(keys, erased, strict=True) if not gone}
         )
-        statuses = _fold(
-            drafts,
-            vault,
-            workspace_id=workspace_id,
-            keys=keys,
-            items=items,
-            erased=erased,
-            moment=moment,
-            origin=origin,
-            default_channel=default_channel,
-            replayed=replayed,
-            redact=redact,
-        )
+        statuses: list[Status | None] = []
+        for part in parts:
+            own = slice(len(statuses), len(statuses) + len(part.items))
+            statuses += _fold(
+                drafts,
+                vault,
+                workspace_id=workspace_id,
+                keys=keys[own],
+                items=part.items,
+                erased=erased[own],
+                moment=part.received_at,
+                origin={"delivery_id": part.delivery_id, "import_id": import_id},
+                default_channel=part.default_channel,
+                replayed=replayed,
+                redact=redact,
+            )
         if _insert_new(session, workspace_id, drafts):
             break
         # someone stored one of these a moment ago: let go of every lock, then look again
         savepoint.rollback()
     else:
         raise RuntimeError("the same items were stored and deleted again and again meanwhile")
-    _write_changes(session, workspace_id, drafts, moment, redact=redact)
+    _write_changes(session, workspace_id, drafts, parts[-1].received_at, redact=redact)
     savepoint.commit()
 
     to_tag = {draft.id for draft in drafts.values() if draft.reread and draft.columns["text"] is not None}
@@ -125,7 +190,8 @@ def receive(
         tag = status in ("accepted", "updated") and item_id in to_tag
         to_tag -= {item_id} if tag else set()
         outcomes.append(Outcome(status or "duplicate", item_id, tag))
-    return outcomes
+    rest = iter(outcomes)
+    return [list(islice(rest, len(part.items))) for part in parts]
 
 
 def _places(
