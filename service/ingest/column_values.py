@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from service.ingest.column_names import is_personal
+from service.ingest.column_names import guess_field, is_open_question, is_personal
 from service.ingest.conversions import is_blank, to_moment, to_number, to_rating
-from service.ingest.files.table import Row
+from service.ingest.files.table import REJECT_COLUMNS, Row
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, SCALES
 
 PROSE_CHARS = 15  # a column whose cells are shorter in the middle holds names and labels, not sentences
@@ -20,6 +20,8 @@ _EMAIL = re.compile(r"[^\s@,;]{1,64}@[^\s@,;]{1,250}\.[^\s@.,;\d]{2,24}")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){4,7}", re.IGNORECASE)
 _PHONE = re.compile(r"(?:\+|00)\d[\d ()/.-]{6,18}\d")
 _DATE_SHAPE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{4}-\d{2}-\d{2}T|[^\W\d_]{3,9}\.? \d{1,2},? \d{4}")
+_UNNAMED = re.compile(r"column_\d+")
+_TWIN = re.compile(r"(?<=.)_\d{1,3}$")  # what a second column of the same name gets
 _ID = re.compile(r"(?=\S*\d)[A-Za-z0-9_:.#/-]{6,80}")
 
 
@@ -51,6 +53,12 @@ class Cells:
             found = [row.cells[place] for row in self.rows if not is_blank(row.cells[place])]
             self._found[column] = found
         return found
+
+    def pairs(self, one: str, other: str) -> list[tuple[Any, Any]]:
+        """The cells of two columns, row by row, where both say something."""
+        places = self._place[one], self._place[other]
+        both = ((row.cells[places[0]], row.cells[places[1]]) for row in self.rows)
+        return [pair for pair in both if not any(map(is_blank, pair))]
 
     def first(self, column: str) -> Any:
         """The column's first cell that says something; None where there is none."""
@@ -88,7 +96,7 @@ def are_ids(cells: Sequence[Any]) -> bool:
     """Whether the column holds codes that name its rows: long, without spaces, all different."""
     if len(cells) < 3 or len({str(cell) for cell in cells}) < len(cells):
         return False
-    return _matching(cells, _ID) >= 0.95 and not are_addresses(cells) and not are_times(cells)
+    return _matching(cells, _ID) >= 0.95 and not are_personal(cells) and not are_times(cells)
 
 
 def are_times(cells: Sequence[Any]) -> bool:
@@ -213,3 +221,46 @@ def within_limit(uses: Iterable[ColumnUse]) -> list[ColumnUse]:
                 names.add(name)
         kept.append(use)
     return kept
+
+
+def maybe_data(header: Sequence[str]) -> bool:
+    """Whether a first row may be data: none of its cells is a field's name, and one is a value or a sentence."""
+    cells = [_TWIN.sub("", cell) for cell in header if not _UNNAMED.fullmatch(cell)]
+    named = (guess_field(cell) for cell in cells)
+    if any(guess is not None and guess[1] >= 0.8 for guess in named) or any(
+        cell in REJECT_COLUMNS for cell in cells
+    ):
+        return False
+    return any(_kind(cell) is not None for cell in cells)
+
+
+def reads_like_data(header: Sequence[str], cells: Cells) -> bool:
+    """Whether a first row, which may be data, is of the same kinds as the rows below it."""
+    alike = 0
+    for cell in header:
+        found = cells[cell]
+        if _UNNAMED.fullmatch(cell) or not found:
+            continue
+        kinds = [_kind(str(one)) for one in found]
+        own = _kind(_TWIN.sub("", cell))
+        below = max(set(kinds), key=kinds.count)
+        if kinds.count(below) < 0.8 * len(kinds) or below is None:
+            continue
+        if own != below:
+            return False  # a name above values
+        alike += 1
+    return alike > 0
+
+
+def _kind(cell: str) -> str | None:
+    """What a cell is at sight: a value that stands in no header, or a sentence; None for words."""
+    text = cell.strip()
+    if re.fullmatch(r"[-+]?\d+(?:[.,]\d+)?", text):
+        return "number"
+    if _EMAIL.fullmatch(text):
+        return "address"
+    if _DATE_SHAPE.match(text) is not None and are_times([text]):
+        return "time"
+    if len(text.split()) >= 4 and not text.endswith("?") and not is_open_question(text):
+        return "sentence"
+    return None

@@ -12,6 +12,8 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from nlp.artifact import tier_of
+from service.ingest.import_files import plan_of
+from service.ingest.presets.contract import ADDED
 from service.store.schema import FeedbackItem, FileImport
 
 EXAMPLE: dict[str, Any] = {
@@ -28,6 +30,10 @@ EXAMPLE: dict[str, Any] = {
     "error": None,
     "filename": "survey-november.csv",
     "source": "survey-november",
+    "preset": "google-forms",
+    "same_file_as": "9",
+    "read_as_in": "12",
+    "left_out": [{"column": "Telephone", "note": "personal data"}],
 }
 
 
@@ -61,6 +67,13 @@ class TaggedBy(BaseModel):
     )
 
 
+class LeftOut(BaseModel):
+    """A column that was not taken."""
+
+    column: str
+    note: str | None
+
+
 class ImportAnswer(BaseModel):
     """An import and how far it is."""
 
@@ -79,6 +92,10 @@ class ImportAnswer(BaseModel):
     error: str | None
     filename: str
     source: str
+    preset: str = Field(description="The kind of export that it was taken for.")
+    same_file_as: str | None = Field(description="The earlier import of the same bytes; its source is this one's.")
+    read_as_in: str | None = Field(description="The earlier import whose answers about reading were used again.")
+    left_out: list[LeftOut] = Field(description="Columns that no item has, beyond twenty attributes among them.")
 
 
 class ImportList(BaseModel):
@@ -97,6 +114,7 @@ class ColumnFound(BaseModel):
     field: str | None = Field(description="null where the column is left out; `note` says why.")
     confidence: float
     note: str | None
+    label: str | None = Field(description="The question that the column answers, where the file tells it.")
 
 
 class WouldReject(BaseModel):
@@ -127,12 +145,17 @@ class DryRun(BaseModel):
                 "encoding": "cp1252",
                 "delimiter": ";",
                 "sheet": None,
+                "header": True,
                 "preset": "generic",
                 "channel": "survey",
                 "source": "survey-november",
                 "timezone": "Europe/Berlin",
                 "day_first": True,
-                "mapping": [{"column": "Kommentar", "field": "text", "confidence": 0.9, "note": None}],
+                "same_file_as": None,
+                "read_as_in": None,
+                "mapping": [
+                    {"column": "Kommentar", "field": "text", "confidence": 0.9, "note": None, "label": None}
+                ],
                 "questions": [],
                 "items": [{"text": "Delivery was quick.", "channel": "survey", "source": "survey-november"}],
                 "rows": {"checked": 3, "rejected": 1, "empty": 0, "complete": True},
@@ -148,6 +171,9 @@ class DryRun(BaseModel):
     encoding: str | None
     delimiter: str | None
     sheet: str | None
+    header: bool = Field(description="Whether the first row holds the columns' names.")
+    same_file_as: str | None
+    read_as_in: str | None
     preset: str
     channel: str
     source: str
@@ -172,6 +198,7 @@ class Reading(BaseModel):
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
+    header: bool | None = None
     preset: str | None = None
 
 
@@ -204,6 +231,7 @@ def _tiers(session: Session, found: Sequence[FileImport]) -> dict[int | None, Co
 
 
 def _answer(found: FileImport, tiers: Counter[str]) -> ImportAnswer:
+    plan = plan_of(found.layout)
     if found.finished_at is not None and found.state in ("succeeded", "partially_succeeded"):
         progress = 1.0
     else:
@@ -231,5 +259,13 @@ def _answer(found: FileImport, tiers: Counter[str]) -> ImportAnswer:
             "error": found.error,
             "filename": found.filename,
             "source": found.source,
+            "preset": plan.preset,
+            "same_file_as": found.layout.get("same_file_as"),
+            "read_as_in": found.layout.get("read_as_in"),
+            "left_out": [
+                {"column": use.column, "note": use.note}
+                for use in plan.columns
+                if use.field is None and use.note != ADDED
+            ],
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,17 +14,20 @@ from pydantic_core import PydanticCustomError
 
 from service.errors import BadInput, field_errors
 from service.ingest.files import FileOptions, Row, RowError, Table, open_table
+from service.ingest.import_memory import Earlier, earlier_import
 from service.ingest.incoming import MAX_ID_CHARS, Channel
-from service.ingest.mapping import Choices, Plan, body_of, study
+from service.ingest.mapping import Choices, Plan, begins_with_data, body_of, study
 from service.ingest.presets import PRESETS
 from service.ingest.row_items import ItemReader, RowRefused
 from service.settings import Settings
+from service.store.engine import Database
 
 # an upload's encoding is judged by this much before it is answered, by the whole file before its first row is kept
 JUDGE_BYTES = 64 * 1024 * 1024
 PREVIEW_ROWS = 20_000
 PREVIEW_ITEMS = 10
 PREVIEW_REJECTS = 20
+SHOWN = ("format", "packing", "encoding", "delimiter", "sheet", "header", "source", "same_file_as", "read_as_in")
 JSON_FORMATS = ("json", "ndjson")
 PACKED_SUFFIXES = (".gz", ".zip")
 
@@ -60,7 +64,7 @@ def _blank_is_none(value: Any) -> Any:
 
 OptionalText = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_blank_is_none)]
 Blankable = BeforeValidator(_blank_is_none)
-Mapping = Annotated[dict[str, str | None] | None, BeforeValidator(_json_object)]
+Told = Annotated[dict[str, str | None] | None, BeforeValidator(_json_object)]
 
 
 class ImportOptions(BaseModel):
@@ -72,7 +76,7 @@ class ImportOptions(BaseModel):
     source: Annotated[
         Annotated[str, Field(max_length=MAX_ID_CHARS)] | None,
         Blankable,
-        Field(description="Marks the items; default: the file's name."),
+        Field(description="Marks the items; default: the form or product in the file, else the file's name."),
     ] = None
     preset: Annotated[
         Annotated[str, AfterValidator(_known_preset)] | None,
@@ -85,7 +89,7 @@ class ImportOptions(BaseModel):
         Field(description="For rows that name none; default: survey for tables, other for JSON."),
     ] = None
     mapping: Annotated[
-        Mapping,
+        Told,
         Field(description='What columns hold, as JSON: `{"<column>": "<field>"}`; "ignore" leaves one out.'),
     ] = None
     timezone: Annotated[
@@ -99,6 +103,9 @@ class ImportOptions(BaseModel):
     sheet: Annotated[OptionalText, Field(description="Of a workbook; default: the first that is not empty.")] = (
         None
     )
+    header: Annotated[
+        bool | None, Blankable, Field(description="Whether the first row of a table holds the columns' names.")
+    ] = None
     on_error: Annotated[
         Literal["continue", "abort"], Field(description="What a row that can't be taken does to those behind it.")
     ] = "continue"
@@ -145,9 +152,10 @@ def open_import(
     settings: Settings,
     *,
     encoding: str | None = None,
+    header: bool = True,
     whole: bool = False,
 ) -> Table:
-    """Open an import's file; `encoding` is one that was already judged, `whole` judges it by the whole file."""
+    """Open an import's file; `encoding` and `header` are as judged before, `whole` judges by the whole file."""
     return open_table(
         path,
         FileOptions(
@@ -155,34 +163,53 @@ def open_import(
             encoding=options.encoding or encoding,
             delimiter=options.delimiter,
             sheet=options.sheet,
+            header=header if options.header is None else options.header,
             max_unpacked_bytes=settings.max_unpacked_bytes,
             judge_bytes=None if whole else JUDGE_BYTES,
         ),
     )
 
 
-def choices_of(options: ImportOptions, timezone: str, filename: str) -> Choices:
-    """The options that decide how rows are read; `timezone` is the workspace's."""
+def choices_of(options: ImportOptions, timezone: str, filename: str, told: Mapping[str, Any]) -> Choices:
+    """The options that decide how rows are read; `timezone` is the workspace's, `told` of an earlier file."""
     return Choices(
         mapping=options.mapping,
-        channel=options.channel,
-        timezone=options.timezone,
+        channel=options.channel or told.get("channel"),
+        timezone=options.timezone or told.get("timezone"),
         day_first=options.day_first,
-        preset=options.preset,
+        preset=options.preset or told.get("preset"),
         filename=filename,
         default_timezone=timezone,
+        earlier_mapping=told.get("mapping"),
+        earlier_day_first=told.get("day_first"),
     )
 
 
+Remember = Callable[[list[str]], Earlier | None]  # what is known of files with these columns
+
+
 def layout_of(
-    path: Path, filename: str, options: ImportOptions, settings: Settings, *, timezone: str
+    path: Path,
+    filename: str,
+    options: ImportOptions,
+    settings: Settings,
+    *,
+    timezone: str,
+    remember: Remember | None = None,
 ) -> dict[str, Any]:
-    """What was found in a file, for the import's row: how to open it again, its columns, the plan.
+    """What was found in a file, for the import's row: how to open it again, its columns, the plan, its source.
 
     Reads the beginning of the file, so call it outside of transactions. Raises FileRefused and BadInput.
     """
-    with open_import(path, filename, options, settings) as table:
-        plan = study(table, choices_of(options, timezone, options.filename or filename))
+    name = options.filename or filename
+    header = options.header is not False
+    if options.header is None:
+        with open_import(path, filename, options, settings) as table:
+            header = not begins_with_data(table)
+    with open_import(path, filename, options, settings, header=header) as table:
+        earlier = remember(table.columns) if remember is not None else None
+        plan = study(table, choices_of(options, timezone, name, earlier.options if earlier is not None else {}))
+        own = (earlier.source if earlier is not None else None) or plan.source or default_source(name)
         return {
             "format": table.format,
             "packing": table.packing,
@@ -190,9 +217,33 @@ def layout_of(
             "encoding_sure": table.encoding_sure,
             "delimiter": table.delimiter,
             "sheet": table.sheet,
+            "header": header,
             "columns": table.columns,
             "plan": plan.as_json(),
+            "source": (options.source or own)[:MAX_ID_CHARS],
+            "same_file_as": str(earlier.import_id) if earlier is not None and earlier.same_file else None,
+            "read_as_in": str(earlier.import_id) if earlier is not None and earlier.options else None,
         }
+
+
+def remembering(
+    database: Database, *, workspace_id: int, upload: Upload, options: ImportOptions, except_id: int | None = None
+) -> Remember:
+    """A look at the workspace's earlier imports, on a session of its own."""
+    source = options.source or default_source(options.filename or upload.filename)
+
+    def look(columns: list[str]) -> Earlier | None:
+        with database.read() as session:
+            return earlier_import(
+                session,
+                workspace_id=workspace_id,
+                sha256=upload.sha256,
+                source=source,
+                columns=columns,
+                except_id=except_id,
+            )
+
+    return look
 
 
 def plan_of(layout: dict[str, Any]) -> Plan:
@@ -201,7 +252,7 @@ def plan_of(layout: dict[str, Any]) -> Plan:
 
 
 def preview(
-    path: Path, filename: str, options: ImportOptions, settings: Settings, *, layout: dict[str, Any], source: str
+    path: Path, filename: str, options: ImportOptions, settings: Settings, *, layout: dict[str, Any]
 ) -> dict[str, Any]:
     """What an import of this file would do: first items, and what would be rejected among its first rows."""
     plan = plan_of(layout)
@@ -210,7 +261,8 @@ def preview(
     read = rejected = empty = 0
     complete = True
     order = {column: place for place, column in enumerate(layout["columns"])}
-    with open_import(path, filename, options, settings, encoding=layout["encoding"]) as table:
+    opened = {"encoding": layout["encoding"], "header": layout["header"]}
+    with open_import(path, filename, options, settings, **opened) as table:
         reader = ItemReader(plan, table.columns, max_text_chars=settings.max_text_chars)
         for row in body_of(table, plan):
             if read == PREVIEW_ROWS:
@@ -228,12 +280,11 @@ def preview(
                 empty += 1
             for item in found[: PREVIEW_ITEMS - len(items)]:
                 shown = item.model_dump(mode="json", exclude_none=True)
-                items.append({**shown, "source": item.source or source})
+                items.append({**shown, "source": item.source or layout["source"]})
     return {
-        **{name: layout[name] for name in ("format", "packing", "encoding", "delimiter", "sheet")},
+        **{name: layout[name] for name in SHOWN},
         "preset": plan.preset,
         "channel": plan.channel,
-        "source": source,
         "timezone": plan.timezone,
         "day_first": plan.day_first,
         "mapping": [asdict(use) for use in sorted(plan.columns, key=lambda use: order[use.column])],

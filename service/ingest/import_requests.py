@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from service.errors import Conflict, NotFound
-from service.ingest.import_files import ImportOptions, Upload, checked_options, default_source, layout_of
+from service.ingest.import_files import ImportOptions, Upload, checked_options, layout_of, remembering
 from service.settings import Settings
 from service.store import queue
 from service.store.columns import now
@@ -34,7 +34,7 @@ def create_import(
         path=upload.name,
         size_bytes=upload.size_bytes,
         sha256=upload.sha256,
-        source=options.source or default_source(options.filename or upload.filename),
+        source=layout["source"],
         channel=layout["plan"]["channel"],
         options=options.model_dump(),
         layout=layout,
@@ -79,7 +79,8 @@ def import_path(
         with database.read() as session:
             workspace = session.get(Workspace, workspace_id)
             timezone = workspace.timezone if workspace is not None else "UTC"
-        layout = layout_of(target, file.name, chosen, settings, timezone=timezone)
+        remember = remembering(database, workspace_id=workspace_id, upload=upload, options=chosen)
+        layout = layout_of(target, file.name, chosen, settings, timezone=timezone, remember=remember)
         with database.write() as session:
             found = create_import(session, workspace_id=workspace_id, upload=upload, options=chosen, layout=layout)
             assert found.id is not None

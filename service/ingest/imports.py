@@ -135,6 +135,7 @@ class _Reading:
             ImportOptions.model_validate(found.options),
             self._work.settings,
             encoding=found.layout["encoding"] if sure else None,
+            header=found.layout["header"],
             whole=not sure,
         )
 

@@ -24,7 +24,7 @@ from service.dependencies import (
 from service.errors import Forbidden, Gone
 from service.idempotency import IdempotentRoute
 from service.ingest.import_answers import DryRun, ImportAnswer, ImportList, Reading, answer_of, answers_of
-from service.ingest.import_files import Upload, checked_options, default_source, layout_of, preview
+from service.ingest.import_files import Upload, checked_options, default_source, layout_of, preview, remembering
 from service.ingest.import_requests import (
     cancel_import,
     change_reading,
@@ -82,7 +82,12 @@ WordsReader = Annotated[Caller, Depends(_reader_of_words)]
     },
 )
 def post_import(
-    caller: Ingester, received: ReceivedFile, session: Db, settings: SettingsOf, response: Response
+    caller: Ingester,
+    received: ReceivedFile,
+    database: DatabaseOf,
+    session: Db,
+    settings: SettingsOf,
+    response: Response,
 ) -> Any:
     """Send a file: csv, tsv, xlsx, json or ndjson, also inside gzip or zip. It is read in the background.
 
@@ -92,10 +97,10 @@ def post_import(
     kept = False
     try:
         path = upload.path(settings)
-        layout = layout_of(path, upload.filename, options, settings, timezone=caller.timezone)
+        remember = remembering(database, workspace_id=caller.workspace_id, upload=upload, options=options)
+        layout = layout_of(path, upload.filename, options, settings, timezone=caller.timezone, remember=remember)
         if received.dry_run:
-            source = options.source or default_source(options.filename or upload.filename)
-            shown = preview(path, upload.filename, options, settings, layout=layout, source=source)
+            shown = preview(path, upload.filename, options, settings, layout=layout)
             return JSONResponse(DryRun.model_validate(shown).model_dump(mode="json"))
         found = create_import(
             session, workspace_id=caller.workspace_id, upload=upload, options=options, layout=layout
@@ -153,7 +158,11 @@ def put_mapping(
     path = upload.path(settings)
     if not found.path or not path.exists():
         raise Gone("The uploaded file is no longer there; send it again.")
-    layout = layout_of(path, found.filename, options, settings, timezone=caller.timezone)
+    remember = remembering(
+        database, workspace_id=caller.workspace_id, upload=upload, options=options, except_id=number
+    )
+    layout = layout_of(path, found.filename, options, settings, timezone=caller.timezone, remember=remember)
+    layout["source"] = found.source
     return answer_of(
         session,
         change_reading(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, get_args
 
 from service.errors import BadInput, FieldError
@@ -16,9 +17,11 @@ from service.ingest.column_values import (
     TIME_FIELDS,
     Cells,
     ColumnUse,
+    maybe_data,
     outside_scale,
     prose,
     ratings,
+    reads_like_data,
     within_limit,
 )
 from service.ingest.conversions import day_and_month
@@ -86,6 +89,18 @@ class Plan:
 
 
 Sample = Sequence[Row]
+HEADER_SAMPLE = 50
+
+
+def begins_with_data(table: Table) -> bool:
+    """Whether a freshly opened table has no header: its first row reads like those below it, and names no field.
+
+    Uses up the table's rows.
+    """
+    if table.format in ("json", "ndjson") or not maybe_data(table.columns):
+        return False
+    rows = [row for row in islice(table.rows(), HEADER_SAMPLE) if isinstance(row, Row)]
+    return reads_like_data(table.columns, Cells(table.columns, rows))
 
 
 def body_of(table: Table, plan: Plan) -> Iterator[Row | RowError]:

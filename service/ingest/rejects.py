@@ -53,6 +53,12 @@ def reject_header(layout: dict[str, Any]) -> list[str]:
     return [*front, *own]
 
 
+def head_rows(layout: dict[str, Any]) -> list[list[str]]:
+    """Further header rows (questions, import ids), without which the mended file would be read otherwise."""
+    own = [place for place, name in enumerate(layout["columns"]) if name not in REJECT_COLUMNS]
+    return [["", "", "", *(cells[place] for place in own)] for cells in layout["plan"].get("head_cells", ())]
+
+
 def _kept(cell: Any) -> Any:
     """A cell that both databases can store: no NUL, no half characters."""
     if isinstance(cell, str):
@@ -65,6 +71,7 @@ def _kept(cell: Any) -> Any:
 def rejected_lines(database: Database, found: FileImport) -> Iterator[str]:
     """The file in pieces, a page of rows each; every page on a short session of its own."""
     yield "\ufeff" + _line([_shown(name) for name in reject_header(found.layout)])
+    yield from (_line([_shown(cell) for cell in cells]) for cells in head_rows(found.layout))
     last = 0
     while True:
         with database.read() as session:

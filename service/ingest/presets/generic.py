@@ -36,7 +36,7 @@ CERTAIN_TIME = 0.9  # better rows refused for their date than a file without dat
 _OTHER_TIMES = words_of("birth birthday due order purchase delivery start expiry renewal update updated")
 _OTHER_IDS = words_of(
     "order product customer client account session invoice device store shop campaign user parent sku item "
-    "bestell produkt kunden konto rechnung commande pedido"
+    "version bestell produkt kunden konto rechnung commande pedido"
 )
 
 Guess = tuple[str, float]
@@ -131,8 +131,8 @@ def _texts(guesses: Mapping[str, Guess | None], best: Mapping[str, Guess], cells
 
 def _equal(one: str, other: str, cells: Cells) -> bool:
     """Whether two columns mostly hold the same, as a text and its cleaned form do."""
-    first, second = set(map(str, cells[one])), set(map(str, cells[other]))
-    return len(first & second) > 0.5 * min(len(first), len(second))
+    pairs = cells.pairs(one, other)
+    return sum(1 for first, second in pairs if str(first) == str(second)) > 0.5 * len(pairs)
 
 
 def _use(
