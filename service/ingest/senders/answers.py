@@ -40,6 +40,7 @@ from service.ingest.senders.signatures import SenderOptions
 from service.ingest.senders.values import attributes, identifier, said
 
 Kind = Literal["open", "rating", "choice", "fact", "contact", "unknown"]
+MAX_ANSWERS = 2000
 MAX_KEY_CHARS = 100  # of a question's id within an item's; longer ones are hashed
 MAX_PROFILE_CHARS = 60
 MAX_RATING_WORDS = 6
@@ -115,7 +116,12 @@ class Response:
 
 
 def response_items(response: Response, options: SurveyOptions) -> list[dict[str, Any]]:
-    """The items of a response; none where nothing was written or rated."""
+    """The items of a response; none where nothing was written or rated.
+
+    CannotParse for more answers than any survey has questions.
+    """
+    if len(response.answers) > MAX_ANSWERS:
+        raise CannotParse(f"the response has more than {MAX_ANSWERS} answers")
     answers = [one for one in response.answers if _kind(one) != "contact"]
     scored = next(((one, score) for one in answers if (score := score_of(one, options)) is not None), None)
     respondent, language, hidden = person_of(response.hidden)

@@ -34,6 +34,7 @@ DATE_PARTS = ("year", "month", "day")
 TIME_PARTS = frozenset({"hour", "min", "ampm", "timeInput", "hourSelect", "minuteSelect"})
 _QUESTION = re.compile(r"q(\d{1,9})_(.*)", re.DOTALL)
 MAX_QUESTION_CHARS = 500
+MAX_PRETTY_CHARS = 100_000
 
 
 def verify(call: Call, secrets: Any, _options: UntypedOptions, _now: datetime) -> None:
@@ -139,7 +140,7 @@ class _Words:
     """The questions' whole words, read off `pretty` beside the answers that are known."""
 
     def __init__(self, pretty: str) -> None:
-        self._pretty = pretty
+        self._pretty = pretty[:MAX_PRETTY_CHARS]
         self._at = 0
 
     def before(self, value: Any, name: str) -> str | None:
@@ -151,7 +152,7 @@ class _Words:
         place = self._pretty.find(f":{value}", self._at)
         if place < 0:
             return None
-        between = self._pretty[self._at : place].lstrip(", \n")
+        between = self._pretty[max(self._at, place - MAX_QUESTION_CHARS) : place].lstrip(", \n")
         self._at = place + 1 + len(str(value))
         starts = [0, *(match.end() for match in re.finditer(r", |\n", between))]
         bare = _bare(name).rstrip("0123456789")

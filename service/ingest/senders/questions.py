@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from service.ingest.column_names import guess_field, is_personal
 from service.ingest.incoming import ScoreKind
 
+MAX_QUESTION_CHARS = 1000  # are looked at
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _E_MAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>]{2,}")
 _PHONE = re.compile(r"(?:\+|00?)[1-9][\d\s()./-]{6,20}")
@@ -15,7 +17,12 @@ _LINK = re.compile(r"(?:https?|ftp)://\S+", re.IGNORECASE)
 
 # in this order: "How satisfied are you with how easy it was" asks for satisfaction
 _KINDS: tuple[tuple[ScoreKind, re.Pattern[str]], ...] = (
-    ("nps", re.compile(r"recommend|empf(?:ehl|iehl)|recommand|conseiller|recomend|\be?nps\b|net promoter", re.I)),
+    (
+        "nps",
+        re.compile(
+            r"recommend|empf(?:ehl|iehl)|recommand|conseiller|recom(?:ie|e)nd|\be?nps\b|net promoter", re.I
+        ),
+    ),
     (
         "csat",
         re.compile(
@@ -66,8 +73,9 @@ _SHORT_CONTACT = re.compile(r"(?:e-?mail|phone|tele(?:fon|phone)|telefon|handy|m
 
 # who the person is, not what they say: a filter
 _PROFILE = re.compile(
-    r"(?:(?:what|which|where|welches?|welche[nmr]?|wie|quel(?:le)?|cuál|en qué|in which|in welche[mr])\b.{0,40})?"
-    r"\b(?:company|organi[sz]ation|employer|job title|job role|position|role|department|industry|country|city|"
+    r"(?:(?:what|which|where|welches?|welche[nmr]?|wie|in|en|aus|quel(?:le)?|cuál|qué|is|are|do|the|name|of|your|"
+    r"ist|sind|ihre?|deine?|der|die|das|est|votre|ton|ta|la|le|su|tu|es|el)\s+)*"
+    r"(?:company|organi[sz]ation|employer|job title|job role|position|role|department|industry|country|city|"
     r"age|age group|gender|firma|unternehmen|abteilung|branche|land|stadt|alter|geschlecht|"
     r"entreprise|société|poste|pays|ville|âge|empresa|cargo|puesto|país|ciudad|edad)"
     r"(?:\s+(?:name|size|do you (?:work|live)[\w ]*|are you (?:in|from)|you (?:work|live)[\w ]*))?\s*[?:*]?",
@@ -97,18 +105,21 @@ def spelled(key: str | None) -> str:
     """A question or a key as words: "howSatisfied" and "how_satisfied" are "how satisfied"."""
     if not key:
         return ""
+    key = key[:MAX_QUESTION_CHARS]
     if " " not in key.strip():
         words = _CAMEL.sub(" ", key).replace("_", " ")
         key = words.lower() if words != key else key
     return " ".join(key.split())
 
 
+@lru_cache(maxsize=4096)
 def asked_score(question: str | None) -> ScoreKind | None:
     """The kind of score that a rating question asks for; None where its words do not tell."""
     words = spelled(question)
     return next((kind for kind, pattern in _KINDS if pattern.search(words)), None)
 
 
+@lru_cache(maxsize=4096)
 def asks_contact(question: str | None) -> bool:
     """Whether a question asks who or where the person is: name, e-mail, phone, address."""
     words = spelled(question)
@@ -119,6 +130,7 @@ def asks_contact(question: str | None) -> bool:
     return bool(_ASKS_CONTACT.search(words) or (len(words.split()) <= 2 and _SHORT_CONTACT.match(words)))
 
 
+@lru_cache(maxsize=4096)
 def asks_profile(question: str | None) -> bool:
     """Whether a short question asks for what the person belongs to: company, role, country."""
     words = spelled(question)

@@ -27,6 +27,7 @@ from service.ingest.senders.answers import (
 )
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.questions import MAX_QUESTION_CHARS
 from service.ingest.senders.signatures import check_hmac, new_token
 from service.ingest.senders.values import identifier, moment, moment_after
 
@@ -196,7 +197,7 @@ def _scale(asked_type: str, properties: Mapping[str, Any]) -> tuple[float, float
 
 def _question(title: str) -> str | None:
     """A question's words: what it repeats of earlier answers left out, emphasis unmarked."""
-    return _MARKS.sub("", _PIPED.sub("…", title)).strip() or None
+    return _MARKS.sub("", _PIPED.sub("…", title[:MAX_QUESTION_CHARS])).strip() or None
 
 
 SENDER = Sender(
