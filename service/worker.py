@@ -25,6 +25,7 @@ from service.ingest.fetch import fetch
 from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
 from service.ingest.poll import enqueue_due, poll
+from service.ingest.replays import replay
 from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
@@ -47,6 +48,7 @@ KINDS: Mapping[str, JobKind] = {
     "erase": JobKind(erase),
     "fetch": JobKind(fetch),
     "poll": JobKind(poll),
+    "replay": JobKind(replay),
     "import": JobKind(read_file, on_dead=import_given_up),
     "news": JobKind(look_for_news),
     "notify": JobKind(send, batch=8),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -85,13 +86,8 @@ def of_endpoint(api: EndpointApi, sender: Sender, vault: Vault) -> Credentials |
         return None
 
 
-def troubles(session: Session, endpoint_ids: list[int]) -> dict[int, tuple[bool, str | None]]:
-    """By endpoint: whether it has credentials, and why asking its API fails now."""
-    rows = session.execute(
-        select(
-            col(EndpointApi.endpoint_id),
-            col(EndpointApi.credentials).is_not(None).label("has"),
-            col(EndpointApi.trouble),
-        ).where(col(EndpointApi.endpoint_id).in_(endpoint_ids))
-    )
-    return {row.endpoint_id: (bool(row.has), row.trouble) for row in rows}
+def apis_of(session: Session, endpoints: Sequence[Endpoint]) -> dict[int, EndpointApi]:
+    """`api_of` for many endpoints of one workspace, by the endpoint's id."""
+    ids = [endpoint.id for endpoint in endpoints]
+    rows = session.exec(select(EndpointApi).where(col(EndpointApi.endpoint_id).in_(ids)))
+    return {row.endpoint_id: row for row in rows}

@@ -12,11 +12,22 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from service.auth import Vault
-from service.dependencies import Db, Ingester, ReadDb, Reader, SettingsOf, VaultOf, VerbatimReader
+from service.dependencies import (
+    Db,
+    Ingester,
+    JsonBody,
+    ReadDb,
+    Reader,
+    SettingsOf,
+    VaultOf,
+    VerbatimReader,
+    json_body,
+    parse_body,
+)
 from service.errors import Conflict, NotFound
 from service.idempotency import IdempotentRoute
 from service.ingest.capacity import RoomLeft
-from service.ingest.deliver import stored_call, take
+from service.ingest.replays import may_be_retaken, replay_many, retake
 from service.ingest.senders import SENDERS
 from service.paging import Page, row_id
 from service.settings import Settings
@@ -90,12 +101,31 @@ class DeliveryPage(BaseModel):
     next: str | None
 
 
+class NewReplays(BaseModel):
+    """Which deliveries to take again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint_id: Annotated[str | None, Field(description="Only those of one address.")] = None
+    state: State = "unparsed"
+
+
+class Replays(BaseModel):
+    """How many there are, and whether they were taken now or are left to the worker."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"deliveries": 12, "state": "done"}})
+
+    deliveries: int
+    state: Literal["done", "queued"]
+
+
 @router.get("/v1/deliveries", response_model=DeliveryPage, summary="List deliveries")
 def get_deliveries(
     caller: Reader,
     page: Page,
     session: ReadDb,
     state: Annotated[State | None, Query(description="Only deliveries in this state.")] = None,
+    endpoint_id: Annotated[str | None, Query(description="Only deliveries to this address.")] = None,
 ) -> DeliveryPage:
     """Deliveries of this workspace, newest first; `state=unparsed` shows what could not be used."""
     query = (
@@ -116,6 +146,8 @@ def get_deliveries(
     )
     if state is not None:
         query = query.where(col(Delivery.state) == state)
+    if endpoint_id is not None:
+        query = query.where(col(Endpoint.public_id) == endpoint_id)
     if (key := page.key_id()) is not None:
         query = query.where(col(Delivery.id) < key)
     rows = session.execute(query.order_by(col(Delivery.id).desc()).limit(page.limit + 1)).all()
@@ -145,6 +177,33 @@ def get_delivery(delivery_id: str, caller: VerbatimReader, session: ReadDb) -> D
     return _detail(*_delivery(session, caller.workspace_id, delivery_id))
 
 
+@router.post(
+    "/v1/deliveries/replay",
+    status_code=202,
+    response_model=Replays,
+    openapi_extra=json_body(NewReplays, {"endpoint_id": "Jh2xq0cPMpyWQd7jZcT9yA", "state": "unparsed"}),
+    summary="Take many deliveries again",
+)
+def post_replays(
+    caller: Ingester, _room: RoomLeft, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
+) -> Replays:
+    """Parse all stored deliveries in a state once more: after a mapping was changed, or the service renewed."""
+    asked = parse_body(NewReplays, body)
+    endpoint = None
+    if asked.endpoint_id is not None:
+        endpoint = session.exec(
+            select(Endpoint).where(
+                Endpoint.workspace_id == caller.workspace_id, Endpoint.public_id == asked.endpoint_id
+            )
+        ).first()
+        if endpoint is None:
+            raise NotFound("There is no such webhook address.")
+    count, done = replay_many(
+        session, vault, settings, workspace_id=caller.workspace_id, endpoint=endpoint, state=asked.state
+    )
+    return Replays(deliveries=count, state="done" if done else "queued")
+
+
 @router.post("/v1/deliveries/{delivery_id}/replay", response_model=DeliveryView, summary="Take a delivery again")
 def post_replay(
     delivery_id: str, caller: Ingester, _room: RoomLeft, settings: SettingsOf, vault: VaultOf, session: Db
@@ -160,10 +219,9 @@ def replay(
     delivery, endpoint = _delivery(session, workspace_id, delivery_id, lock=True)
     if endpoint.sender not in SENDERS:
         raise NotFound("The sender of this delivery is not known any more.")
-    if delivery.state != "unparsed" and not delivery.body:
+    if not may_be_retaken(delivery):
         raise Conflict("The content of this delivery is not kept any more; the sender can send it again.")
-    call = stored_call(delivery)
-    take(session, vault, settings, endpoint=endpoint, delivery=delivery, call=call, replayed=True)
+    retake(session, vault, settings, endpoint=endpoint, delivery=delivery)
     return _view(delivery, endpoint)
 
 

@@ -32,7 +32,7 @@ from service.ingest.senders.signatures import SenderOptions
 from service.paging import Page
 from service.settings import Settings
 from service.store.columns import now
-from service.store.schema import AuditEvent, Endpoint
+from service.store.schema import AuditEvent, Endpoint, EndpointApi
 
 ADDRESS_BYTES = 16  # 128 random bits: for unsigned senders the address is the credential
 
@@ -201,8 +201,9 @@ def get_endpoints(
         query = query.where(col(Endpoint.id) < key)
     rows = session.exec(query.order_by(col(Endpoint.id).desc()).limit(page.limit + 1)).all()
     shown = rows[: page.limit]
+    apis = credentials.apis_of(session, shown)
     return EndpointPage(
-        data=[_view(session, row, settings, vault) for row in shown],
+        data=[_view(row, apis.get(row.id or 0), settings, vault) for row in shown],
         next=page.next_after(rows, shown[-1].id) if shown else None,
     )
 
@@ -212,7 +213,8 @@ def get_endpoint(
     endpoint_id: str, caller: Admin, settings: SettingsOf, vault: VaultOf, session: ReadDb
 ) -> EndpointView:
     """One address, without its secrets."""
-    return _view(session, _endpoint(session, caller.workspace_id, endpoint_id), settings, vault)
+    endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    return _view(endpoint, credentials.api_of(session, endpoint), settings, vault)
 
 
 @router.delete("/v1/endpoints/{endpoint_id}", status_code=204, summary="Remove a webhook address")
@@ -305,7 +307,7 @@ def renew_credentials(
         raise Conflict("This address was removed; make a new one.")
     credentials.keep(session, vault, endpoint, given)
     _audit(session, endpoint, caller.actor, "endpoint.credentials")
-    return _view(session, endpoint, settings, vault)
+    return _view(endpoint, credentials.api_of(session, endpoint), settings, vault)
 
 
 def _endpoint(session: Session, workspace_id: int, public_id: str) -> Endpoint:
@@ -321,8 +323,7 @@ def _url(endpoint: Endpoint, settings: Settings) -> str:
     return f"{settings.public_url}/hooks/{endpoint.sender}/{endpoint.public_id}"
 
 
-def _view(session: Session, endpoint: Endpoint, settings: Settings, vault: Vault) -> EndpointView:
-    api = credentials.api_of(session, endpoint)
+def _view(endpoint: Endpoint, api: EndpointApi | None, settings: Settings, vault: Vault) -> EndpointView:
     return EndpointView(
         id=endpoint.public_id,
         url=_url(endpoint, settings),
