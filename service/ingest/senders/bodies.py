@@ -100,7 +100,7 @@ def xml_root(call: Call) -> ElementTree.Element:
         raise CannotParse("XML with a document type is not taken")
     try:
         return ElementTree.fromstring(call.body)  # noqa: S314 (without a DTD there is nothing to expand)
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise CannotParse("the body is not XML") from error
 
 

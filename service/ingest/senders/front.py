@@ -23,6 +23,7 @@ from service.ingest.senders.values import (
     identifier,
     moment,
     opening_subject,
+    plain_reply,
     said,
     text_of_html,
     titled,
@@ -187,10 +188,11 @@ def _message_id(message: Mapping[str, Any]) -> str | None:
 
 def _words(message: Mapping[str, Any]) -> str | None:
     """The message's own words; of a mail those of its HTML, which tells what is quoted from earlier ones."""
-    plain = message.get("text") if isinstance(message.get("text"), str) else None
-    marked_up = text_of_html(message.get("body"))
-    first, second = (marked_up, plain) if message.get("type") in (None, "email") else (plain, marked_up)
-    text = (first or "").strip() or (second or "").strip() or None
+    plain, marked_up = message.get("text"), text_of_html(message.get("body"))
+    if message.get("type") in (None, "email"):
+        text = marked_up or plain_reply(plain)
+    else:
+        text = titled(None, plain) or marked_up
     return titled(opening_subject(message.get("subject")), text) if text else None
 
 

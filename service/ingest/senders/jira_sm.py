@@ -12,7 +12,7 @@ from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.jira_text import words
-from service.ingest.senders.signatures import SenderOptions, check_hmac
+from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
 from service.ingest.senders.values import attributes, identifier, inner, moment, number, said, titled
 
 SIGNATURE, IDENTIFIER = "x-hub-signature", "x-atlassian-webhook-identifier"
@@ -252,4 +252,5 @@ SENDER = Sender(
     parse=parse,
     options=Options,
     delivery_id=delivery_id,
+    new_secret=new_token,
 )

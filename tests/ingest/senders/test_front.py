@@ -186,6 +186,8 @@ def test_quoted_earlier_mails_are_not_taken_again() -> None:
     body = "<p>Thanks</p><blockquote class='front-blockquote'>What we wrote before</blockquote>"
     (item,) = parsed("front", inbound(2, "Thanks\n> What we wrote before", body=body)).items
     assert item["text"] == "Thanks"
+    (plain,) = parsed("front", inbound(2, "Thanks\n> What we wrote before", body=None)).items
+    assert plain["text"] == "Thanks"
     # a chat's text is plain: what looks like markup in it was typed
     (chat,) = parsed("front", inbound(2, "a<b and c>d", type="sms", body="a")).items
     assert (chat["text"], chat["channel"]) == ("a<b and c>d", "chat")
