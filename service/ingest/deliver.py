@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +19,11 @@ from service.auth import Vault
 from service.errors import BadInput, TooLarge
 from service.ingest.endpoints import options_of
 from service.ingest.erasure import erase_told
-from service.ingest.incoming import Call, CannotParse, IncomingItem, read_item
-from service.ingest.receive import receive
+from service.ingest.incoming import Call, CannotParse, IncomingItem, Parsed, read_item
+from service.ingest.receive import Outcome, receive
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.signatures import TOKEN_HEADER
 from service.ingest.unpacking import body_limit, unpacked
 from service.ingest.wanted import ask_for
 from service.settings import Settings
@@ -45,7 +48,7 @@ NOT_UNDERSTOOD = (
 OUR_HEADERS = "journeymap-"
 FETCHED = "journeymap-fetched"  # what of the sender's API the stored body is the answer to
 # credentials that came with the call are not kept with it
-NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
+NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", TOKEN_HEADER})
 
 
 def deliver(
@@ -64,23 +67,11 @@ def deliver(
     nothing at all.
     """
     sender = SENDERS[endpoint.sender]
-    external_id = _delivery_id(sender, call, body_limit(sender, settings))
+    external_id = delivery_id_of(sender, call, body_limit(sender, settings))
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     delivery_id = session.execute(
         dialect.insert(Delivery)
-        .values(
-            workspace_id=endpoint.workspace_id,
-            endpoint_id=endpoint.id,
-            external_id=external_id,
-            received_at=received_at or now(),
-            headers=_kept_headers(call),
-            content_type=call.headers.get("content-type", ""),
-            body=call.body,
-            state="unparsed",
-            detail="",
-            results=[],
-            repeats=0,
-        )
+        .values(new_delivery(endpoint, call, external_id, received_at or now()))
         .on_conflict_do_nothing()
         .returning(col(Delivery.id))
     ).scalar_one_or_none()
@@ -106,12 +97,29 @@ def deliver(
     return delivery
 
 
+def new_delivery(endpoint: Endpoint, call: Call, external_id: str, received_at: datetime) -> dict[str, Any]:
+    """The columns of a delivery of which nothing is understood yet; the only place where they are made."""
+    return {
+        "workspace_id": endpoint.workspace_id,
+        "endpoint_id": endpoint.id,
+        "external_id": external_id,
+        "received_at": received_at,
+        "headers": _kept_headers(call),
+        "content_type": call.headers.get("content-type", ""),
+        "body": call.body,
+        "state": "unparsed",
+        "detail": "",
+        "results": [],
+        "repeats": 0,
+    }
+
+
 def _kept_headers(call: Call) -> dict[str, str]:
     kept = {name: value for name, value in call.headers.items() if name not in NOT_STORED_HEADERS}
     return kept | {FETCHED: call.fetched} if call.fetched else kept
 
 
-def _delivery_id(sender: Sender, call: Call, limit_bytes: int) -> str:
+def delivery_id_of(sender: Sender, call: Call, limit_bytes: int) -> str:
     """What repetitions of the call have in common: the sender's id, else the hash of the body."""
     if call.fetched:
         return "fetched:" + hashlib.sha256(call.fetched.encode() + b"\n" + call.body).hexdigest()
@@ -195,50 +203,79 @@ def _parse_and_receive(
     asking: bool,
 ) -> None:
     sender = SENDERS[endpoint.sender]
-    readable = unpacked(call, body_limit(sender, settings))
-    parsed = sender.parse(readable, options_of(sender, endpoint.options))
+    reading = read(settings, endpoint=endpoint, call=call)
     # first: what the same delivery tells of somebody who is gone must not come in
-    erased = erase_told(session, vault, endpoint=endpoint, delivery=delivery, told=parsed.erased)
-    items: list[IncomingItem] = []
-    places: list[int] = []
-    results: list[dict[str, Any]] = []
-    for index, entry in enumerate(parsed.items):
-        result: dict[str, Any] = {"index": index, "status": "rejected"}
-        results.append(result)
-        try:
-            if isinstance(entry, dict):
-                # the endpoint marks every item; two endpoints can't overwrite each other's
-                entry = {**entry, "source": endpoint.source}
-            items.append(read_item(entry, max_text_chars=settings.max_text_chars))
-            places.append(index)
-        except BadInput as error:
-            result["errors"] = [
-                {"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in error.errors
-            ]
+    erased = erase_told(session, vault, endpoint=endpoint, delivery=delivery, told=reading.parsed.erased)
     outcomes = receive(
         session,
         vault,
         workspace_id=endpoint.workspace_id,
         source_default=endpoint.source,
-        items=items,
+        items=reading.items,
         priority=Priority.SINGLE,
         default_channel=sender.default_channel,
         delivery_id=delivery.id,
         received_at=delivery.received_at,
-        row_numbers=places,
+        row_numbers=reading.places,
         replayed=replayed,
         redact=settings.redact_stored,
     )
-    for item, place, outcome in zip(items, places, outcomes, strict=True):
+    waits = ""
+    if asking or not reading.parsed.wanted:
+        if reading.parsed.wanted and sender.fetcher is None:
+            raise CannotParse("it only names what happened, and the API of this sender is not asked")
+        waits = ask_for(session, endpoint=endpoint, delivery=delivery, wanted=reading.parsed.wanted)
+    note(delivery, reading, outcomes, erased=bool(erased), waits=waits, redact=settings.redact_stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is in a delivery, before anything of it is stored."""
+
+    parsed: Parsed
+    items: list[IncomingItem]  # those that can be used
+    places: list[int]  # where in the delivery each of them stands
+    results: list[dict[str, Any]]  # one for each entry, in its order
+
+
+def read(settings: Settings, *, endpoint: Endpoint, call: Call) -> Reading:
+    """Unpack, parse and check; raises CannotParse, TooLarge, and what an adapter does on what is unexpected."""
+    sender = SENDERS[endpoint.sender]
+    readable = unpacked(call, body_limit(sender, settings))
+    parsed = sender.parse(readable, options_of(sender, endpoint.options))
+    found = Reading(parsed, [], [], [])
+    for index, entry in enumerate(parsed.items):
+        result: dict[str, Any] = {"index": index, "status": "rejected"}
+        found.results.append(result)
+        try:
+            if isinstance(entry, dict):
+                # the endpoint marks every item; two endpoints can't overwrite each other's
+                entry = {**entry, "source": endpoint.source}
+            found.items.append(read_item(entry, max_text_chars=settings.max_text_chars))
+            found.places.append(index)
+        except BadInput as error:
+            result["errors"] = [
+                {"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in error.errors
+            ]
+    return found
+
+
+def note(
+    delivery: Delivery,
+    reading: Reading,
+    outcomes: Sequence[Outcome],
+    *,
+    erased: bool = False,
+    waits: str = "",
+    redact: bool = False,
+) -> None:
+    """Write on the delivery what became of it, and keep of it no more than that allows."""
+    results, items, parsed = reading.results, reading.items, reading.parsed
+    for item, place, outcome in zip(items, reading.places, outcomes, strict=True):
         results[place].update(status=outcome.status, external_id=item.external_id)
         if outcome.item_id is not None:
             results[place]["id"] = str(outcome.item_id)
     delivery.results = results
-    waits = ""
-    if asking or not parsed.wanted:
-        if parsed.wanted and sender.fetcher is None:
-            raise CannotParse("it only names what happened, and the API of this sender is not asked")
-        waits = ask_for(session, endpoint=endpoint, delivery=delivery, wanted=parsed.wanted)
     if any(outcome.item_id is None for outcome in outcomes):
         # somebody in it was erased: what brings them back must not stay here as raw content either
         delivery.body = b""
@@ -257,6 +294,6 @@ def _parse_and_receive(
         delivery.body, delivery.headers = b"", {}
     if waits and delivery.state != "unparsed":
         delivery.state, delivery.detail = "waiting", waits
-    if settings.redact_stored and delivery.state in ("parsed", "ignored"):
+    if redact and delivery.state in ("parsed", "ignored"):
         # all that is wanted of it is stored without what is personal; others wait to be taken again
         delivery.body = b""

@@ -20,7 +20,7 @@ from datetime import datetime
 from service.auth import Vault
 from service.errors import CannotStore, JourneymapError, crossed_locks, database_away
 from service.ingest.capacity import ensure_capacity
-from service.ingest.deliver import deliver
+from service.ingest.deliver_together import Arrival, deliver_together
 from service.ingest.endpoint_cache import EndpointCache
 from service.ingest.incoming import Call
 from service.ingest.spool import Spool, SpoolFull
@@ -180,26 +180,9 @@ class GroupWriter:
 
     def _commit(self, group: Sequence[_Waiting]) -> dict[int, Exception]:
         """All in one transaction; which of them failed by themselves."""
-        failed: dict[int, Exception] = {}
-        settings = self._settings_of()
+        arrivals = [Arrival(one.endpoint, one.call, one.received_at) for one in group]
         with self._database.write() as session:
-            for number, one in enumerate(group):
-                try:
-                    with session.begin_nested():
-                        deliver(
-                            session,
-                            self._vault,
-                            settings,
-                            endpoint=one.endpoint,
-                            call=one.call,
-                            received_at=one.received_at,
-                        )
-                except Exception as error:
-                    if database_away(error) or crossed_locks(error) or len(group) == 1:
-                        raise
-                    log.error("a delivery of %s can't be stored: %s", one.endpoint.sender, type(error).__name__)
-                    failed[number] = error
-        return failed
+            return deliver_together(session, self._vault, self._settings_of(), arrivals)
 
     def _keep(self, group: Sequence[_Waiting]) -> None:
         settings = self._settings_of()

@@ -1,0 +1,182 @@
+"""Several deliveries in as many statements as one: what a commit of a group costs is mostly statements.
+
+Plain ones of a workspace that follow each other are stored together: new, understood, erasing and asking nothing.
+Every other is delivered by itself, in its place, and so are all of a run where anything went wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from service.auth import Vault
+from service.errors import TooLarge, crossed_locks, database_away
+from service.ingest.deliver import (
+    NOT_UNDERSTOOD,
+    Reading,
+    deliver,
+    delivery_id_of,
+    new_delivery,
+    note,
+    read,
+)
+from service.ingest.incoming import Call, CannotParse
+from service.ingest.receive import Part, receive_parts
+from service.ingest.senders import SENDERS
+from service.ingest.unpacking import body_limit
+from service.settings import Settings
+from service.store.queue import Priority
+from service.store.schema import Delivery, Endpoint
+
+log = logging.getLogger(__name__)
+
+RUN_ITEMS = 500  # stored together, and tagged by one job
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A verified call and when it came."""
+
+    endpoint: Endpoint
+    call: Call
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    number: int  # of the arrival
+    arrival: Arrival
+    external_id: str = ""
+    reading: Reading | None = None  # None: to be delivered by itself
+
+
+def deliver_together(
+    session: Session, vault: Vault, settings: Settings, arrivals: Sequence[Arrival]
+) -> dict[int, Exception]:
+    """Store verified calls with their items, each workspace's in their order; those that failed by themselves.
+
+    Raises where the database is away or locks were crossed: then nothing is stored.
+    """
+    failed: dict[int, Exception] = {}
+    for run in _runs(settings, arrivals):
+        if len(run) > 1:
+            try:
+                with session.begin_nested():
+                    _store(session, vault, settings, run)
+                continue
+            except Exception as error:
+                if database_away(error) or crossed_locks(error):
+                    raise
+                # one of them can't be stored, or another process has it already
+                log.info("%d deliveries are stored one by one: %s", len(run), type(error).__name__)
+        for one in run:
+            try:
+                with session.begin_nested():
+                    _deliver(session, vault, settings, one.arrival)
+            except Exception as error:
+                if database_away(error) or crossed_locks(error) or len(arrivals) == 1:
+                    raise
+                log.error(
+                    "a delivery of %s can't be stored: %s", one.arrival.endpoint.sender, type(error).__name__
+                )
+                failed[one.number] = error
+    return failed
+
+
+def _deliver(session: Session, vault: Vault, settings: Settings, one: Arrival) -> None:
+    deliver(session, vault, settings, endpoint=one.endpoint, call=one.call, received_at=one.received_at)
+
+
+def _runs(settings: Settings, arrivals: Sequence[Arrival]) -> Iterator[list[_Ready]]:
+    """Arrivals that can be stored together; those that can't stand alone."""
+    if len(arrivals) == 1:
+        yield [_Ready(0, arrivals[0])]
+        return
+    by_workspace: dict[int, list[_Ready]] = {}
+    for number, arrival in enumerate(arrivals):
+        by_workspace.setdefault(arrival.endpoint.workspace_id, []).append(_ready(settings, number, arrival))
+    for own in by_workspace.values():
+        run: list[_Ready] = []
+        seen: set[tuple[int | None, str]] = set()
+        items = 0
+        for one in own:
+            key = one.arrival.endpoint.id, one.external_id
+            size = len(one.reading.items) if one.reading is not None else 0
+            if run and (one.reading is None or key in seen or items + size > RUN_ITEMS):
+                yield run
+                run, seen, items = [], set(), 0
+            run.append(one)
+            if one.reading is None:
+                yield run
+                run = []
+                continue
+            seen.add(key)
+            items += size
+        if run:
+            yield run
+
+
+def _ready(settings: Settings, number: int, arrival: Arrival) -> _Ready:
+    endpoint, call = arrival.endpoint, arrival.call
+    sender = SENDERS[endpoint.sender]
+    if not call.fetched:
+        with suppress(CannotParse, TooLarge, *NOT_UNDERSTOOD):
+            reading = read(settings, endpoint=endpoint, call=call)
+            if not reading.parsed.erased and not reading.parsed.wanted:
+                external_id = delivery_id_of(sender, call, body_limit(sender, settings))
+                return _Ready(number, arrival, external_id, reading)
+    return _Ready(number, arrival)
+
+
+def _store(session: Session, vault: Vault, settings: Settings, run: Sequence[_Ready]) -> None:
+    repeated = _repeated(session, run)
+    new: list[tuple[_Ready, Reading, Delivery]] = []
+    for one in run:
+        if (one.arrival.endpoint.id, one.external_id) in repeated:
+            _deliver(session, vault, settings, one.arrival)  # it is counted
+        elif one.reading is not None:
+            arrival = one.arrival
+            row = new_delivery(arrival.endpoint, arrival.call, one.external_id, arrival.received_at)
+            new.append((one, one.reading, Delivery(**row)))
+    if not new:
+        return
+    session.add_all([delivery for _, _, delivery in new])
+    session.flush()
+    parts = [
+        Part(
+            items=reading.items,
+            source_default=one.arrival.endpoint.source,
+            default_channel=SENDERS[one.arrival.endpoint.sender].default_channel,
+            delivery_id=delivery.id,
+            received_at=delivery.received_at,
+            row_numbers=reading.places,
+        )
+        for one, reading, delivery in new
+    ]
+    outcomes = receive_parts(
+        session,
+        vault,
+        workspace_id=run[0].arrival.endpoint.workspace_id,
+        parts=parts,
+        priority=Priority.SINGLE,
+        redact=settings.redact_stored,
+    )
+    for (_, reading, delivery), own in zip(new, outcomes, strict=True):
+        note(delivery, reading, own, redact=settings.redact_stored)
+    session.flush()
+
+
+def _repeated(session: Session, run: Sequence[_Ready]) -> set[tuple[int, str]]:
+    """The deliveries (endpoint, external_id) among these that were stored before."""
+    rows = session.execute(
+        select(col(Delivery.endpoint_id), col(Delivery.external_id)).where(
+            col(Delivery.endpoint_id).in_({one.arrival.endpoint.id for one in run}),
+            col(Delivery.external_id).in_({one.external_id for one in run}),
+        )
+    )
+    return {(row.endpoint_id, row.external_id) for row in rows}
