@@ -21,7 +21,7 @@ from service.ingest.senders.answers import SurveyOptions, part
 from service.ingest.senders.bodies import answer_object, form_fields, json_object, media_type
 from service.ingest.senders.contract import Credentials, Fetched, Fetcher, Http, Sender
 from service.ingest.senders.qualtrics_response import is_not_feedback, items_of
-from service.ingest.senders.signatures import BadSignature, check_hmac
+from service.ingest.senders.signatures import TOKEN_HEADERS, BadSignature, check_hmac, check_token
 from service.ingest.senders.values import identifier
 
 WHAT = "response"
@@ -47,8 +47,12 @@ class ApiToken(Credentials):
 
 
 def verify(call: Call, secrets: Sequence[str], _options: Options, _now: datetime) -> None:
-    """BadSignature unless `MSG` was signed with one of the shared keys. Without keys the address is all."""
-    if not secrets:
+    """BadSignature unless `MSG` was signed with one of the shared keys, or a header carries one.
+
+    Without keys the address is all. Only the web service task of a workflow can send a header.
+    """
+    if not secrets or any(call.headers.get(name) for name in TOKEN_HEADERS):
+        check_token(call, secrets)
         return
     try:
         fields = _fields(call)

@@ -204,16 +204,26 @@ def _choices(
     choices = _texts(possible.get("choices"))
     row_ids = list(dict.fromkeys(identifier(one.get("row_id")) for one in chosen))
     if len(row_ids) <= 1 and len(rows) <= 1:
+        asked = " – ".join(text for text in (words, *(rows.get(row or "") for row in row_ids)) if text) or None
         values = [choices.get(identifier(one.get("choice_id")) or "") for one in chosen]
         rated = _rating(parts(possible.get("choices")), chosen[0]) if len(chosen) == 1 else None
         if rated is not None and (family == "matrix" or family == "single_choice"):
             value, scale = rated
-            kind: Any = "rating" if family == "matrix" and subtype == "rating" else "choice"
+            is_rating = family == "matrix" and subtype == "rating"
+            # stars, hearts and faces
+            shown_as_signs = part(question.get("display_options")).get("display_type") == "emoji"
             yield Answer(
-                question_id, words, kind, value, scale=scale, comment=comment, comment_asked=comment_asked
+                question_id,
+                asked,
+                "rating" if is_rating else "choice",
+                value,
+                scale=scale,
+                else_score="stars" if is_rating and shown_as_signs else None,
+                comment=comment,
+                comment_asked=comment_asked,
             )
             return
-        yield Answer(question_id, words, "choice", values, comment=comment, comment_asked=comment_asked)
+        yield Answer(question_id, asked, "choice", values, comment=comment, comment_asked=comment_asked)
         return
     for row in row_ids:
         values = [
@@ -222,8 +232,8 @@ def _choices(
             for one in chosen
             if identifier(one.get("row_id")) == row
         ]
-        asked = " – ".join(text for text in (words, rows.get(row or "")) if text)
-        yield Answer(f"{question_id}-{row}", asked or None, "choice", values)
+        asked = " – ".join(text for text in (words, rows.get(row or "")) if text) or None
+        yield Answer(f"{question_id}-{row}", asked, "choice", values)
     if comment:
         yield Answer(question_id, words, "choice", None, comment=comment, comment_asked=comment_asked)
 

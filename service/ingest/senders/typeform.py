@@ -77,7 +77,7 @@ def parse(call: Call, options: SurveyOptions) -> Parsed:
     event = word(payload.get("event_type"))
     if event not in EVENTS:
         return Parsed(ignored="an event that is no response to a form")
-    sent = payload.get("form_response")
+    sent = payload.get("form_response") or payload.get(event)
     if not isinstance(sent, dict):
         raise CannotParse("form_response is missing")
     token = identifier(sent.get("token")) or identifier(sent.get("response_id"))

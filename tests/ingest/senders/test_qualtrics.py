@@ -141,6 +141,9 @@ def test_signatures() -> None:
     flipped[place] ^= 1
     assert not accepted("qualtrics", replace(one.call, body=bytes(flipped)), [KEY], one.clock)
     assert not accepted("qualtrics", recorded("qualtrics", "event.completedResponse.plain").call, [KEY], one.clock)
+    workflow = json_call("qualtrics", EVENT, x_journeymap_token=KEY)
+    assert accepted("qualtrics", workflow, [KEY], one.clock)
+    assert not accepted("qualtrics", workflow, ["new key"], one.clock)
     message = json.dumps(EVENT)
     assert accepted("qualtrics", signed(message, over=quote(message)), [KEY], one.clock), "the other reading"
     assert not accepted("qualtrics", signed(message, over=""), [KEY], one.clock)

@@ -252,8 +252,8 @@ def test_answers_that_are_no_json_are_asked_for_again() -> None:
         surveymonkey.fetch(PlainHttp(), TOKEN, surveymonkey.Options(api_url=api.url), WANTED)
 
 
-def rating(words: str, answers: dict[str, Any], chosen: str, family: str = "matrix") -> Any:
-    question = {"id": "9", "family": family, "subtype": "rating", **heading(words), "answers": answers}
+def rating(words: str, answers: dict[str, Any], chosen: str, family: str = "matrix", **more: Any) -> Any:
+    question = {"id": "9", "family": family, "subtype": "rating", **heading(words), "answers": answers, **more}
     survey = {"pages": [{"questions": [question]}]}
     response = {"id": "1", "pages": [{"questions": [{"id": "9", "answers": [{"choice_id": chosen}]}]}]}
     items = parsed("surveymonkey", fetched(response, survey)).items
@@ -270,6 +270,14 @@ def test_scales_are_those_of_the_choices() -> None:
     }
     stars = choices("", "", "", "", "", weights=True)
     assert rating("Our café", stars, "c2") == {"kind": "stars", "value": 2, "scale_min": 1, "scale_max": 5}
+    ten = choices(*"abcdefghij", weights=True)
+    assert rating("Our café", ten, "c8") is None
+    assert rating("Our café", ten, "c8", display_options={"display_type": "emoji"}) == {
+        "kind": "stars",
+        "value": 8,
+        "scale_min": 1,
+        "scale_max": 10,
+    }
     likely = choices(*["0 - Not at all likely", *map(str, range(1, 10)), "10 - Extremely likely"])
     assert rating("How likely are you to recommend us?", likely, "c11", "single_choice") == {
         "kind": "nps",

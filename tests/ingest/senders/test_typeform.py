@@ -188,6 +188,9 @@ def test_other_events_and_the_documentations_sample_are_ignored() -> None:
         assert not found.items
     with pytest.raises(CannotParse):
         parsed("typeform", json_call("typeform", {"event_type": "form_response", "form_response": None}))
+    partial = form(("long_text", {}, text("Begun")), event="form_response_partial")
+    partial["form_response_partial"] = partial.pop("form_response")
+    assert items(partial)[0]["text"] == "Begun"
 
 
 def test_pieces_of_one_response_in_any_order(database: Database, settings: Settings) -> None:
