@@ -23,7 +23,7 @@ from service.ingest.incoming import Call, CannotParse, IncomingItem, Parsed, rea
 from service.ingest.receive import Outcome, receive
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.signatures import TOKEN_HEADER
+from service.ingest.senders.signatures import TOKEN_HEADERS
 from service.ingest.unpacking import body_limit, unpacked
 from service.ingest.wanted import ask_for
 from service.settings import Settings
@@ -48,7 +48,7 @@ NOT_UNDERSTOOD = (
 OUR_HEADERS = "journeymap-"
 FETCHED = "journeymap-fetched"  # what of the sender's API the stored body is the answer to
 # credentials that came with the call are not kept with it
-NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", TOKEN_HEADER})
+NOT_STORED_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", *TOKEN_HEADERS})
 
 
 def deliver(
@@ -221,9 +221,9 @@ def _parse_and_receive(
         redact=settings.redact_stored,
     )
     waits = ""
-    if asking or not reading.parsed.wanted:
-        if reading.parsed.wanted and sender.fetcher is None:
-            raise CannotParse("it only names what happened, and the API of this sender is not asked")
+    if reading.parsed.wanted and sender.fetcher is None:
+        raise CannotParse("it only names what happened, and the API of this sender is not asked")
+    if asking and (reading.parsed.wanted or replayed):
         waits = ask_for(session, endpoint=endpoint, delivery=delivery, wanted=reading.parsed.wanted)
     note(delivery, reading, outcomes, erased=bool(erased), waits=waits, redact=settings.redact_stored)
 
