@@ -57,7 +57,7 @@ KINDS: Mapping[str, JobKind] = {
 }
 NEEDS_MODEL = frozenset({"classify", "retag", "retrain"})
 # they wait for other people's servers: in a thread of their own, so that tagging never waits for them
-ASKING = frozenset({"fetch", "poll"})
+ASKING = frozenset({"fetch", "poll", "notify"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
 
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 from sqlmodel import Session, col
 
 from service.store.engine import Database
@@ -21,6 +21,7 @@ from service.store.schema import (
     FileImport,
     IdempotencyKey,
     ImportReject,
+    WantedFetch,
 )
 
 PAGE = 500  # rows looked through at once
@@ -200,7 +201,20 @@ def blank(session: Session, workspace_id: int, found: Found) -> None:
         session.execute(
             update(Delivery)
             .where(col(Delivery.workspace_id) == workspace_id, col(Delivery.id).in_(some))
-            .values(body=b"", headers={}, results=[], detail=ERASED),
+            .values(
+                body=b"",
+                headers={},
+                results=[],
+                detail=ERASED,
+                state=case((col(Delivery.state) == "waiting", "ignored"), else_=col(Delivery.state)),
+            ),
+            execution_options=quiet,
+        )
+        # nor is the sender's API asked for it any more
+        session.execute(
+            delete(WantedFetch).where(
+                col(WantedFetch.workspace_id) == workspace_id, col(WantedFetch.delivery_id).in_(some)
+            ),
             execution_options=quiet,
         )
     for some in _chunks(found.rejects):

@@ -296,6 +296,20 @@ def test_what_was_erased_is_not_fetched_back(client: Any, api: Api, work: Work, 
     assert [row.body for row in rows if row.external_id.startswith("fetched:")] == [b""]
 
 
+def test_what_waits_for_the_api_about_an_erased_person_is_not_asked_for(
+    client: Any, api: Api, work: Work, database: Database
+) -> None:
+    endpoint = made_endpoint(client, secrets=[SECRET])
+    tells(client, endpoint, {"wanted": [["contact", {"id": "c-4711"}]]})
+    assert client.delete("/v1/respondents/c-4711").status_code == 200
+    client.put(f"/v1/endpoints/{endpoint['id']}/credentials", json={"credentials": {"token": TOKEN}})
+    run_jobs(work)
+    assert (api.times, delivered(client)) == (0, [("ignored", "erased on request")])
+    with database.read() as session:
+        assert session.execute(select(WantedFetch)).all() == []
+        assert "c-4711" not in repr(session.execute(select(Delivery)).scalar_one())
+
+
 def test_answers_that_come_again_tell_what_is_now(client: Any, api: Api, work: Work, database: Database) -> None:
     endpoint = made_endpoint(client, secrets=[SECRET], credentials={"token": TOKEN})
     for number, text in enumerate(("first", "second", "first")):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,7 +22,7 @@ from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import Delivery, EndpointApi, FeedbackItem, Job
 from service.work import Work
-from service.worker import KINDS, Worker
+from service.worker import KINDS, Worker, run
 from tests.ingest.made_sender import SECRET, made_endpoint, register
 from tests.ingest.rows import stored
 from tests.ingest.senders.fake_api import Answer, Asked, FakeApi, fake_api
@@ -195,3 +197,21 @@ def test_the_worker_looks_for_what_is_due(
     monkeypatch.setattr("service.worker.POLL_LOOK_SECONDS", 0.0)
     worker.run()
     assert stored(database) == 1
+
+
+def test_a_worker_process_asks_beside_its_other_work(
+    endpoint: dict[str, Any], shop: Shop, work: Work, database: Database
+) -> None:
+    shop.reviews = 3
+    stop = Stop()
+    process = threading.Thread(target=run, args=(work.settings, stop))
+    process.start()
+    try:
+        deadline = time.monotonic() + 60
+        while stored(database) < 3:
+            assert time.monotonic() < deadline, "nobody asked"
+            time.sleep(0.05)
+    finally:
+        stop.request()
+        process.join(30)
+    assert not process.is_alive()

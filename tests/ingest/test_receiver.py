@@ -81,6 +81,8 @@ def test_an_unsigned_sender_needs_no_secret_until_it_has_one(client: Any, monkey
     added = client.post(f"/v1/endpoints/{made['id']}/secrets", json={"keep_old_hours": 0}).json()["secrets"]
     assert client.post(path, content=body, headers={"authorization": ""}).status_code == 401
     assert client.post(path, content=body, headers={"X-Journeymap-Token": added[0]}).status_code == 200
+    shown = client.get(f"/v1/deliveries/{client.get('/v1/deliveries').json()['data'][0]['id']}").text
+    assert added[0] not in shown
     over = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     ended = made_endpoint(client, secrets=[{"value": "t" * 20, "not_after": over}])
     for headers in ({}, {"X-Journeymap-Token": "t" * 20}):
