@@ -18,7 +18,6 @@ from service.ingest.senders.values import attributes, identifier, moment, number
 from service.ingest.senders.written_fields import (
     BY_CUSTOMER,
     BY_STAFF,
-    CREATED,
     GONE,
     RATED,
     REQUESTER,
@@ -42,7 +41,6 @@ from service.ingest.senders.written_fields import (
 
 WRAPPERS = ("xml", "hash", "freshdesk_webhook", "freshdesk", "webhook", "payload", "data")
 # Freshdesk's own account of what set off the rule: {ticket_action:created}
-TICKET_CREATED = re.compile(r"ticket_action\W+create", re.IGNORECASE)
 TICKET_GONE = re.compile(r"ticket_action\W+(delete|marked?_(as_)?spam|spam)", re.IGNORECASE)
 # {{ticket.latest_public_comment}} is "Jane Roe : the comment"
 SAID_BY = re.compile(r"([^\n<>]{1,120}?) : ?")
@@ -103,7 +101,7 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
         items += _rating(ticket, fields, alone=rated)
     reasons: list[str] = []
     if not rated:
-        items += _messages(ticket, fields, event, set_off, reasons)
+        items += _messages(ticket, fields, event, reasons)
     if items:
         return Parsed(items)
     return Parsed(ignored="; ".join(reasons) or "there is nothing of a customer in it")
@@ -118,7 +116,7 @@ def _event(fields: Fields) -> tuple[str, str]:
     return snake(written), set_off
 
 
-def _messages(ticket: str, fields: Fields, event: str, set_off: str, reasons: list[str]) -> list[dict[str, Any]]:
+def _messages(ticket: str, fields: Fields, event: str, reasons: list[str]) -> list[dict[str, Any]]:
     if BY_STAFF.search(event):
         reasons.append("the body says that an agent wrote")
         return []
@@ -127,12 +125,11 @@ def _messages(ticket: str, fields: Fields, event: str, set_off: str, reasons: li
     said_by, latest = _latest(fields)
     if description and latest and description.split() == latest.split():
         latest = None  # of a new ticket both are the same text
-    created = event in CREATED or bool(TICKET_CREATED.search(set_off))
     if description:
         if snake(_label(first(fields, "source"), SOURCES) or "") == "outbound_email":
             reasons.append("an agent opened the ticket with a mail to the customer")
         else:
-            found.append(_opening(ticket, fields, description, created=created))
+            found.append(_opening(ticket, fields, description))
     if latest:
         reason = _not_a_customer(fields, event, said_by)
         if reason:
@@ -177,14 +174,14 @@ def _not_a_customer(fields: Fields, event: str, said_by: str | None) -> str:
     return ""
 
 
-def _opening(ticket: str, fields: Fields, description: str, *, created: bool) -> dict[str, Any]:
+def _opening(ticket: str, fields: Fields, description: str) -> dict[str, Any]:
     at = moment(first(fields, "created_at", "created_on"))
-    changed = _changed_at(fields) or (at if created else None)
     return {
         **_about_ticket(ticket, fields),
         "external_id": f"ticket:{ticket}",
         "text": titled(first_text(fields, "subject", "title"), description),
-        **said({"occurred_at": at, "updated_at": changed}),
+        # without a time of change it is the oldest that is known of the ticket
+        **said({"occurred_at": at, "updated_at": _changed_at(fields) or at}),
     }
 
 

@@ -203,11 +203,13 @@ def _comment(ticket: str, fields: Fields, event: str, text: str) -> dict[str, An
 
 
 def _opening(ticket: str, fields: Fields, description: str) -> dict[str, Any]:
+    at = moment(first(fields, "created_at", "created_at_with_timestamp", "created"))
     return {
         **_about_ticket(ticket, fields),
         "external_id": opening_id(ticket),
         "text": titled(_title(fields), description),
-        **said({"occurred_at": moment(first(fields, "created_at", "created_at_with_timestamp", "created"))}),
+        # without a time of change it is the oldest that is known of the ticket
+        **said({"occurred_at": at, "updated_at": _changed_at(fields) or at}),
     }
 
 
