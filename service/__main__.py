@@ -171,17 +171,32 @@ def import_file(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Known export format; found by itself if not given.")] = None,
     mapping: Annotated[str | None, typer.Option(help='JSON: {"column": "field", …}.')] = None,
+    timezone: Annotated[str | None, typer.Option(help="Of times without one, as in Europe/Berlin.")] = None,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="Whether 3/4/2026 is the 3rd of April.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only show how the file is understood; nothing is stored.")
+    ] = False,
     workspace: WorkspaceName = "default",
     wait: Annotated[bool, typer.Option(help="Wait until everything is tagged.")] = True,
 ) -> None:
     """Import a feedback file, exactly as POST /v1/imports does."""
-    from service.commands import import_feedback
+    from service.commands import import_feedback, preview_import
 
     found = _settings()
-    options = {"source": source, "channel": channel, "preset": preset, "mapping": mapping}
-    raise typer.Exit(
-        import_feedback(found, _database(found), file, workspace=workspace, options=options, wait=wait)
-    )
+    options = {
+        "source": source,
+        "channel": channel,
+        "preset": preset,
+        "mapping": mapping,
+        "timezone": timezone,
+        "day_first": day_first,
+    }
+    database = _database(found)
+    if dry_run:
+        raise typer.Exit(preview_import(found, database, file, workspace=workspace, options=options))
+    raise typer.Exit(import_feedback(found, database, file, workspace=workspace, options=options, wait=wait))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -27,7 +28,7 @@ from nlp.pipeline import Pipeline
 from service.auth import Vault, workspace_named
 from service.errors import BadInput
 from service.ingest.import_answers import ImportAnswer, answer_of
-from service.ingest.import_requests import cancel_import, get_import, import_path
+from service.ingest.import_requests import cancel_import, get_import, import_path, preview_path
 from service.monitor import backup as backups
 from service.monitor import doctor
 from service.review.export import FORMATS, encode, export_rows
@@ -123,7 +124,7 @@ def import_feedback(
     file: Path,
     *,
     workspace: str,
-    options: Mapping[str, str | None],
+    options: Mapping[str, Any],
     wait: bool,
 ) -> int:
     """Import a file as the API does, print the import's id, and with `wait` work on it until it ends.
@@ -140,7 +141,8 @@ def import_feedback(
         with database.write() as session:
             cancel_import(session, workspace_id=workspace_id, import_id=import_id)
         asked = " ".join(f"{one.question} (columns: {', '.join(one.columns)})" for one in questions)
-        raise BadInput(f"{file.name} leaves something open: {asked} Answer with --mapping, and import again.")
+        how = "Answer with --mapping, --day-first or --month-first, and import again; --dry-run shows more."
+        raise BadInput(f"{file.name} leaves something open: {asked} {how}")
     print(import_id)
     if not wait:
         remarks.print("A running worker reads it; GET /v1/imports/{id} says how far it is.")
@@ -159,6 +161,40 @@ def import_feedback(
     if rows.rejected:
         remarks.print(f"GET /v1/imports/{import_id}/rejected.csv has the refused rows.")
     return int(answer.state != "succeeded")
+
+
+def preview_import(
+    settings: Settings, database: Database, file: Path, *, workspace: str, options: Mapping[str, Any]
+) -> int:
+    """Show how a file would be read: columns, first items, what is open and what would be refused.
+
+    0 when all of the rows looked at would be taken without a question, else 1. Raises BadInput and FileRefused.
+    """
+    with database.write() as session:
+        workspace_id = workspace_named(session, workspace, create=True).id
+    assert workspace_id is not None
+    shown = preview_path(database, settings, workspace_id=workspace_id, file=file, options=options)
+    console = Console()
+    console.print(
+        f"{shown['format']}, {shown['encoding'] or 'no text encoding'}, read as {shown['preset']}; source "
+        f"{shown['source']}, channel {shown['channel']}, times in {shown['timezone']}",
+        markup=False,
+        highlight=False,
+    )
+    columns = Table("column", "taken for", "sure", "note")
+    for use in shown["mapping"]:
+        sure = f"{use['confidence']:.0%}" if use["field"] else ""
+        columns.add_row(*map(escape, (use["column"], use["field"] or "–", sure, use["note"] or "")))
+    console.print(columns)
+    for item in shown["items"]:
+        console.print_json(data=item)
+    for question in shown["questions"]:
+        console.print(f"Open: {question['question']} ({', '.join(question['columns'])})", markup=False)
+    for refused in shown["rejected"]:
+        console.print(f"Row {refused['row']} would be refused: {refused['detail']}", markup=False)
+    rows = shown["rows"]
+    console.print(f"{rows['checked']:,} rows looked at, {rows['rejected']:,} refused, {rows['empty']:,} empty")
+    return int(bool(shown["questions"] or rows["rejected"]))
 
 
 def _answer(database: Database, workspace_id: int, import_id: int) -> ImportAnswer:

@@ -74,3 +74,20 @@ def test_an_open_question_is_asked(settings: Settings, tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "--mapping" in ended.stderr
     assert "columns: a, b" in ended.stderr
+
+
+def test_a_dry_run_shows_what_is_made_of_the_columns_and_stores_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(HEADER.replace("date", "when") + ROWS)
+    ended = _journeymap(settings, "import", file, "--dry-run", "--timezone", "Europe/Berlin", "--day-first")
+    assert ended.returncode == 0, ended.stderr
+    assert "read as generic; source answers, channel survey, times in Europe/Berlin" in ended.stdout
+    assert "2 rows looked at, 0 refused, 0 empty" in ended.stdout
+    assert ROWS.splitlines()[0].rpartition(",")[2] in ended.stdout
+    assert not list((settings.data_dir / "imports").glob("*"))
+    file.write_text("a,b\n1,[bold]2\n")
+    open_ = _journeymap(settings, "import", file, "--dry-run")
+    assert open_.returncode == 1
+    assert "Open: Which column holds what the customers said?" in open_.stdout

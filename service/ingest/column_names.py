@@ -45,7 +45,8 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
     (
         0.8,
         "external_id",
-        "uuid guid nummer kennung vorgangsnummer ticketnummer identifiant identificador numero no nr",
+        "uuid guid nummer kennung lfd_nr laufende_nummer vorgangsnummer ticketnummer identifiant identificador "
+        "numero no nr",
     ),
     (0.95, "text", "verbatim comment comments feedback body review_text review_body comment_text feedback_text"),
     (0.92, "text", "customer_review user_review customer_feedback customer_comments review_comment"),
@@ -57,6 +58,11 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
     ),
     (0.9, "text", "commentaire commentaires avis message_client verbatims remarque remarques texte temoignage"),
     (0.9, "text", "comentario comentarios opinion opiniones resena mensaje texto observaciones"),
+    (
+        0.8,
+        "text",
+        "why reason reasons warum grund begruendung pourquoi raison motivo razon explanation suggestions",
+    ),
     (0.8, "text", "answer response reply transcript beschreibung antwort reponse respuesta bewertung"),
     (
         0.95,
@@ -79,14 +85,15 @@ _SYNONYMS: tuple[tuple[float, str, str], ...] = (
     (0.9, "updated_at", "modified_at last_modified changed_at geaendert_am modifie_le actualizado"),
     (0.95, "score_nps", "nps nps_score net_promoter_score likelihood_to_recommend nps_rating"),
     (0.85, "score_nps", "weiterempfehlung recommend recommendation recommandation recomendacion ltr"),
-    (0.95, "score_csat", "csat csat_score satisfaction_score"),
-    (0.9, "score_csat", "satisfaction customer_satisfaction"),
+    (0.95, "score_csat", "csat csat_score"),
+    (0.9, "score_csat", "satisfaction customer_satisfaction satisfaction_score satisfaction_rating"),
     (0.85, "score_csat", "zufriedenheit satisfaccion zufriedenheitswert"),
-    (0.95, "score_ces", "ces ces_score customer_effort_score effort_score"),
-    (0.85, "score_ces", "effort aufwand"),
+    (0.95, "score_ces", "ces ces_score customer_effort_score"),
+    (0.85, "score_ces", "effort aufwand effort_score"),
     (0.92, "score_stars", "stars star_rating rating_stars sterne etoiles estrellas"),
     (0.88, "score", "customer_rating user_rating customer_score"),
     (0.85, "score", "rating score ratings review_rating rating_value overall_rating punkte punktzahl wertung"),
+    (0.8, "score", "overall overall_score gesamtnote gesamtbewertung note_globale"),
     (0.85, "score", "sternebewertung puntuacion calificacion valoracion schulnote note notes"),
     (
         0.95,
@@ -147,7 +154,7 @@ _NO_TEXT_WORDS = words_of(
 )
 _COUNT_WORDS = words_of("count number total average avg id")
 _SCORE_WORDS = words_of("rating stars sterne score bewertung note punkte etoiles estrellas")
-_DATE_WORDS = words_of("date datetime timestamp datum fecha")
+_DATE_WORDS = words_of("date datetime timestamp time datum zeit uhrzeit fecha hora heure")
 _GIVEN_WORDS = words_of(
     "submit submitted submission review created creation response recorded posted completed published feedback "
     "comment survey answer end abgabe bewertung antwort rueckmeldung eingang umfrage soumission reponse avis "
@@ -282,6 +289,24 @@ def is_open_question(header: str) -> bool:
         return True
     phrase = len(words) >= 2 and bool(words & (_ASKING_WORDS | _TEXT_WORDS | _WHY_WORDS))
     return phrase and not is_staff_words(header) and not is_choice(header)
+
+
+def scale_in(header: str) -> tuple[int, int] | None:
+    """(lowest, highest) where a header tells the scale: "(1-10)", "1 = gar nicht, 5 = sehr", "von 0 bis 10"."""
+    found = _SCALE.search(header)
+    if found is None:
+        return None
+    low, high = int(found["low"] or found["first"]), int(found["high"] or found["last"])
+    low, high = min(low, high), max(low, high)
+    return (low, high) if low in (0, 1) and high in _TOPS else None
+
+
+_TOPS = (3, 4, 5, 6, 7, 9, 10, 100)
+_SCALE = re.compile(
+    r"(?<![\d.,/])(?P<low>\d{1,3})\s*(?:-|–|—|\.\.+|…|bis|to|à|al?|hasta)\s*(?P<high>\d{1,3})(?![\d.,/%]|\s*(?:Uhr|days|min))"
+    r"|(?<![\d.,/])(?P<first>\d{1,3})\s*[=:]\s*[^\d=]{2,80}?(?P<last>\d{1,3})\s*[=:]",
+    re.IGNORECASE,
+)
 
 
 def in_words(header: str) -> bool:

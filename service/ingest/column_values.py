@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from service.ingest.column_names import guess_field, is_open_question, is_personal
+from service.ingest.column_names import guess_field, is_open_question, is_personal, scale_in
 from service.ingest.conversions import is_blank, to_moment, to_number, to_rating
 from service.ingest.files.table import REJECT_COLUMNS, Row
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, SCALES
@@ -150,6 +150,21 @@ def outside_scale(cells: Sequence[Any], kind: str) -> bool:
     low, high = SCALES[kind]
     found = ratings(cells)
     return sum(1 for value in found if not low <= value <= high) >= max(1.0, 0.1 * len(found))
+
+
+def on_its_scale(field: str, header: str, cells: Sequence[Any]) -> str:
+    """A guessed score's field with the scale that its header tells, where the ratings keep to it."""
+    scale = scale_in(header)
+    if scale is None or field == "score_nps" or not (field == "score" or field.startswith("score_")):
+        return field
+    if any(not scale[0] <= value <= scale[1] for value in ratings(cells)):
+        return field
+    kind = "score_stars" if field == "score" else field
+    return (
+        field
+        if SCALES[kind.removeprefix("score_")] == scale and kind == field
+        else f"{kind}:{scale[0]}-{scale[1]}"
+    )
 
 
 def plausible(name: str, cells: Sequence[Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from service.errors import Conflict, NotFound
-from service.ingest.import_files import ImportOptions, Upload, checked_options, layout_of, remembering
+from service.ingest.import_files import ImportOptions, Upload, checked_options, layout_of, preview, remembering
 from service.settings import Settings
 from service.store import queue
 from service.store.columns import now
@@ -66,7 +66,7 @@ def import_path(
 
     `options` are those of the route; None counts as not given. Raises BadInput and FileRefused.
     """
-    chosen = checked_options({name: value for name, value in options.items() if value is not None})
+    chosen = _chosen(options)
     settings.imports_dir.mkdir(parents=True, exist_ok=True)
     name, digest = f"{secrets.token_hex(16)}.upload", hashlib.sha256()
     target = settings.imports_dir / name
@@ -76,9 +76,7 @@ def import_path(
                 digest.update(chunk)
                 copy.write(chunk)
         upload = Upload(name, file.name, target.stat().st_size, digest.hexdigest())
-        with database.read() as session:
-            workspace = session.get(Workspace, workspace_id)
-            timezone = workspace.timezone if workspace is not None else "UTC"
+        timezone = _timezone(database, workspace_id)
         remember = remembering(database, workspace_id=workspace_id, upload=upload, options=chosen)
         layout = layout_of(target, file.name, chosen, settings, timezone=timezone, remember=remember)
         with database.write() as session:
@@ -88,6 +86,35 @@ def import_path(
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def preview_path(
+    database: Database, settings: Settings, *, workspace_id: int, file: Path, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an import of a file of this machine would do, as `POST /v1/imports?dry_run=true` answers it."""
+    chosen = _chosen(options)
+    with file.open("rb") as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+    upload = Upload(file.name, file.name, file.stat().st_size, digest)
+    layout = layout_of(
+        file,
+        file.name,
+        chosen,
+        settings,
+        timezone=_timezone(database, workspace_id),
+        remember=remembering(database, workspace_id=workspace_id, upload=upload, options=chosen),
+    )
+    return preview(file, file.name, chosen, settings, layout=layout)
+
+
+def _chosen(options: Mapping[str, Any]) -> ImportOptions:
+    return checked_options({name: value for name, value in options.items() if value is not None})
+
+
+def _timezone(database: Database, workspace_id: int) -> str:
+    with database.read() as session:
+        workspace = session.get(Workspace, workspace_id)
+        return workspace.timezone if workspace is not None else "UTC"
 
 
 def get_import(session: Session, *, workspace_id: int, import_id: int, lock: bool = False) -> FileImport:

@@ -250,3 +250,26 @@ def test_rows_of_a_file_without_header_are_all_read(tmp_path: Path) -> None:
             [8, "It was not so good at all"],
         ]
     assert headless(path.read_bytes(), tmp_path, "x.xlsx")
+
+
+# scales ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "field"),
+    [
+        ("Zufriedenheit (1-10)", [9, 2, 10, 7, 1, 5], "score_csat:1-10"),
+        ("Wie zufrieden sind Sie mit uns? (1 = gar nicht, 7 = sehr)", [1, 7, 3, 2, 5, 6], "score_csat:1-7"),
+        ("Rate us from 0 to 10", [0, 10, 4, 5, 6, 7], "score_stars:0-10"),
+        ("Satisfaction (1-5)", [1, 2, 3, 4, 5, 5], "score_csat"),
+        ("Satisfaction (1-5)", [50, 60, 70, 80, 90, 100], "score_csat"),  # not what it says: asked about
+        ("How likely are you to recommend us (0-10)?", [0, 10, 9, 3, 7, 6], "score_nps"),
+        ("Satisfaction score", ["Good", "Bad", "Offered", "Good", "Bad", "Good"], "attributes.Satisfaction score"),
+    ],
+)
+def test_a_scale_that_the_header_tells_is_taken(
+    read: Read, header: str, values: list[Any], field: str | None
+) -> None:
+    plan, _ = read({"comment": PROSE, header: values})
+    assert uses(plan)[header] == field
+    assert [one["id"] for one in plan.questions] == (["score"] if 100 in values else [])

@@ -540,3 +540,9 @@ def test_plain_files_are_taken_for_no_tool(read: Write) -> None:
             [f"2026-11-{n:02d}" if name.lower() == "timestamp" else f"{n}" for name in header] for n in range(1, 9)
         ]
         assert read(table_of(header, *rows))[0].preset == "generic"
+
+
+def test_every_preset_is_in_the_readme_and_says_what_it_is_known_by() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert [name for name in PRESETS if f"`{name}`" not in text] == []
+    assert all(preset.told_by and preset.title for preset in PRESETS.values())

@@ -22,6 +22,7 @@ from service.ingest.column_values import (
     are_ids,
     are_times,
     as_attribute,
+    on_its_scale,
     plausible,
     prose,
     prose_chars,
@@ -144,7 +145,8 @@ def _use(
         return ColumnUse(column, "title", 0.7)
     is_best = guess is not None and best[guess[0]][0] == column and guess[0] != "text"
     if guess is not None and is_best and not _second_score(guess[0], column, best):
-        return ColumnUse(column, guess[0], guess[1])
+        field = guess[0] if guess[1] == 1.0 else on_its_scale(guess[0], column, cells[column])
+        return ColumnUse(column, field, guess[1])
     return as_attribute(column, cells)
 
 

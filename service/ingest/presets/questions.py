@@ -15,6 +15,7 @@ from service.ingest.column_values import (
     are_personal,
     are_times,
     as_attribute,
+    on_its_scale,
     outside_scale,
     prose_chars,
     ratings,
@@ -77,6 +78,9 @@ def _score(label: str, column: str, cells: Cells) -> tuple[str, float] | None:
         return None
     if guess[0] == "score_nps":
         return ("score_nps", 0.9) if whole_scale(answers) is not None else None
+    told = on_its_scale(guess[0], label, answers)
+    if told != guess[0]:
+        return told, guess[1]
     if guess[0] == "score":
         return "score_stars" if max(found) <= 5 else "score", guess[1]
     kind = guess[0].removeprefix("score_")
