@@ -104,10 +104,12 @@ def script_sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("Node.js is not here: the script can't be run")
     template = read_guide("google-forms").template or ""
     script = template.replace("{url}", "https://feedback.example.com/hooks/google-forms/t1")
-    file: Path = tmp_path_factory.mktemp("script") / "script.js"
-    file.write_text(STAND_INS + script.replace("{secret}", SECRET) + CALLS, encoding="utf-8")
-    done = subprocess.run([node, str(file)], capture_output=True, check=True, timeout=60)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = {}
+    for secret in ("no secret was made", SECRET):
+        file: Path = tmp_path_factory.mktemp("script") / "script.js"
+        file.write_text(STAND_INS + script.replace("{secret}", secret) + CALLS, encoding="utf-8")
+        done = subprocess.run([node, str(file)], capture_output=True, check=True, timeout=60)
+        found = {"unsigned": found.get("sent"), **json.loads(done.stdout)}
     return found
 
 
@@ -137,6 +139,14 @@ def test_what_our_script_sends_is_signed_and_tried_again(script_sent: dict[str, 
     assert script_sent["made"][:2] == ["old one deleted", "onResponse"]
     assert len(script_sent["sent"]) == 8, "five tries, then it gives up"
     assert "did not take" in script_sent["made"][2]
+
+
+def test_without_a_secret_our_script_sends_unsigned(script_sent: dict[str, Any]) -> None:
+    call = call_of(script_sent["unsigned"][0])
+    assert "webhook-signature" not in call.headers
+    assert accepted("google-forms", call, [], datetime.now(UTC))
+    assert not accepted("google-forms", call, [SECRET], datetime.now(UTC))
+    assert parsed("google-forms", call) == parsed("google-forms", call_of(script_sent["sent"][0]))
 
 
 def test_what_our_script_sends_is_understood(script_sent: dict[str, Any]) -> None:
