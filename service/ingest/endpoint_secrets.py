@@ -17,6 +17,7 @@ from service.ingest.senders.guide import read_guide
 from service.store.schema import Endpoint
 
 MAX_SECRETS = 10
+MAX_STEPS_TOLD = 2  # of the guide, in an error; the page shows all of it
 _SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
 
 
@@ -93,4 +94,5 @@ def first_secrets(sender: Sender) -> list[Secret]:
 def _where_to_get(sender: Sender) -> str:
     """The steps of the sender's guide that speak of its secret."""
     steps = read_guide(sender.name).steps
-    return " ".join([step for step in steps if _SECRET_WORDS.search(step)] or steps[:1]).rstrip(".")
+    told = [step for step in steps if _SECRET_WORDS.search(step)][:MAX_STEPS_TOLD] or steps[:1]
+    return " ".join(told).replace("`{url}`", "the address").replace("{url}", "the address").rstrip(".")

@@ -177,4 +177,5 @@ SENDER = Sender(
     options=UntypedOptions,
     delivery_id=delivery_id,
     secret_needed=False,
+    max_body_bytes=8 * 1024 * 1024,  # forms with many answers, and signatures drawn as pictures, come in one body
 )

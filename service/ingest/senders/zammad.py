@@ -236,4 +236,5 @@ SENDER = Sender(
     parse=parse,
     options=Options,
     new_secret=new_token,
+    max_body_bytes=8 * 1024 * 1024,  # articles come whole, with what is quoted in them
 )
