@@ -355,3 +355,15 @@ def test_rows_can_be_skipped_to_go_on_where_another_reader_ended(tmp_path: Path)
         for skip in range(5):
             with open_table(path, FileOptions(filename=name)) as table:
                 assert list(table.rows(skip=skip)) == whole[skip:]
+
+
+def test_what_an_apis_answer_has_beside_its_records_is_passed_over(opened: Any) -> None:
+    document = {
+        "links": [{"rel": "next", "href": "x"}],
+        "reviews": [{"id": 1, "text": "a"}],
+        "included": [{"id": 9, "type": "response"}],
+    }
+    table, rows = opened(json.dumps(document).encode(), "x.json")
+    assert table.columns == ["id", "text"]
+    assert cells(rows) == [[1, "a"]]
+    assert len(rows) == 1

@@ -28,6 +28,8 @@ MAX_DEPTH = 20
 LIST_NAMES = frozenset(
     ("responses", "data", "reviews", "events", "items", "results", "records", "feedback", "tickets", "rows")
 )
+# lists of objects that an API's answer has beside its records
+BESIDE = frozenset(("links", "_links", "included", "paging", "pagination", "errors", "warnings"))
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _EMPTY = re.compile(r"\[\s*\]")
@@ -283,7 +285,7 @@ class RecordsTable:
                     for record in self._items(window, number):
                         number = record.number if isinstance(record, RowError) else record[0]
                         yield record
-                elif _skip_value(window):
+                elif _skip_value(window) and key.lower() not in BESIDE:
                     number += 1
                     detail = "The document holds a second list of records, which is not read."
                     yield RowError(number, "second_list", detail)
@@ -382,4 +384,5 @@ def lists_in(text: TextOfFile) -> list[str]:
                 _skip_value(window)
         except BrokenJson:
             pass  # reading the rows will say where
-    return found or empty
+    records = [key for key in found if key.lower() not in BESIDE]
+    return records or found or empty
