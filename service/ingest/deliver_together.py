@@ -56,18 +56,25 @@ class _Ready:
 
 
 def deliver_together(
-    session: Session, vault: Vault, settings: Settings, arrivals: Sequence[Arrival]
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    arrivals: Sequence[Arrival],
+    *,
+    count_repeats: bool = True,
+    raising: bool = False,
 ) -> dict[int, Exception]:
     """Store verified calls with their items, each workspace's in their order; those that failed by themselves.
 
-    Raises where the database is away or locks were crossed: then nothing is stored.
+    `count_repeats` as in `deliver`. Raises where the database is away or locks were crossed, and if `raising` any
+    error: then nothing is stored.
     """
     failed: dict[int, Exception] = {}
     for run in _runs(settings, arrivals):
         if len(run) > 1:
             try:
                 with session.begin_nested():
-                    _store(session, vault, settings, run)
+                    _store(session, vault, settings, run, count_repeats=count_repeats)
                 continue
             except Exception as error:
                 if database_away(error) or crossed_locks(error):
@@ -77,9 +84,9 @@ def deliver_together(
         for one in run:
             try:
                 with session.begin_nested():
-                    _deliver(session, vault, settings, one.arrival)
+                    _deliver(session, vault, settings, one.arrival, count_repeats=count_repeats)
             except Exception as error:
-                if database_away(error) or crossed_locks(error) or len(arrivals) == 1:
+                if database_away(error) or crossed_locks(error) or raising:
                     raise
                 log.error(
                     "a delivery of %s can't be stored: %s", one.arrival.endpoint.sender, type(error).__name__
@@ -88,8 +95,18 @@ def deliver_together(
     return failed
 
 
-def _deliver(session: Session, vault: Vault, settings: Settings, one: Arrival) -> None:
-    deliver(session, vault, settings, endpoint=one.endpoint, call=one.call, received_at=one.received_at)
+def _deliver(
+    session: Session, vault: Vault, settings: Settings, one: Arrival, *, count_repeats: bool
+) -> Delivery | None:
+    return deliver(
+        session,
+        vault,
+        settings,
+        endpoint=one.endpoint,
+        call=one.call,
+        received_at=one.received_at,
+        count_repeats=count_repeats,
+    )
 
 
 def _runs(settings: Settings, arrivals: Sequence[Arrival]) -> Iterator[list[_Ready]]:
@@ -133,12 +150,14 @@ def _ready(settings: Settings, number: int, arrival: Arrival) -> _Ready:
     return _Ready(number, arrival)
 
 
-def _store(session: Session, vault: Vault, settings: Settings, run: Sequence[_Ready]) -> None:
+def _store(
+    session: Session, vault: Vault, settings: Settings, run: Sequence[_Ready], *, count_repeats: bool
+) -> None:
     repeated = _repeated(session, run)
     new: list[tuple[_Ready, Reading, Delivery]] = []
     for one in run:
         if (one.arrival.endpoint.id, one.external_id) in repeated:
-            _deliver(session, vault, settings, one.arrival)  # it is counted
+            _deliver(session, vault, settings, one.arrival, count_repeats=count_repeats)
         elif one.reading is not None:
             arrival = one.arrival
             row = new_delivery(arrival.endpoint, arrival.call, one.external_id, arrival.received_at)

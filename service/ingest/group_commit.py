@@ -182,7 +182,9 @@ class GroupWriter:
         """All in one transaction; which of them failed by themselves."""
         arrivals = [Arrival(one.endpoint, one.call, one.received_at) for one in group]
         with self._database.write() as session:
-            return deliver_together(session, self._vault, self._settings_of(), arrivals)
+            return deliver_together(
+                session, self._vault, self._settings_of(), arrivals, raising=len(arrivals) == 1
+            )
 
     def _keep(self, group: Sequence[_Waiting]) -> None:
         settings = self._settings_of()

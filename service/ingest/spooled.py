@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from service.auth import Vault
-from service.errors import crossed_locks, database_away
-from service.ingest.deliver import NOT_STORED_HEADERS, deliver
+from service.ingest.deliver import NOT_STORED_HEADERS
+from service.ingest.deliver_together import Arrival, deliver_together
 from service.ingest.incoming import Call
 from service.settings import Settings
-from service.store.schema import Endpoint, ErasureMark
+from service.store.schema import Delivery, Endpoint, ErasureMark
 
 log = logging.getLogger(__name__)
 
@@ -74,45 +75,44 @@ def deliver_spooled(session: Session, vault: Vault, settings: Settings, entries:
             failed.append(entry)
     ids = {one.endpoint_id for _, one in found}
     endpoints = {row.id: row for row in session.exec(select(Endpoint).where(col(Endpoint.id).in_(ids)))}
-    dropped = 0
+    taken: list[bytes] = []
+    arrivals: list[Arrival] = []
     for entry, one in found:
         endpoint = endpoints.get(one.endpoint_id)
-        if endpoint is None or (endpoint.removed_at is not None and endpoint.removed_at <= one.received_at):
-            dropped += 1
-            continue
-        try:
-            with session.begin_nested():
-                _deliver(session, vault, settings, endpoint, one)
-        except Exception as error:
-            if database_away(error) or crossed_locks(error):
-                raise
-            log.error("a spooled delivery of %s can't be stored: %s", endpoint.sender, type(error).__name__)
-            failed.append(entry)
-    if dropped:
+        if endpoint is not None and (endpoint.removed_at is None or endpoint.removed_at > one.received_at):
+            taken.append(entry)
+            arrivals.append(Arrival(endpoint, one.call, one.received_at))
+    if len(arrivals) < len(found):
+        dropped = len(found) - len(arrivals)
         log.warning("dropped %d spooled deliveries to addresses that were removed before they came", dropped)
-    return failed
+    stored = deliver_together(session, vault, settings, arrivals, count_repeats=False)
+    _forget_unread(session, arrivals)
+    return failed + [taken[number] for number in stored]
 
 
-def _deliver(session: Session, vault: Vault, settings: Settings, endpoint: Endpoint, one: Verified) -> None:
-    delivery = deliver(
-        session,
-        vault,
-        settings,
-        endpoint=endpoint,
-        call=one.call,
-        received_at=one.received_at,
-        count_repeats=False,
-    )
-    if delivery is None or delivery.state == "parsed":
-        return  # erased people are told by their marks
-    # what could not be read may name somebody; marks are hashes, so that it can't be searched for them
-    if _erased_since(session, endpoint.workspace_id, one.received_at):
-        delivery.body, delivery.detail = b"", ERASED_MEANWHILE
-        session.add(delivery)
+def _forget_unread(session: Session, arrivals: Sequence[Arrival]) -> None:
+    """Keep nothing of what could not be read and came before somebody was erased.
 
-
-def _erased_since(session: Session, workspace_id: int, moment: datetime) -> bool:
-    found = select(ErasureMark.id).where(
-        col(ErasureMark.workspace_id) == workspace_id, col(ErasureMark.created_at) >= moment
-    )
-    return session.exec(found.limit(1)).first() is not None
+    Erased people are told by their marks. Those are hashes: what is no item can't be searched for them.
+    """
+    by_workspace: dict[int, list[Arrival]] = {}
+    for one in arrivals:
+        by_workspace.setdefault(one.endpoint.workspace_id, []).append(one)
+    for workspace_id, own in by_workspace.items():
+        latest = session.exec(
+            select(func.max(col(ErasureMark.created_at))).where(col(ErasureMark.workspace_id) == workspace_id)
+        ).one()
+        before = {one.received_at for one in own if latest is not None and one.received_at <= latest}
+        if not before:
+            continue
+        session.execute(
+            update(Delivery)
+            .where(
+                col(Delivery.workspace_id) == workspace_id,
+                col(Delivery.endpoint_id).in_({one.endpoint.id for one in own}),
+                col(Delivery.received_at).in_(before),
+                col(Delivery.state) != "parsed",
+            )
+            .values(body=b"", detail=ERASED_MEANWHILE)
+            .execution_options(synchronize_session=False)
+        )

@@ -27,7 +27,7 @@ from sqlmodel import Session
 from service import auth
 from service.app import create_app
 from service.errors import CannotStore
-from service.ingest import deliver_together, spooled
+from service.ingest import deliver_together
 from service.ingest.deliver_together import Arrival
 from service.ingest.endpoint_cache import EndpointCache
 from service.ingest.identity import respondent_mark
@@ -289,15 +289,21 @@ def test_what_can_not_be_stored_is_set_aside_and_tried_at_the_next_start(
     spool = Spool(settings.spool_dir)
     spool.append(entries, limit_bytes=10**6, min_free_bytes=0)
     spool.close()
-    real = spooled.deliver
+    alone, together = deliver_together.deliver, deliver_together.receive_parts
 
     def deliver(*arguments: Any, call: Call, **more: Any) -> Any:
         if call.headers["webhook-id"] == "m3":
             raise IntegrityError("INSERT", {}, Exception("a defect of ours"))
-        return real(*arguments, call=call, **more)
+        return alone(*arguments, call=call, **more)
+
+    def receive_parts(*arguments: Any, parts: Any, **more: Any) -> Any:
+        if any("m3" in (item.text or "") for part in parts for item in part.items):
+            raise IntegrityError("INSERT", {}, Exception("a defect of ours"))
+        return together(*arguments, parts=parts, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(spooled, "deliver", deliver)
+        patch.setattr(deliver_together, "deliver", deliver)
+        patch.setattr(deliver_together, "receive_parts", receive_parts)
         with TestClient(create_app(settings)):
             wait_for(lambda: stored(database, Delivery) == 1, seconds=10, what="the one that can be stored")
             wait_for(lambda: [one.suffix for one in _files(settings)] == [".unread"], seconds=10, what="one aside")
