@@ -31,7 +31,7 @@ from service.ingest.replays import may_be_retaken, replay_many, retake
 from service.ingest.senders import SENDERS
 from service.paging import Page, row_id
 from service.settings import Settings
-from service.store.schema import Delivery, Endpoint
+from service.store.schema import Delivery, Endpoint, WantedFetch
 
 State = Literal["parsed", "ignored", "waiting", "unparsed"]
 
@@ -69,6 +69,15 @@ class DeliveryView(BaseModel):
     repeats: Annotated[int, Field(description="How often the sender sent it again.")]
 
 
+class WantedView(BaseModel):
+    """Something that a delivery only names. `gone`: the sender's API has it no more; `failed`: given up."""
+
+    what: str
+    ids: dict[str, Any]
+    state: Literal["waiting", "done", "gone", "failed"]
+    detail: str
+
+
 class DeliveryDetail(DeliveryView):
     """The call as received, raw beside parsed. A body that is no UTF-8 text comes as base64."""
 
@@ -81,6 +90,7 @@ class DeliveryDetail(DeliveryView):
                 "body": '{"type":"feedback.created","data":{"id":"fb_1","text":"The export never ends."}}',
                 "body_base64": None,
                 "results": [{"index": 0, "status": "accepted", "id": "4711", "external_id": "fb_1"}],
+                "wanted": [],
             }
         }
     )
@@ -90,6 +100,7 @@ class DeliveryDetail(DeliveryView):
     body: str | None
     body_base64: str | None
     results: list[dict[str, Any]]
+    wanted: Annotated[list[WantedView], Field(description="What the sender's API was asked for because of it.")]
 
 
 class DeliveryPage(BaseModel):
@@ -174,7 +185,8 @@ def get_deliveries(
 @router.get("/v1/deliveries/{delivery_id}", response_model=DeliveryDetail, summary="One delivery, raw and parsed")
 def get_delivery(delivery_id: str, caller: VerbatimReader, session: ReadDb) -> DeliveryDetail:
     """One delivery as received, beside what was made of it."""
-    return _detail(*_delivery(session, caller.workspace_id, delivery_id))
+    delivery, endpoint = _delivery(session, caller.workspace_id, delivery_id)
+    return _detail(session, delivery, endpoint)
 
 
 @router.post(
@@ -253,7 +265,7 @@ def _view(delivery: Delivery, endpoint: Endpoint) -> DeliveryView:
     )
 
 
-def _detail(delivery: Delivery, endpoint: Endpoint) -> DeliveryDetail:
+def _detail(session: Session, delivery: Delivery, endpoint: Endpoint) -> DeliveryDetail:
     try:
         text, packed = delivery.body.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -265,4 +277,12 @@ def _detail(delivery: Delivery, endpoint: Endpoint) -> DeliveryDetail:
         body=text,
         body_base64=packed,
         results=delivery.results,
+        wanted=[
+            WantedView(what=row.what, ids=row.ids, state=row.state, detail=row.detail)
+            for row in session.exec(
+                select(WantedFetch)
+                .where(WantedFetch.workspace_id == delivery.workspace_id, WantedFetch.delivery_id == delivery.id)
+                .order_by(col(WantedFetch.id))
+            )
+        ],
     )

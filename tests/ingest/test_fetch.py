@@ -119,6 +119,10 @@ def test_what_a_thin_delivery_names_is_fetched_and_taken(
         tells(client, endpoint, WANTED, number)
     assert delivered(client) == [("waiting", "waits for the answer of Made's API")] * 3
     assert len(jobs(database)) == 1, "one job for one thing"
+    (thin, *_) = client.get("/v1/deliveries?state=waiting").json()["data"]
+    shown = client.get(f"/v1/deliveries/{thin['id']}").json()
+    told = {"what": "ticket", "ids": {"id": "t-1"}, "state": "waiting", "detail": thin["detail"]}
+    assert shown["wanted"] == [told]
     run_jobs(work)
     assert (items(database), api.times) == (["t-1"], 1)
     assert delivered(client) == [("parsed", "")] * 3
