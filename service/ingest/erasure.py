@@ -51,7 +51,12 @@ def mark(session: Session, workspace_id: int, marks: Collection[Mark]) -> None:
         {"workspace_id": workspace_id, "kind": kind, "key_hash": key_hash, "created_at": moment}
         for kind, key_hash in sorted(marks)
     ]
-    session.execute(dialect.insert(ErasureMark).on_conflict_do_nothing(), rows)
+    new = dialect.insert(ErasureMark)
+    # a second erasure renews the mark: spooled deliveries are told by its time to have come before
+    renewed = new.on_conflict_do_update(
+        index_elements=["workspace_id", "kind", "key_hash"], set_={"created_at": new.excluded.created_at}
+    )
+    session.execute(renewed, rows)
 
 
 def delete_items(session: Session, workspace_id: int, ids: Sequence[int]) -> None:

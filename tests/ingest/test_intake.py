@@ -321,6 +321,7 @@ def test_what_can_not_be_stored_is_set_aside_and_tried_at_the_next_start(
 def test_an_erased_person_does_not_come_back_from_the_spool(
     app: FastAPI, client: Any, path: str, settings: Settings, database: Database
 ) -> None:
+    assert client.delete("/v1/respondents/c-77").status_code == 200  # and once more, below
     with _away(app):
         _post(client, path, "m1", respondent="c-77")
         _post(client, path, "m2", respondent="c-78")
