@@ -53,6 +53,11 @@ class Selection(BaseModel):
         return first, end
 
 
+def day_text(day: int) -> str:
+    """A day since 1970-01-01 as a date."""
+    return (EPOCH + timedelta(days=day)).isoformat()
+
+
 def midnight(day: int, timezone: str) -> datetime:
     """The UTC moment at which a day (since 1970-01-01) begins in a zone."""
     local = datetime.combine(EPOCH + timedelta(days=day), time(), tzinfo=ZoneInfo(timezone))

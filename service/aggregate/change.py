@@ -10,7 +10,6 @@ multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from service.aggregate.scores import Moments, moments, order_by
-from service.selection import EPOCH
+from service.selection import day_text
 
 Array = NDArray[Any]
 LEVEL = 0.95
@@ -65,11 +64,6 @@ def windows_of(first: int | None, end: int | None, newest: int | None) -> Window
 def week_of(day: Any) -> Any:
     """The number of the week (Monday to Sunday) of a day since 1970-01-01, which was a Thursday."""
     return (day + 3) // 7
-
-
-def day_text(day: int) -> str:
-    """A day since 1970-01-01 as a date."""
-    return (EPOCH + timedelta(days=day)).isoformat()
 
 
 def trends(course: Course, windows: Windows) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from service.selection import SelectionQuery
 from service.suggest import suggestions as table
 from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList
 from service.suggest.decisions import STATUSES, DecisionBody, map_versions
+from service.suggest.impact import impact
+from service.suggest.impact_answer import ImpactAnswer
 
 router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
 
@@ -88,6 +90,18 @@ def decide_suggestion(
         body=parse_body(DecisionBody, body),
         verbatims=caller.may("verbatims"),
     )
+
+
+@router.get(
+    "/v1/suggestions/{id}/impact", response_model=ImpactAnswer, summary="Did it help? An accepted change, measured"
+)
+def read_impact(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
+    """Before and after with n and interval, against the stages that were not changed, and a verdict.
+
+    The weeks that raised the suggestion stand outside its baseline. Looks before the planned end have wider
+    intervals, so that looking often does not mislead. 409 where no change was accepted.
+    """
+    return impact(session, workspace_id=caller.workspace_id, timezone=caller.timezone, public_id=id)
 
 
 @router.get("/v1/map-versions", response_model=MapVersionList, summary="The map's history")

@@ -55,6 +55,14 @@ def pains_of(session: Session, *, workspace_id: int, timezone: str, selection: S
     return found
 
 
+def counted_of(frame: Frame) -> Counted:
+    """All items of a workspace with what they complain about, whatever the selection."""
+    kept = _kept_of(frame)
+    with kept.lock:
+        kept.counted = kept.counted or _counted(frame)
+        return kept.counted
+
+
 @dataclass(slots=True)
 class _Kept:
     frame: weakref.ref[Frame]

@@ -19,6 +19,7 @@ from service.store.journey_models import journey_model
 from service.store.rollup_codes import codebook
 from service.suggest import decisions
 from service.suggest.evidence import evidence_of
+from service.suggest.impact import plan_for
 from service.suggest.proposals import Proposal, key_of, proposals
 from service.suggest.wording import arithmetic, public, size, trend
 
@@ -109,6 +110,12 @@ def decide_on(
         one = _one(reading, workspace_id, timezone, public_id)
         model = journey_model(reading, workspace_id=workspace_id, model_id="7-stage", codebook=codebook())
         [written] = _written(reading, workspace_id, timezone, [one], model, verbatims)
+        plan = {}
+        if body.decision in ("accept", "edit"):
+            frozen = plan_for(
+                reading, workspace_id=workspace_id, timezone=timezone, stage=one.stage, topic=one.topic
+            )
+            plan = {"plan": frozen}
     row = decisions.decide(
         session,
         workspace_id=workspace_id,
@@ -117,7 +124,7 @@ def decide_on(
         entry=one.entry,
         actor=actor,
         body=body,
-        numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3)},
+        numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3), **plan},
     )
     status = decisions.shown_status(row, now())
     return written | {

@@ -1,0 +1,249 @@
+"""Did a change help? One cell's share before and after, against cells that were not changed.
+
+People accept what has just spiked, and what spikes falls again by itself. So the weeks that raised the suggestion
+never stand in its baseline, and how far shares wander by themselves is taken from the workspace's own history.
+
+Formulas
+- The effect is a ratio of shares, after over before, divided by the pooled ratio of cells that were not changed
+  (difference in differences on the logarithm; J. Angrist, J.-S. Pischke, "Mostly Harmless Econometrics", 2009,
+  ch. 5). Its variance from counts is 1/hits before + 1/hits after, less the part of the whole (log ratio of two
+  proportions: D. Katz et al., "Obtaining confidence intervals for the risk ratio", Biometrics 34, 1978).
+- Shares wander beyond what counts explain. Every unchanged cell is a placebo for the same dates; the variance
+  between them, beyond their counts, is estimated by moments (R. DerSimonian, N. Laird, "Meta-analysis in clinical
+  trials", Controlled Clinical Trials 7, 1986) and added. The changed cell's own past, in blocks of `BLOCK_WEEKS`
+  (placebo dates; batch means: B. Schmeiser, Operations Research 30, 1982), may show that it wanders more than
+  others: its own variance, drawn towards theirs by `PRIOR_BLOCKS`, then takes the place of theirs.
+- Width: the quantile of the placebo cells' own standardised deviations (their order statistic of rank
+  (cells + 1) * level: V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005), never
+  less than Student's; with too few cells for it, Student's alone.
+- Looks before the planned end: |B(t)| of a Brownian motion stays below z for all t up to 1 with probability
+  1 - 4(1 - Phi(z)) at least (reflection principle). With the information fraction f an interval of z/sqrt(f)
+  standard errors therefore holds over all early looks together (P. O'Brien, T. Fleming, "A multiple testing
+  procedure for clinical trials", Biometrics 35, 1979). At the planned end the interval is the ordinary one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, exp, log, sqrt
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from service.intervals import Interval, share_interval, z_of
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["helped", "got_worse", "no_effect_worth_having", "inconclusive", "not_enough_data"]
+
+LEVEL: Final = 0.95
+EARLY_LEVEL: Final = 0.99  # of all looks before the planned end together
+BLOCK_WEEKS: Final = 4
+PRIOR_BLOCKS: Final = 1.5  # what the placebo cells' variance is worth beside the own past, in blocks
+MIN_HITS: Final = 10.0  # before and after together, of a placebo cell
+MIN_CELL_HITS: Final = 5.0  # expected after, of the changed cell, below which nothing is said
+MIN_CELLS: Final = 5  # placebo cells, below which shares are taken to wander by FEW_CELLS_WANDER
+FEW_CELLS_WANDER: Final = 0.05  # variance of a log ratio: about a fifth up or down
+QUANTILE_CELLS: Final = 40  # placebo cells, from which their own quantile counts
+WINSOR: Final = (
+    25.0  # squared deviation that a single placebo may bring: a cell with a change of its own is no noise
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Counts by cell and week; `of` is the row of `totals` that a cell is a share of.
+
+    `hits` (cells, weeks) items with the pain, `totals` (wholes, weeks) items of the whole.
+    """
+
+    hits: Floats
+    totals: Floats
+    of: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """Columns of the panel: [baseline_from, baseline_to) before, [after_from, after_to) after so far.
+
+    `planned` is how many weeks after are planned in all.
+    """
+
+    baseline_from: int
+    baseline_to: int
+    after_from: int
+    after_to: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What was measured. Shares of the whole; `difference` is after minus what before would have become."""
+
+    before: Interval
+    after: Interval
+    before_hits: float
+    before_n: float
+    after_hits: float
+    after_n: float
+    others: Interval  # ratio after over before of the unchanged cells, 1 is no change
+    cells: int
+    ratio: Interval  # of the changed cell, over `others`
+    difference: Interval
+    blown_up: float  # how many times the variance of counts alone
+    final: bool
+    verdict: Verdict
+
+
+def effect(panel: Panel, cell: int, weeks: Weeks, *, worth: float, untouched: npt.NDArray[np.bool_]) -> Effect:
+    """Measure one cell. `worth` is the smallest change of the share that matters, as a part of it (0.2: a fifth).
+
+    `untouched` says which cells had no change of their own; cells of the same whole never compare, because shares
+    of one whole are tied to each other.
+    """
+    before, after = (
+        _sums(panel, weeks.baseline_from, weeks.baseline_to),
+        _sums(panel, weeks.after_from, weeks.after_to),
+    )
+    compare = untouched & (panel.of != panel.of[cell])
+    compare &= (before[0] + after[0] >= MIN_HITS) & (before[1] > 0) & (after[1] > 0)
+    logs, variances = _log_ratios(before, after)
+    chosen = np.flatnonzero(compare)
+    placebo = _placebo(logs[chosen], variances[chosen])
+    blocks, own = _own_wander(panel, cell, weeks)
+    wander = placebo.wander
+    if blocks:
+        wander = max(wander, (blocks * own + PRIOR_BLOCKS * wander) / (blocks + PRIOR_BLOCKS))
+    error = sqrt(variances[cell] + wander + placebo.mean_variance)
+    freedom = max(1.0, len(chosen) - 1.0 + blocks)
+    done = weeks.after_to - weeks.after_from
+    final = done >= weeks.planned
+    width = _width(final, done / max(1, weeks.planned), freedom, placebo.quantile) * error
+    change = float(logs[cell] - placebo.mean)
+    ratio = Interval(exp(change), exp(change - width), exp(change + width))
+    expected = before[0][cell] / max(1.0, before[1][cell]) * exp(placebo.mean)
+    difference = Interval(*(expected * (one - 1) for one in (ratio.value, ratio.low, ratio.high)))
+    other_width = stdtrit(max(1.0, len(chosen) - 1.0), 0.5 + LEVEL / 2) * sqrt(placebo.mean_variance)
+    mean = placebo.mean
+    factor = 1 + wander / variances[cell]
+    return Effect(
+        before=_share(before, cell, factor),
+        after=_share(after, cell, factor),
+        before_hits=float(before[0][cell]),
+        before_n=float(before[1][cell]),
+        after_hits=float(after[0][cell]),
+        after_n=float(after[1][cell]),
+        others=Interval(exp(mean), exp(mean - other_width), exp(mean + other_width)),
+        cells=len(chosen),
+        ratio=ratio,
+        difference=difference,
+        blown_up=factor,
+        final=final,
+        verdict=_verdict(ratio, worth, enough=expected * after[1][cell] >= MIN_CELL_HITS and before[0][cell] > 0),
+    )
+
+
+def _sums(panel: Panel, start: int, end: int) -> tuple[Floats, Floats]:
+    hits = panel.hits[:, max(0, start) : max(0, end)].sum(axis=1)
+    totals = panel.totals[:, max(0, start) : max(0, end)].sum(axis=1)[panel.of]
+    return hits, totals
+
+
+def _log_ratios(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Log ratio of the shares of every cell and its variance; half a hit more, so that none is not endless."""
+    sums = [(hits + 0.5, np.maximum(totals, hits) + 0.5) for hits, totals in (before, after)]
+    (h0, n0), (h1, n1) = sums
+    return np.log(h1 / n1) - np.log(h0 / n0), np.maximum(1 / h0 - 1 / n0 + 1 / h1 - 1 / n1, 1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placebo:
+    mean: float  # log ratio
+    mean_variance: float
+    wander: float  # variance of a cell's log ratio beyond its counts
+    quantile: float | None  # of the standardised deviations, None with too few cells
+
+
+def _placebo(logs: Floats, variances: Floats) -> _Placebo:
+    """What happened to the cells that were not changed."""
+    count = len(logs)
+    if count < MIN_CELLS:
+        return _Placebo(0.0, 0.0, FEW_CELLS_WANDER, None)
+    weight = 1 / variances
+    mean = float(np.average(logs, weights=weight))
+    squared = float(np.minimum((logs - mean) ** 2 * weight, WINSOR).sum())
+    spread = float(weight.sum() - (weight**2).sum() / weight.sum())
+    wander = max(0.0, (squared - (count - 1)) / spread)
+    total = variances + wander
+    mean, mean_variance = float(np.average(logs, weights=1 / total)), float(1 / (1 / total).sum())
+    quantile = None
+    rank = ceil((count + 1) * LEVEL)
+    if rank <= count and count >= QUANTILE_CELLS:
+        quantile = float(np.sort(np.abs(logs - mean) / np.sqrt(total))[rank - 1])
+    return _Placebo(mean, mean_variance, wander, quantile)
+
+
+def _own_wander(panel: Panel, cell: int, weeks: Weeks) -> tuple[float, float]:
+    """Blocks less one, and the variance of the log ratio beyond counts, of the own baseline; (0, 0) if thin.
+
+    Of a ratio of the planned weeks to the whole baseline, from the scatter of blocks: a mean of k blocks wanders
+    with a k-th of a block's variance.
+    """
+    blocks = (weeks.baseline_to - max(0, weeks.baseline_from)) // BLOCK_WEEKS
+    if blocks < 3:
+        return 0.0, 0.0
+    start = weeks.baseline_to - blocks * BLOCK_WEEKS
+    hits = panel.hits[cell, start : weeks.baseline_to].reshape(blocks, BLOCK_WEEKS).sum(axis=1)
+    whole = panel.totals[panel.of[cell], start : weeks.baseline_to].reshape(blocks, BLOCK_WEEKS).sum(axis=1)
+    share = hits.sum() / max(1.0, whole.sum())
+    if not 0 < share < 1 or hits.sum() < MIN_HITS:
+        return 0.0, 0.0
+    expected = np.maximum(whole * share, 1e-9)
+    # variance of hits / expected beyond Poisson, by moments
+    squared = (((hits - expected) / expected) ** 2 - (1 - share) / expected).mean() * blocks / (blocks - 1)
+    after = max(1, weeks.after_to - weeks.after_from) / BLOCK_WEEKS
+    return float(blocks - 1), max(0.0, float(squared)) * (1 / max(1.0, after) + 1 / blocks)
+
+
+def _width(final: bool, fraction: float, freedom: float, quantile: float | None) -> float:
+    """Standard errors on each side of the estimate."""
+    student = float(stdtrit(freedom, 0.5 + LEVEL / 2))
+    ordinary = student if quantile is None else max(student, quantile)
+    if final:
+        return ordinary
+    # 1 - 4(1 - Phi(z)) is EARLY_LEVEL where Phi(z) is 1 - (1 - EARLY_LEVEL)/4
+    early = z_of(1 - (1 - EARLY_LEVEL) / 2)
+    return early * ordinary / z_of(LEVEL) / sqrt(max(fraction, 1e-6))
+
+
+def _share(sums: tuple[Floats, Floats], cell: int, factor: float) -> Interval:
+    hits, total = float(sums[0][cell]), float(sums[1][cell])
+    return share_interval(hits / total if total else 0.0, total / factor)
+
+
+def _verdict(ratio: Interval, worth: float, *, enough: bool) -> Verdict:
+    if not enough:
+        return "not_enough_data"
+    if ratio.high < 1:
+        return "helped"
+    if ratio.low > 1:
+        return "got_worse"
+    if log(ratio.low) > log(1 - worth) and log(ratio.high) < -log(1 - worth):
+        return "no_effect_worth_having"
+    return "inconclusive"
+
+
+def detectable(panel: Panel, cell: int, weeks: Weeks, *, factor: float = 1.5, power: float = 0.8) -> float | None:
+    """The smallest fall of the share, as a part of it, that is seen with `power` at the planned end.
+
+    With the baseline's weekly volume going on; None where there is none.
+    """
+    before = _sums(panel, weeks.baseline_from, weeks.baseline_to)
+    length = weeks.baseline_to - max(0, weeks.baseline_from)
+    if length <= 0 or before[0][cell] <= 0:
+        return None
+    expected = before[0][cell] / length * weeks.planned
+    error = sqrt(factor * (1 / (before[0][cell] + 0.5) + 1 / (expected + 0.5)))
+    needed = (z_of(LEVEL) + z_of(2 * power - 1)) * error
+    return 1 - exp(-needed)

@@ -1,0 +1,73 @@
+"""What is agreed on before the outcome is known: frozen with the decision, so that nobody chooses it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from service.selection import EPOCH
+
+BASELINE_WEEKS: Final = 26
+TRIGGER_WEEKS: Final = 8  # before the decision: they raised the suggestion, both windows of its trend
+WASHOUT_WEEKS: Final = 1  # after the start, while the change reaches people
+PLANNED_WEEKS: Final = 8  # measured after that
+MIN_BASELINE_WEEKS: Final = 4
+SMALLEST_EFFECT: Final = 0.2  # worth having: a fifth fewer of the stage's items
+AGREED: Final = ("accepted", "edited", "live", "kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a change is measured: weeks of each window; the smallest effect worth having, as a part of the share."""
+
+    baseline_weeks: int = BASELINE_WEEKS
+    trigger_weeks: int = TRIGGER_WEEKS
+    washout_weeks: int = WASHOUT_WEEKS
+    planned_weeks: int = PLANNED_WEEKS
+    smallest_effect: float = SMALLEST_EFFECT
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Plan:
+        """The plan as it was frozen, or today's."""
+        return cls(**{name: stored[name] for name in asdict(cls()) if name in stored}) if stored else cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """When a change was agreed on, when it took effect, and when it was taken back."""
+
+    agreed_at: datetime
+    starts_at: datetime
+    ended_at: datetime | None
+    plan: Plan
+    started: bool  # somebody said so; else the day of the decision stands for it
+
+
+def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
+    """What the decisions on a suggestion (oldest first) say; None where no change stands agreed or was.
+
+    Agreed again after it was rejected or rolled back, a change begins anew.
+    """
+    found: Course | None = None
+    for one in history:
+        status, before = one["new"]["status"], one["old"]["status"]
+        if status in ("accepted", "edited") and before not in AGREED:
+            start = one["effective_at"] or one["at"]
+            plan = Plan.of(one["numbers"].get("plan"))
+            found = Course(one["at"], start, None, plan, started=one["effective_at"] is not None)
+        elif found is not None and one["decision"] == "start":
+            found = Course(found.agreed_at, one["effective_at"] or one["at"], None, found.plan, started=True)
+        elif found is not None and one["decision"] == "roll_back":
+            ended = one["effective_at"] or one["at"]
+            found = Course(found.agreed_at, found.starts_at, ended, found.plan, started=found.started)
+        elif status == "rejected":
+            found = None
+    return found
+
+
+def day_of(moment: datetime, timezone: str) -> int:
+    """The day since 1970-01-01 of a moment in a zone."""
+    return (moment.astimezone(ZoneInfo(timezone)).date() - EPOCH).days
