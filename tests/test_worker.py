@@ -314,7 +314,7 @@ def test_what_needs_no_model_goes_on_without_one(work: Work, enqueue: Callable[.
 def test_every_kind_of_job_has_its_stage() -> None:
     here = {"classify", "retag", "retrain", "import", "erase", "replay", "news", "compact", "upkeep"}
     assert set(worker_module.KINDS) == here | {"fetch", "poll", "notify"}
-    assert worker_module.ASKING == {"fetch", "poll", "notify"}, "what waits for others' servers has its own thread"
+    assert {"fetch", "poll", "notify"} == worker_module.ASKING, "what waits for others' servers has its own thread"
 
 
 def test_sigterm_ends_the_process_in_seconds(work: Work, workspace_id: int, tmp_path: Any) -> None:
