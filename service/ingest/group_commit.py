@@ -131,7 +131,6 @@ class GroupWriter:
             if self._ending.is_set() and self._queue.empty():
                 break
         self._spool.close()
-        self._database.dispose()
 
     def _gathered(self) -> list[_Waiting]:
         """What waits, up to a group; an empty list when nothing came for a while."""
