@@ -152,9 +152,9 @@ class MappedOptions(SenderOptions):
     """The whole mapping. Without a text and a score nothing is taken, but every delivery is kept to try it on."""
 
     items: OptionalPath = Field(default="", description="Path of the list of items; empty: the body is the item.")
-    fields: Fields = Fields()
+    fields: Fields = Field(default_factory=Fields, description="Path of each field; text or score is needed.")
     attributes: dict[Annotated[str, Field(min_length=1, max_length=MAX_ATTRIBUTE_CHARS)], NeededPath] = Field(
-        default_factory=dict, max_length=MAX_ATTRIBUTES
+        default_factory=dict, max_length=MAX_ATTRIBUTES, description="Paths of what you filter by, by name."
     )
     filters: Annotated[list[Filter], BeforeValidator(_one_is_a_list)] = Field(
         default_factory=list, max_length=MAX_FILTERS, description="All must hold for an item to be taken."
@@ -164,9 +164,9 @@ class MappedOptions(SenderOptions):
     )
     html: bool = Field(default=False, description="Texts are HTML.")
     channel: Channel = Field(default="other", description="Of items that name none of ours.")
-    score_kind: ScoreKind = "stars"
-    score_min: Number | None = None
-    score_max: Number | None = None
+    score_kind: ScoreKind = Field(default="stars", description="What the scores are.")
+    score_min: Number | None = Field(default=None, description="Lowest score; empty: as usual for the kind.")
+    score_max: Number | None = Field(default=None, description="Highest score; empty: as usual for the kind.")
     score_words: dict[str, Number] = Field(
         default_factory=dict, max_length=MAX_VALUES, description='Scores in words: {"good": 5, "bad": 1}.'
     )
