@@ -30,7 +30,8 @@ class Heartbeat:
     meanwhile, another worker takes the jobs and this one finds out by LeaseLost.
     """
 
-    def __init__(self, database: Database, *, lease_seconds: float) -> None:
+    def __init__(self, database: Database, *, lease_seconds: float, kind: str = "worker") -> None:
+        self._kind = kind
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._database = database
         self._lease_seconds = lease_seconds
@@ -87,7 +88,7 @@ class Heartbeat:
                     execution_options=queue.UNTRACKED,
                 )
                 if cast("CursorResult[Any]", seen).rowcount == 0:
-                    session.add(ProcessBeat(name=self.name, kind="worker", beat_at=moment, state=state))
+                    session.add(ProcessBeat(name=self.name, kind=self._kind, beat_at=moment, state=state))
                 queue.extend(session, jobs, lease_seconds=self._lease_seconds)
         except SQLAlchemyError as error:
             log.warning("a beat failed: %s", type(error).__name__)

@@ -74,13 +74,15 @@ ASKING_STOP_SECONDS = 2.0  # an answer that comes later than that is asked for a
 class Worker:
     """One process's loop over the queue; `run` returns when asked to stop."""
 
-    def __init__(self, work: Work, stop: Stop, *, kinds: Mapping[str, JobKind] = KINDS) -> None:
+    def __init__(
+        self, work: Work, stop: Stop, *, kinds: Mapping[str, JobKind] = KINDS, beats_as: str = "worker"
+    ) -> None:
         self._work = work
         self._database = work.database
         self._settings = work.settings
         self._stop = stop
         self._kinds = kinds
-        self._heart = Heartbeat(work.database, lease_seconds=work.settings.lease_seconds)
+        self._heart = Heartbeat(work.database, lease_seconds=work.settings.lease_seconds, kind=beats_as)
         self._model: str | None = None  # version of the default one
         self._next_model_try = 0.0
         self._next_schedule = 0.0
@@ -298,7 +300,7 @@ def run(settings: Settings, stop: Stop) -> None:
     database = Database(settings.sqlalchemy_url)
     work = Work(settings=settings, database=database, vault=Vault(settings))
     here = {name: kind for name, kind in KINDS.items() if name not in ASKING}
-    asking = Worker(work, stop, kinds={name: KINDS[name] for name in ASKING})
+    asking = Worker(work, stop, kinds={name: KINDS[name] for name in ASKING}, beats_as="asking")
     thread = threading.Thread(target=asking.run, name="asking", daemon=True)
     try:
         thread.start()

@@ -620,7 +620,7 @@ class ProcessBeat(SQLModel, table=True):
     __tablename__ = "process_beat"
 
     name: str = Field(primary_key=True)  # host, pid and a random part
-    kind: str  # worker, web
+    kind: str  # worker, asking (its second thread, which waits for other servers)
     started_at: datetime = _time()
     beat_at: datetime = _time()
     state: dict[str, Any] = _json()
