@@ -39,8 +39,8 @@ class Origin:
 def linear_candidate(
     features: Features, heads: Heads, calibration: Calibration, thresholds: Thresholds, origin: Origin
 ) -> Artifact:
-    """The artifact as it will be read back: weights in half precision, a version from all its numbers."""
-    half = heads.weights.astype(np.float16)
+    """The artifact as it will be read back: weights rounded as they are stored, a version from all its numbers."""
+    half = linear.storable(heads.weights)
     numbers = (half.tobytes(), heads.bias.tobytes(), features.idf.tobytes(), "\n".join(features.names).encode())
     rounded = Heads(heads.labels, half.astype(np.float32), heads.bias)
     manifest = make_manifest("linear", heads.labels, numbers, calibration, thresholds, origin)
