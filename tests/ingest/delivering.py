@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.store.engine import Database
 from service.store.schema import Delivery, Endpoint, FeedbackItem, Job
 
+WORDS = "the words of somebody"
 SECRET = "whsec_H88Xnvcy4tZtqj1S4LQMtexwFurze6b/38//YTwT3hs="
 
 
@@ -54,6 +55,12 @@ def signed(message_id: str, payload: Any, secret: str = SECRET) -> tuple[bytes, 
         "webhook-signature": "v1," + base64.b64encode(mac).decode(),
         "content-type": "application/json",
     }
+
+
+def send(http: Any, path: str, name: str, **fields: Any) -> Any:
+    """The answer of a test client's app to one item in a delivery."""
+    body, headers = signed(name, {"data": {"id": name, "text": f"{WORDS} {name}", **fields}})
+    return http.post(path, content=body, headers=headers)
 
 
 def post(port: int, path: str, message_id: str, payload: Any) -> tuple[int, dict[str, str]]:

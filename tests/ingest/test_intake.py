@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,9 +19,7 @@ from sqlmodel import Session
 
 from service import auth
 from service.app import create_app
-from service.errors import CannotStore
 from service.ingest import deliver_together
-from service.ingest.endpoint_cache import EndpointCache
 from service.ingest.incoming import Call
 from service.ingest.spool import Spool
 from service.ingest.spooled import Verified, deliver_spooled, sealed, unsealed
@@ -33,16 +27,9 @@ from service.settings import Settings
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import Delivery, Endpoint, FeedbackItem
-from tests.ingest.delivering import SECRET, check_exactly_once, make_endpoint, signed
+from tests.ingest.delivering import WORDS, check_exactly_once, make_endpoint, send, signed
 from tests.ingest.rows import stored
 from tests.running import wait_for
-
-WORDS = "the words of somebody"
-
-
-def _post(http: Any, path: str, name: str, **fields: Any) -> Any:
-    body, headers = signed(name, {"data": {"id": name, "text": f"{WORDS} {name}", **fields}})
-    return http.post(path, content=body, headers=headers)
 
 
 @pytest.fixture
@@ -113,7 +100,7 @@ def test_deliveries_that_come_together_share_a_commit_and_a_bad_one_fails_alone(
             session.add(auth.Workspace(name="busy"))
             session.flush()
             answers = [
-                pool.submit(_post, http, path, f"m{n}", title="bad one" if n == 7 else "") for n in range(40)
+                pool.submit(send, http, path, f"m{n}", title="bad one" if n == 7 else "") for n in range(40)
             ]
             time.sleep(0.6)
         statuses = [answer.result(30).status_code for answer in answers]
@@ -133,7 +120,7 @@ def test_too_many_at_once_are_told_so(
             session.flush()
             if not database.is_sqlite:
                 session.connection().exec_driver_sql("LOCK TABLE delivery")
-            answers = [pool.submit(_post, http, path, f"m{n}") for n in range(12)]
+            answers = [pool.submit(send, http, path, f"m{n}") for n in range(12)]
             time.sleep(0.6)
         found = [answer.result(30) for answer in answers]
     refused = [answer for answer in found if answer.status_code == 503]
@@ -148,12 +135,12 @@ def test_too_many_at_once_are_told_so(
 def test_deliveries_wait_encrypted_and_are_stored_in_order_with_their_time(
     app: FastAPI, http: TestClient, path: str, settings: Settings, database: Database
 ) -> None:
-    assert _post(http, path, "before").status_code == 200
+    assert send(http, path, "before").status_code == 200
     with _away(app):
         # no times of their own: what comes later holds
         for text in ("first", "second", "third"):
-            assert _post(http, path, f"m-{text}", id="same", text=text).status_code == 200
-        assert _post(http, path, "m-second", id="same", text="second").status_code == 200  # sent again
+            assert send(http, path, f"m-{text}", id="same", text=text).status_code == 200
+        assert send(http, path, "m-second", id="same", text="second").status_code == 200  # sent again
         [file] = _files(settings)
         content = file.read_bytes()
         assert b"second" not in content
@@ -167,7 +154,7 @@ def test_deliveries_wait_encrypted_and_are_stored_in_order_with_their_time(
         ).scalar_one() == ("third")
     assert [one.external_id for one in deliveries] == ["before", "m-first", "m-second", "m-third"]
     assert all(one.received_at < moment and one.state == "parsed" for one in deliveries)
-    assert _post(http, path, "after").status_code == 200
+    assert send(http, path, "after").status_code == 200
     assert stored(database, Delivery) == 5
 
 
@@ -180,9 +167,9 @@ def test_a_lock_that_is_held_for_long_sends_them_to_the_spool(
         if not database.is_sqlite:
             session.connection().exec_driver_sql("LOCK TABLE delivery")
         began = time.monotonic()
-        assert _post(http, path, "m1").status_code == 200
+        assert send(http, path, "m1").status_code == 200
         assert time.monotonic() - began < 5
-        assert _post(http, path, "m2").status_code == 200
+        assert send(http, path, "m2").status_code == 200
         assert len(_files(settings)) == 1
     _drained(settings)
     check_exactly_once(database, {"m1", "m2"})
@@ -204,7 +191,7 @@ def test_a_database_that_can_not_grow_sends_them_to_the_spool(
     event.listen(engine, "checkout", no_growth)
     names = [f"m{n}" for n in range(30)]
     for name in names:
-        assert _post(http, path, name, question="x" * 5000).status_code == 200
+        assert send(http, path, name, question="x" * 5000).status_code == 200
     assert _files(settings)
     limit = 10**6
     _drained(settings)
@@ -216,7 +203,7 @@ def test_without_room_in_the_spool_they_are_told_to_come_again(
 ) -> None:
     app.state.settings = settings.model_copy(update={"spool_max_mb": 1})
     with _away(app):
-        statuses = [_post(http, path, f"m{n}", question="x" * 90_000) for n in range(14)]
+        statuses = [send(http, path, f"m{n}", question="x" * 90_000) for n in range(14)]
         refused = [answer for answer in statuses if answer.status_code == 503]
         assert 1 < len(refused) < 10
         assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
@@ -317,8 +304,8 @@ def test_an_erased_person_does_not_come_back_from_the_spool(
 ) -> None:
     assert client.delete("/v1/respondents/c-77").status_code == 200  # and once more, below
     with _away(app):
-        _post(client, path, "m1", respondent="c-77")
-        _post(client, path, "m2", respondent="c-78")
+        send(client, path, "m1", respondent="c-77")
+        send(client, path, "m2", respondent="c-78")
         body, headers = signed("m3", {"data": {"respondent": "c-77", "words": WORDS}})  # can't be read as feedback
         assert client.post(path, content=body, headers=headers).status_code == 200
         assert client.delete("/v1/respondents/c-77").status_code == 200
@@ -345,125 +332,3 @@ def test_deliveries_to_an_address_that_was_gone_are_dropped(
         assert deliver_spooled(session, vault, settings, entries) == []
     check_exactly_once(database, {"before"})
     assert stored(database, Delivery) == 1
-
-
-# --- remembered addresses
-
-
-def test_what_one_process_changes_holds_in_all(
-    app: FastAPI, client: Any, settings: Settings, database: Database
-) -> None:
-    made = client.post(
-        "/v1/endpoints", json={"sender": "standard-webhooks", "name": "App", "secrets": [SECRET]}
-    ).json()
-    path = f"/hooks/standard-webhooks/{made['id']}"
-    with TestClient(create_app(settings)) as other:
-        assert _post(other, path, "m1").status_code == _post(client, path, "m2").status_code == 200
-        rotated = client.post(f"/v1/endpoints/{made['id']}/secrets", json={"keep_old_hours": 0})
-        assert rotated.status_code == 201
-        assert _post(client, path, "m3").status_code == 401  # here at once
-        began = time.monotonic()
-        wait_for(lambda: _post(other, path, "m4").status_code == 401, seconds=10, what="the old secret's end")
-        assert client.delete(f"/v1/endpoints/{made['id']}").status_code == 204
-        assert _post(client, path, "m5").status_code == 410
-        wait_for(lambda: _post(other, path, "m6").status_code == 410, seconds=10, what="the address's end")
-        assert time.monotonic() - began < 15
-
-
-def test_a_removed_address_is_gone_in_another_process(
-    client: Any, settings: Settings, database: Database, path: str
-) -> None:
-    """The same with a real process: the change is made by it, seen here."""
-    assert _post(client, path, "m1").status_code == 200
-    code = (
-        "from service.settings import Settings; from service.store.engine import Database\n"
-        "from service.store.columns import now; from service.store.schema import Endpoint\n"
-        "with Database(Settings.from_environment().sqlalchemy_url).write() as session:\n"
-        "    session.get_one(Endpoint, 1).removed_at = now()\n"
-    )
-    from tests.running import environment_of
-
-    subprocess.run([sys.executable, "-c", code], env=environment_of(settings), check=True, timeout=60)
-    wait_for(lambda: _post(client, path, "m2").status_code == 410, seconds=10, what="the address's end")
-
-
-def test_a_new_address_is_known_at_once(client: Any, settings: Settings) -> None:
-    with TestClient(create_app(settings)) as other:
-        assert other.post("/hooks/standard-webhooks/none", content=b"").status_code == 404
-        made = client.post(
-            "/v1/endpoints", json={"sender": "standard-webhooks", "name": "App", "secrets": [SECRET]}
-        ).json()
-        assert _post(other, f"/hooks/standard-webhooks/{made['id']}", "m1").status_code == 200
-
-
-@pytest.fixture
-def cache_of(settings: Settings) -> Iterator[Callable[..., EndpointCache]]:
-    made: list[Database] = []
-
-    def make(url: str = settings.sqlalchemy_url, key: str = settings.secret_key) -> EndpointCache:
-        vault = auth.Vault(settings.model_copy(update={"secret_key": key}))
-        made.append(Database(url, wait_seconds=1))
-        return EndpointCache(made[-1], vault, settings.endpoints_copy)
-
-    yield make
-    for found in made:
-        found.dispose()
-
-
-def test_a_start_without_database_knows_the_addresses_by_their_copy(
-    settings: Settings, database: Database, path: str, cache_of: Callable[..., EndpointCache]
-) -> None:
-    public_id = path.rpartition("/")[2]
-    first = cache_of()
-    assert first.refresh()
-    copy = settings.endpoints_copy
-    assert copy.stat().st_mode & 0o077 == 0
-    assert public_id.encode() not in copy.read_bytes()
-    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    second = cache_of(nowhere)
-    with pytest.raises(CannotStore):
-        second.find("unknown")
-    found, stored_one = second.find(public_id), _endpoint(database)
-    assert found is not None
-    for name in ("id", "workspace_id", "sender", "source", "secrets", "options", "created_at", "removed_at"):
-        assert getattr(found, name) == getattr(stored_one, name)
-    assert not second.reachable
-    # a copy that can't be read is none
-    for bad in (cache_of(nowhere, key="another"), cache_of(nowhere)):
-        with pytest.raises(CannotStore):
-            bad.find(public_id)
-        copy.write_bytes(os.urandom(50))
-
-
-def test_the_copy_is_written_again_only_where_something_changed(
-    settings: Settings, database: Database, path: str, cache_of: Callable[..., EndpointCache]
-) -> None:
-    cache = cache_of()
-    cache.refresh()
-    written = settings.endpoints_copy.stat().st_mtime_ns
-    cache.refresh()
-    assert settings.endpoints_copy.stat().st_mtime_ns == written
-    with database.write() as session:
-        session.get_one(Endpoint, _endpoint(database).id).removed_at = now()
-    cache.refresh()
-    assert settings.endpoints_copy.stat().st_mtime_ns > written
-    [told] = json.loads(auth.Vault(settings).unseal(settings.endpoints_copy.read_bytes()))
-    assert told["removed_at"] is not None
-
-
-def test_a_change_during_a_reading_is_not_undone_by_it(
-    database: Database, path: str, cache_of: Callable[..., EndpointCache]
-) -> None:
-    cache, public_id = cache_of(), path.rpartition("/")[2]
-    assert cache.refresh()
-    assert cache.fresh(public_id) is not None
-
-    def changed_meanwhile(*_: Any) -> None:
-        cache.forget(public_id)
-
-    event.listen(cache._database.reader, "checkin", changed_meanwhile)
-    cache.refresh()
-    assert cache.fresh(public_id) is None
-    event.remove(cache._database.reader, "checkin", changed_meanwhile)
-    cache.refresh()
-    assert cache.fresh(public_id) is not None
