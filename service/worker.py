@@ -68,7 +68,7 @@ HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
-ASKING_STOP_SECONDS = 2.0  # an answer that comes later than that is asked for again by another worker
+ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for again by another worker
 
 
 class Worker:
