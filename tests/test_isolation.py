@@ -133,6 +133,12 @@ def _respondent(client: Any) -> str:
     return MARK
 
 
+def _subscription(client: Any) -> str:
+    # an address that needs no name server; nothing is sent without a worker
+    body = {"url": "https://93.184.216.34/hook", "name": MARK}
+    return str(client.post("/v1/subscriptions", json=body).json()["id"])
+
+
 # first parameter of the address -> how workspace A comes to own such a row
 OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/feedback/{feedback_id}": _feedback,
@@ -143,6 +149,7 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/suggestions/{id}": _suggestion,
     "/v1/map-versions/{id}": _map_version,
     "/v1/respondents/{key}": _respondent,
+    "/v1/subscriptions/{subscription_id}": _subscription,
 }
 # erasing a person unknown here is no error: the mark that keeps them out is set all the same
 ANSWERS_ALL = {"/v1/respondents/{key}"}

@@ -25,38 +25,43 @@ MEDIA_TYPES: dict[Form, str] = {
 }
 
 
-@router.get(
-    "/v1/journey-map.{form}",
-    response_class=Response,
-    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}},
-    summary="The map as a picture or table",
-)
-def read_map_as(
-    form: Form,
-    caller: Reader,
-    session: ReadDb,
-    selection: SelectionQuery,
-    model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
-) -> Response:
-    """The same map as `GET /v1/journey-map`, with the same filters, to put into slides or a spreadsheet."""
-    found = journey_map(
-        session,
-        workspace_id=caller.workspace_id,
-        timezone=caller.timezone,
-        query=MapQuery.model_validate({**selection.model_dump(), "model": model}),
-        verbatims=caller.may("verbatims"),
-        suggestions_by_stage=suggestions_by_stage,
+def _route(form: Form) -> None:
+    @router.get(
+        f"/v1/journey-map.{form}",
+        operation_id=f"read_map_as_{form}",
+        response_class=Response,
+        responses={200: {"content": {MEDIA_TYPES[form]: {}}}},
+        summary="The map as a table" if form == "csv" else f"The map as a picture ({form.upper()})",
     )
-    return Response(
-        _drawn(form, found, f"Customer journey, {caller.workspace}"),
-        media_type=MEDIA_TYPES[form],
-        headers={
-            "Content-Disposition": f'attachment; filename="journey-map-{found["as_of"][:10]}.{form}"',
-            "X-Content-Type-Options": "nosniff",
-            # opened by itself, an SVG is a page: it gets no rights
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        },
-    )
+    def read_map_as(
+        caller: Reader,
+        session: ReadDb,
+        selection: SelectionQuery,
+        model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
+    ) -> Response:
+        """The same map as `GET /v1/journey-map`, with the same filters, to put into slides or a spreadsheet."""
+        found = journey_map(
+            session,
+            workspace_id=caller.workspace_id,
+            timezone=caller.timezone,
+            query=MapQuery.model_validate({**selection.model_dump(), "model": model}),
+            verbatims=caller.may("verbatims"),
+            suggestions_by_stage=suggestions_by_stage,
+        )
+        return Response(
+            _drawn(form, found, f"Customer journey, {caller.workspace}"),
+            media_type=MEDIA_TYPES[form],
+            headers={
+                "Content-Disposition": f'attachment; filename="journey-map-{found["as_of"][:10]}.{form}"',
+                "X-Content-Type-Options": "nosniff",
+                # opened by itself, an SVG is a page: it gets no rights
+                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+            },
+        )
+
+
+for _form in MEDIA_TYPES:
+    _route(_form)
 
 
 def _drawn(form: Form, found: dict[str, Any], title: str) -> bytes:

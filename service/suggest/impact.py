@@ -29,7 +29,7 @@ from service.suggest.counted import Counted
 from service.suggest.decisions import history
 from service.suggest.effect import MIN_CELL_HITS, Effect, Panel, Weeks, detectable, effect
 from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, course_of, day_of
-from service.suggest.proposals import key_of
+from service.suggest.proposals import key_of, proposals
 from service.suggest.selected import counted_of
 
 WEEK: Final = 7
@@ -61,6 +61,9 @@ def impact(session: Session, *, workspace_id: int, timezone: str, public_id: str
         raise NotFound("This suggestion does not exist.")
     course = course_of(history(session, workspace_id=workspace_id, stage=stage, topic=topic))
     if course is None:
+        every = proposals(session, workspace_id=workspace_id, timezone=timezone)
+        if not any((one.stage, one.topic) == (stage, topic) for one in every):
+            raise NotFound("This suggestion does not exist.")
         raise Conflict("No change was accepted for this suggestion, so there is nothing to measure yet.")
     frame = rollup_frame.load(session, workspace_id)
     counted = counted_of(frame)

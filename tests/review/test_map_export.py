@@ -59,7 +59,7 @@ def test_an_empty_map_is_a_picture_too_and_viewers_get_no_words(
     work: Work, client: Client, client_of: Callable[..., Client]
 ) -> None:
     assert client.get("/v1/journey-map.png").content.startswith(b"\x89PNG")
-    assert client.get("/v1/journey-map.gif").status_code == 422
+    assert client.get("/v1/journey-map.gif").status_code == 404
     assert client_of(scopes=["ingest"]).get("/v1/journey-map.csv").status_code == 403
     _fill(work, client.workspace_id, [f"{BAD} parcel {n}" for n in range(30)])
     assert "parcel" in client.get("/v1/journey-map.svg").text

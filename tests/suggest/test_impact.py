@@ -144,5 +144,5 @@ def test_labels_of_different_models_are_not_compared(
 def test_unknown_ones_and_other_workspaces(client: Client, client_of: Callable[..., Client]) -> None:
     assert client.get("/v1/suggestions/purchase.nothing/impact").status_code == 404
     assert client.get("/v1/suggestions/odd/impact").status_code == 404
-    assert client_of(workspace="another").get(f"{PATH}/impact").status_code == 409
+    assert client_of(workspace="another").get(f"{PATH}/impact").status_code == 404
     assert client_of(scopes=["ingest"]).get(f"{PATH}/impact").status_code == 403
