@@ -67,6 +67,19 @@ def keep(session: Session, vault: Vault, endpoint: Endpoint, given: Credentials)
     wanted.ask_again(session, endpoint)
 
 
+def ask_anew(session: Session, endpoint: Endpoint) -> None:
+    """The endpoint's options changed: another address or another app may be meant, so asking begins anew."""
+    api = api_of(session, endpoint, lock=True)
+    if api is None or api.credentials is None:
+        return
+    api.trouble, api.failures, api.next_request_at, api.cursor = None, 0, None, {}
+    if SENDERS[endpoint.sender].poller is not None:
+        api.next_poll_at = now()
+    session.add(api)
+    session.flush()
+    wanted.ask_again(session, endpoint)
+
+
 def forget(session: Session, endpoint: Endpoint) -> None:
     """The endpoint is removed: nothing is asked for it any more."""
     api = api_of(session, endpoint, lock=True)

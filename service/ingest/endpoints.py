@@ -55,6 +55,18 @@ class NewEndpoint(BaseModel):
     ] = None
 
 
+class ChangedEndpoint(BaseModel):
+    """What of a webhook address is otherwise from now on; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    options: Annotated[
+        dict[str, Any] | None,
+        Field(description="All of them: those that are left out take their defaults again."),
+    ] = None
+
+
 class NewCredentials(BaseModel):
     """What the sender's API wants to see from now on."""
 
@@ -214,6 +226,52 @@ def get_endpoint(
 ) -> EndpointView:
     """One address, without its secrets."""
     endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    return _view(endpoint, credentials.api_of(session, endpoint), settings, vault)
+
+
+@router.put(
+    "/v1/endpoints/{endpoint_id}",
+    response_model=EndpointView,
+    openapi_extra=json_body(ChangedEndpoint, {"name": "App feedback", "options": {"replay_window_seconds": 600}}),
+    summary="Change name or options of a webhook address",
+)
+def put_endpoint(
+    endpoint_id: str, caller: Admin, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
+) -> EndpointView:
+    """Change an address where it stands: sender, source and secrets stay, deliveries go on without a gap.
+
+    Credentials for the sender's API have a route of their own. Stored deliveries are read by the new options
+    once they are taken again.
+    """
+    asked = parse_body(ChangedEndpoint, body)
+    return change_endpoint(session, vault, settings, caller=caller, endpoint_id=endpoint_id, asked=asked)
+
+
+def change_endpoint(
+    session: Session,
+    vault: Vault,
+    settings: Settings,
+    *,
+    caller: Caller,
+    endpoint_id: str,
+    asked: ChangedEndpoint,
+) -> EndpointView:
+    """Name and options from now on; BadInput naming what can't be used, Conflict where the address was removed."""
+    endpoint = _endpoint(session, caller.workspace_id, endpoint_id)
+    before = (endpoint.name, endpoint.options)
+    if asked.options is not None:
+        options = options_of(sender_named(endpoint.sender), asked.options).model_dump(mode="json")
+    else:
+        options = endpoint.options
+    if endpoint.removed_at is not None:
+        raise Conflict("This address was removed; make a new one.")
+    # by the row's attributes, not by a bare UPDATE: that is how this process's remembered addresses hear of it
+    endpoint.name, endpoint.options = asked.name or endpoint.name, options
+    if (endpoint.name, options) != before:
+        session.add(endpoint)
+        _audit(session, endpoint, caller.actor, "endpoint.change")
+    if options != before[1]:
+        credentials.ask_anew(session, endpoint)
     return _view(endpoint, credentials.api_of(session, endpoint), settings, vault)
 
 

@@ -37,6 +37,17 @@ def _endpoint(database: Database) -> Endpoint:
         return session.execute(select(Endpoint)).scalar_one()
 
 
+def test_changed_options_hold_at_once(client: Any) -> None:
+    made = client.post("/v1/endpoints", json={"sender": "mapped", "name": "Any"}).json()
+    path = f"/hooks/mapped/{made['id']}"
+    assert client.post(path, json={"words": "Too slow"}).status_code == 200
+    options = {"fields": {"text": "words"}}
+    assert client.put(f"/v1/endpoints/{made['id']}", json={"options": options}).status_code == 200
+    assert client.post(path, json={"words": "Too slow again"}).status_code == 200
+    states = [one["state"] for one in client.get("/v1/deliveries").json()["data"]]
+    assert states == ["parsed", "unparsed"], "newest first"
+
+
 def test_what_one_process_changes_holds_in_all(
     app: FastAPI, client: Any, settings: Settings, database: Database
 ) -> None:

@@ -125,3 +125,42 @@ def test_only_admins_of_the_workspace_see_it(client: Any, client_of: Any) -> Non
     assert stranger.get("/v1/endpoints").json()["data"] == []
     assert reader.get(view).status_code == reader.post("/v1/endpoints", json=NEW).status_code == 403
     assert client.get(view).json()["removed_at"] is None
+
+
+def test_name_and_options_are_changed_where_the_address_stands(client: Any, database: Database) -> None:
+    made = client.post("/v1/endpoints", json=NEW | {"source": "app", "secrets": [SECRET]}).json()
+    address = f"/v1/endpoints/{made['id']}"
+    asked = {"name": "Shop", "options": {"replay_window_seconds": 600}}
+    changed = client.put(address, json=asked)
+    assert changed.status_code == 200
+    view = changed.json()
+    assert (view["name"], view["source"], view["url"], view["secrets"]) == ("Shop", "app", made["url"], 1)
+    assert view["options"] == {"replay_window_seconds": 600}
+    assert client.get(address).json() == view
+    assert client.put(address, json={"name": "Shop 2"}).json()["options"] == {"replay_window_seconds": 600}
+    assert client.put(address, json={"options": {}}).json()["options"] == {"replay_window_seconds": 300}
+    assert client.put(address, json={}).json()["name"] == "Shop 2"
+    with database.read() as session:
+        actions = session.execute(select(AuditEvent.action).order_by(AuditEvent.id)).scalars().all()
+    assert actions[-4:] == ["endpoint.create"] + 3 * ["endpoint.change"], (
+        "what changes nothing is not written down"
+    )
+
+
+def test_a_change_that_can_not_be_used_changes_nothing(client: Any) -> None:
+    made = client.post("/v1/endpoints", json=NEW).json()
+    address = f"/v1/endpoints/{made['id']}"
+    for bad, pointer in (
+        ({"name": ""}, "/name"),
+        ({"name": "x", "options": {"colour": "red"}}, "/options/colour"),
+        ({"name": "x", "options": {"replay_window_seconds": 0}}, "/options/replay_window_seconds"),
+        ({"sender": "zendesk"}, "/sender"),
+        ({"credentials": {}}, "/credentials"),
+    ):
+        answer = client.put(address, json=bad)
+        assert answer.status_code == 422, bad
+        assert pointer in [one["pointer"] for one in answer.json()["errors"]]
+    assert client.get(address).json()["name"] == NEW["name"]
+    assert client.put("/v1/endpoints/none", json={"name": "x"}).status_code == 404
+    assert client.delete(address).status_code == 204
+    assert client.put(address, json={"name": "x"}).status_code == 409

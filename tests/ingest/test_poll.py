@@ -163,6 +163,22 @@ def test_new_credentials_are_tried_at_once_and_removed_ones_never(
     assert run_due(work) == 0
 
 
+def test_other_options_begin_anew(
+    client: Any, endpoint: dict[str, Any], shop: Shop, work: Work, database: Database
+) -> None:
+    shop.reviews = 3
+    assert (run_due(work), api_row(database).cursor) == (1, {"after": 3})
+    shop.fails = [Refused("the API answered 404: no such app")]
+    due_again(database)
+    run_due(work)
+    view = f"/v1/endpoints/{endpoint['id']}"
+    assert client.put(view, json={"name": "Renamed"}).json()["trouble"], "a name mends nothing"
+    changed = client.put(view, json={"options": {"replay_window_seconds": 900}}).json()
+    assert (changed["trouble"], changed["credentials"]) == (None, True)
+    assert api_row(database).cursor == {}, "where the next page begins is of what was asked before"
+    assert (run_due(work), api_row(database).cursor, stored(database)) == (1, {"after": 3}, 3)
+
+
 def test_a_page_that_leads_nowhere_is_not_asked_for_for_ever(
     endpoint: dict[str, Any], work: Work, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
