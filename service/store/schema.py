@@ -446,7 +446,19 @@ class Job(SQLModel, table=True):
 class Segment(SQLModel, table=True):
     """A part of an item's text that holds one opinion, with the labels that are shown now."""
 
-    __table_args__ = (UniqueConstraint("item_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("item_id", "position"),
+        # whole for the questions who belongs to which theme, and what no theme was looked for yet
+        Index("ix_segment_theme", "workspace_id", "theme", "sentiment", "item_id"),
+        Index(
+            "ix_segment_echo",
+            "workspace_id",
+            "echo",
+            "item_id",
+            sqlite_where=text("echo IS NOT NULL"),
+            postgresql_where=text("echo IS NOT NULL"),
+        ),
+    )
 
     id: int | None = _id()
     workspace_id: int = _workspace()
@@ -460,6 +472,10 @@ class Segment(SQLModel, table=True):
     topic: str
     touchpoint: str
     corrected: bool = False
+    # the theme it belongs to; 0: none fits; empty: not looked at yet. New labels are a new row, so they empty it
+    theme: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
+    # a number that copies of one longer text share
+    echo: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
 
 
 class Classification(SQLModel, table=True):
@@ -511,6 +527,35 @@ class RollupBlock(SQLModel, table=True):
     last_day: date = Field(sa_column=Column(Date, nullable=False))
     payload: bytes = Field(sa_column=Column(Blob, nullable=False))
     created_at: datetime = _time()
+
+
+class Theme(SQLModel, table=True):
+    """A recurring group found in the texts of one stage and topic; its members name it (`segment.theme`).
+
+    A row is never deleted, so that an id never comes to mean another group; an ended one
+    keeps nothing but its end.
+    """
+
+    __table_args__ = (Index("ix_theme_workspace_id_stage_topic", "workspace_id", "stage", "topic"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    stage: str
+    topic: str
+    side: str  # trouble (negative and neutral words), praise (positive ones)
+    name: str = Field(sa_column=Column(Text, nullable=False))  # empty: no name yet
+    named_by: str | None = None  # who renamed it: it is then never named anew
+    state: str = "active"  # active, dismissed, merged, gone
+    merged_into: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
+    pinned: bool = False  # a person decided on it: grouping anew leaves it and its members alone
+    stale: bool = False  # words that it was made of are gone: name and centre are to be made anew
+    parts_wanted: int | None = None  # a person wants it split into so many
+    vectors: str = ""  # which model's vectors the centre is made of
+    centre: bytes = Field(default=b"", sa_column=Column(Blob, nullable=False))  # half-precision numbers
+    cell_size: int = 0  # segments of stage, topic and side when they were grouped last
+    history: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
 
 
 class JourneyModel(SQLModel, table=True):

@@ -503,6 +503,8 @@ def upgrade() -> None:
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("touchpoint", sa.String(), nullable=False),
         sa.Column("corrected", sa.Boolean(), nullable=False),
+        sa.Column("theme", BIG_ID, nullable=True),
+        sa.Column("echo", BIG_ID, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segment")),
         sa.ForeignKeyConstraint(
             ["item_id"], ["feedback_item.id"], name=op.f("fk_segment_item_id_feedback_item"), ondelete="CASCADE"
@@ -511,6 +513,15 @@ def upgrade() -> None:
             ["workspace_id"], ["workspace.id"], name=op.f("fk_segment_workspace_id_workspace"), ondelete="CASCADE"
         ),
         sa.UniqueConstraint("item_id", "position", name=op.f("uq_segment_item_id_position")),
+    )
+    op.create_index("ix_segment_theme", "segment", ["workspace_id", "theme", "sentiment", "item_id"], unique=False)
+    op.create_index(
+        "ix_segment_echo",
+        "segment",
+        ["workspace_id", "echo", "item_id"],
+        unique=False,
+        sqlite_where=sa.text("echo IS NOT NULL"),
+        postgresql_where=sa.text("echo IS NOT NULL"),
     )
     op.create_table(
         "classification",
@@ -582,6 +593,32 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_rollup_block_workspace_id_level", "rollup_block", ["workspace_id", "level"])
+    op.create_table(
+        "theme",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("side", sa.String(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("named_by", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("merged_into", BIG_ID, nullable=True),
+        sa.Column("pinned", sa.Boolean(), nullable=False),
+        sa.Column("stale", sa.Boolean(), nullable=False),
+        sa.Column("parts_wanted", sa.Integer(), nullable=True),
+        sa.Column("vectors", sa.String(), nullable=False),
+        sa.Column("centre", sa.LargeBinary(), nullable=False),
+        sa.Column("cell_size", sa.Integer(), nullable=False),
+        sa.Column("history", DOCUMENT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_theme")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_theme_workspace_id_workspace"), ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_theme_workspace_id_stage_topic", "theme", ["workspace_id", "stage", "topic"], unique=False)
     op.create_table(
         "journey_model",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),

@@ -1,0 +1,207 @@
+"""Recurring groups among short texts: found, kept up, matched with what was found before.
+
+Pure: rows of length one in (see nlp/likeness.py), numbers of groups out; the same rows give the same groups.
+
+- *Found*: each row is drawn towards its nearest neighbours (as in a graph convolution without weights: F. Wu et
+  al., "Simplifying graph convolutional networks", 2019), Ward's method (J. Ward, JASA 58, 1963) builds the tree over
+  them, and fine groups whose centres lie near each other are joined by average linkage. SAMPLE rows at most.
+- *Kept up*: a new row goes to the nearest centre that is near enough: one product of matrices.
+- *Matched*: new groups are paired with earlier ones by the members that they share, largest share first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from nlp.model import Vectors, unit_rows
+
+Ints = npt.NDArray[np.int64]
+
+SAMPLE: Final = 2_000
+"""Rows among which groups are looked for: time and memory grow with its square (at 2,000: 0.5 s, 60 MB)."""
+LEAST: Final = 4
+"""Members that make a group."""
+NEIGHBOURS: Final = 10
+JOIN: Final = 0.58
+"""Centres that are this alike (cosine) are one group."""
+FINE: Final = 9
+"""Mean size of the fine groups that the joining starts from."""
+NEAR: Final = 0.40
+"""A row belongs to a centre from this cosine on, or from what nearly all of the centre's own members reach."""
+NEAR_WORDS: Final = 0.20
+"""The same where only the words half of a row is known."""
+KEPT: Final = 0.95
+"""Of a group's own members that always stay with it, however loose it is."""
+
+
+def find(rows: Vectors, *, groups: int | None = None) -> Ints:
+    """The group of each row, -1 for none; groups are numbered by size, largest first.
+
+    `groups`: exactly so many (or one a row, where there are fewer rows), and every row in one of them.
+    """
+    count = len(rows)
+    if groups is not None and count <= groups:
+        return np.arange(count, dtype=np.int64)
+    if count < LEAST:
+        return np.full(count, -1, dtype=np.int64)
+    drawn = _drawn_together(rows)
+    tree = linkage(drawn.astype(np.float64), "ward")
+    if groups is not None:
+        return _by_size(fcluster(tree, groups, "maxclust").astype(np.int64) - 1, least=1)
+    fine = fcluster(tree, max(1, count // FINE), "maxclust").astype(np.int64) - 1
+    found = _joined(rows, fine)
+    # whoever is left alone may still belong to one of the groups
+    found = _by_size(found, least=LEAST)
+    if found.max(initial=-1) < 0:
+        return found
+    near = nearest(rows, centres(rows, found))
+    found = np.where(found >= 0, found, near.group)
+    return _by_size(_without_strays(rows, found), least=LEAST)
+
+
+def _drawn_together(rows: Vectors) -> Vectors:
+    count = min(NEIGHBOURS, len(rows) - 1)
+    alike = rows @ rows.T
+    np.fill_diagonal(alike, -1.0)
+    others = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+    weights = np.maximum(np.take_along_axis(alike, others, axis=1), 0.0) ** 2
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    drawn = rows
+    for _ in range(2):
+        mean = np.zeros_like(drawn)
+        for place in range(count):  # one neighbour after the other: all at once would need ten times the memory
+            mean += weights[:, place : place + 1] * drawn[others[:, place]]
+        drawn = unit_rows(0.5 * drawn + 0.5 * mean)
+    return drawn
+
+
+def _joined(rows: Vectors, fine: Ints) -> Ints:
+    middle = centres(rows, fine)
+    if len(middle) < 2:
+        return fine
+    tree = linkage(middle.astype(np.float64), "average", metric="cosine")
+    coarse = fcluster(tree, 1 - JOIN, "distance").astype(np.int64) - 1
+    return np.asarray(coarse[fine])
+
+
+def _without_strays(rows: Vectors, group: Ints) -> Ints:
+    """Members that lie far from their centre, and are not needed to keep nearly all of it, belong to none."""
+    middle = centres(rows, group)
+    inside = group >= 0
+    alike = np.full(len(rows), 1.0, dtype=np.float32)
+    alike[inside] = np.einsum("ij,ij->i", rows[inside], middle[group[inside]])
+    found = group.copy()
+    for number in range(len(middle)):
+        own = np.flatnonzero(group == number)
+        floor = min(NEAR, float(np.quantile(alike[own], 1 - KEPT)))
+        found[own[alike[own] < floor]] = -1
+    return found
+
+
+def _by_size(group: Ints, *, least: int) -> Ints:
+    """Groups numbered by size, then by their first row; those below `least` members dissolved."""
+    sizes = np.bincount(group[group >= 0])
+    first = np.full(len(sizes), len(group))
+    for row in range(len(group) - 1, -1, -1):
+        if group[row] >= 0:
+            first[group[row]] = row
+    order = sorted(
+        (number for number in range(len(sizes)) if sizes[number] >= max(least, 1)),
+        key=lambda number: (-sizes[number], first[number]),
+    )
+    new = np.full(len(sizes) + 1, -1, dtype=np.int64)
+    new[order] = np.arange(len(order))
+    return np.asarray(np.where(group >= 0, new[group], -1))
+
+
+def centres(rows: Vectors, group: Ints) -> Vectors:
+    """The middle of each group, of length one; groups without rows have a row of zeros."""
+    count = int(group.max(initial=-1)) + 1
+    sums = np.zeros((count, rows.shape[1]), dtype=np.float64)
+    inside = group >= 0
+    np.add.at(sums, group[inside], rows[inside])
+    return unit_rows(sums)
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Of each row the nearest centre."""
+
+    group: Ints
+    """Its number; -1 where none is near enough."""
+    alike: npt.NDArray[np.float32]
+    """Cosine."""
+
+
+def nearest(rows: Vectors, middle: Vectors, *, words: int | None = None) -> Nearest:
+    """The nearest centre of each row.
+
+    `words`: only so many columns, from the front, are known of the rows (their words half); centres are then
+    compared by these alone.
+    """
+    if not len(middle) or not len(rows):
+        return Nearest(np.full(len(rows), -1, dtype=np.int64), np.zeros(len(rows), dtype=np.float32))
+    if words is None:
+        alike, floor = rows @ middle.T, NEAR
+    else:
+        alike, floor = unit_rows(rows[:, :words]) @ unit_rows(middle[:, :words]).T, NEAR_WORDS
+    group = alike.argmax(axis=1).astype(np.int64)
+    best = alike[np.arange(len(rows)), group]
+    return Nearest(np.where(best >= floor, group, -1), best.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How new groups continue earlier ones."""
+
+    continues: dict[int, int]
+    """New group to the earlier one whose identity it keeps."""
+    split_from: dict[int, int]
+    """New groups without an earlier identity to the earlier one that most of their members came from."""
+    merged_into: dict[int, int]
+    """Earlier groups that ended to the new one that most of their members went to."""
+
+
+def match(earlier: Ints, group: Ints, *, least_share: float = 0.3) -> Match:
+    """Pair new groups with earlier ones; both number the same rows, below 0 for none.
+
+    Pairs are taken by the members that they share, most first, where these are at least `least_share` of either;
+    an earlier identity goes to one new group only. Earlier numbers may have gaps.
+    """
+    both = (earlier >= 0) & (group >= 0)
+    pairs, shared = np.unique(np.stack([earlier[both], group[both]], axis=1), axis=0, return_counts=True)
+    size_before = dict(zip(*_counts(earlier), strict=True))
+    size_after = dict(zip(*_counts(group), strict=True))
+    ordered = sorted(
+        ((int(n), int(old), int(new)) for (old, new), n in zip(pairs, shared, strict=True)),
+        key=lambda one: (-one[0], one[1], one[2]),
+    )
+    continues: dict[int, int] = {}
+    taken: set[int] = set()
+    split_from: dict[int, int] = {}
+    merged_into: dict[int, int] = {}
+    for n, old, new in ordered:
+        if n >= least_share * min(size_before[old], size_after[new]) and new not in continues and old not in taken:
+            continues[new] = old
+            taken.add(old)
+    for n, old, new in ordered:
+        if new not in continues and 2 * n >= size_after[new]:
+            split_from.setdefault(new, old)
+        if old not in taken and 2 * n >= size_before[old]:
+            merged_into.setdefault(old, new)
+    return Match(continues, split_from, merged_into)
+
+
+def _counts(numbers: Ints) -> tuple[list[int], list[int]]:
+    found, counts = np.unique(numbers[numbers >= 0], return_counts=True)
+    return found.tolist(), counts.tolist()
+
+
+def unassigned_share(group: Any) -> float:
+    """The share of rows in no group."""
+    return float(np.mean(np.asarray(group) < 0)) if len(group) else 0.0
