@@ -109,8 +109,18 @@ class AllScores(Answer):
     stars: Reconciled | None
 
 
+class Mix(Answer):
+    """What the mix of sources and channels did by itself, beside the change at a fixed mix."""
+
+    change: float  # the plain change is the sum of both
+    covered: float  # share of each period's items from sources and channels that both have
+
+
 class Change(Answer):
-    """A change with its 95 % interval; `significant` holds for all columns together."""
+    """A change at a fixed mix with its 95 % interval, beyond what this and all other cells do by themselves.
+
+    `significant` holds for all of an answer's changes together, at 5 % per look, not per year.
+    """
 
     change: float
     low: float
@@ -118,6 +128,8 @@ class Change(Answer):
     significant: bool
     n: int
     previous_n: int
+    mix: Mix | None  # null where everything comes from one source and channel
+    noise: float  # variance over that of independent items, as the past shows it
 
 
 class Trend(Answer):

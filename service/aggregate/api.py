@@ -89,7 +89,11 @@ def read_trends(
     """Items, their share and net sentiment of each label and week, for items whose time the sender gave.
 
     `trend` compares the period with the one before, or, without `from`, the last four full weeks with the four
-    before; `significant` holds for all labels together.
+    before; the newest week counts once two days have passed since its end, because the last days fill up late.
+    Changes are told at a fixed mix of sources and channels; what the mix did stands in `mix`. `significant`: more
+    than this and all other labels change by themselves, seen in most of the period, and at most 5 % false alarms
+    for all labels together **per look** (one look a period); who looks every week of a year sees false alarms in
+    more than 5 % of unchanged years. How many: docs/statistics.md.
     """
     return _json(
         weekly_trends(

@@ -1,10 +1,7 @@
-"""Which changes are more than noise: a period against the one before, and weekly series.
+"""Changes from a period to the one before, and weekly series. What is more than noise is said by beyond_noise.
 
-The difference of two means and of two logarithms of counts is estimated with its variance over respondents (each
-respondent's summed influence on the difference, squared: K.-Y. Liang, S. Zeger, "Longitudinal data analysis using
-generalized linear models", Biometrika 73, 1986), so that people who speak in both periods are counted right.
-`significant` holds for all columns of a map together, at 5 % after S. Holm, "A simple sequentially rejective
-multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
+`significant` holds for all groups of one answer together, net sentiment and number of items alike, at 5 % per
+look: of a hundred looks at data in which nothing changed, at most five show any alarm.
 """
 
 from __future__ import annotations
@@ -14,25 +11,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
-from service.aggregate.scores import Moments, moments, order_by
+from service.aggregate.scores import Moments, moments
+from service.beyond_noise import (
+    MIN_ITEMS,
+    PAST,
+    PERIODS,
+    QUARTERS,
+    Changes,
+    Counts,
+    Periods,
+    holm,
+    last_full_weeks,
+    shares_or_means,
+    volumes,
+    week_of,
+)
 from service.selection import day_text
 
 Array = NDArray[Any]
-LEVEL = 0.95
-MIN_ITEMS = 10  # in each period, below which no change is called significant
 TREND_WEEKS = 4  # without bounds: so many full weeks against as many before
 MAX_WEEKS = 105  # of a series
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Two equally long periods in days since 1970-01-01: [before, first) and [first, end)."""
-
-    before: int
-    first: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,11 @@ class Course:
     cluster: Array  # respondent
     value: Array  # net sentiment, NaN without one
     groups: int
+    kind: Array | None = None  # source and channel, below `kinds`; None where all are alike
+    kinds: int = 1
 
 
-def windows_of(first: int | None, end: int | None, newest: int | None) -> Windows | None:
+def periods_of(first: int | None, end: int | None, newest: int | None) -> Periods | None:
     """The periods to compare: the asked one and its predecessor, or, without a beginning, the last full weeks.
 
     `newest` is the day of the newest dated item; None where there is none.
@@ -55,86 +56,132 @@ def windows_of(first: int | None, end: int | None, newest: int | None) -> Window
         return None
     if first is not None:
         end = newest + 1 if end is None else end
-        return Windows(first - (end - first), first, end) if end > first else None
-    end = newest + 1 if end is None else min(end, newest + 1)
-    monday = week_of(end) * 7 - 3
-    return Windows(monday - 14 * TREND_WEEKS, monday - 7 * TREND_WEEKS, monday)
+        return Periods(first - (end - first), first, end) if end > first else None
+    return last_full_weeks(newest if end is None else min(end - 1, newest), TREND_WEEKS)
 
 
-def week_of(day: Any) -> Any:
-    """The number of the week (Monday to Sunday) of a day since 1970-01-01, which was a Thursday."""
-    return (day + 3) // 7
+def past_of(periods: Periods) -> int:
+    """The first day that matters to a comparison: the changes of the past say what is noise."""
+    return periods.before - PAST * (periods.end - periods.first)
 
 
-def trends(course: Course, windows: Windows) -> list[dict[str, Any]]:
-    """Change of net sentiment and of the number of items by group; `course` holds both periods and no more."""
-    order = order_by(course.group, course.cluster, groups=course.groups)
-    if order is not None:  # once for both
-        course = replace(
-            course,
-            day=course.day.take(order),
-            group=course.group.take(order),
-            cluster=course.cluster.take(order),
-            value=course.value.take(order),
-        )
-    current = course.day >= windows.first
+def trends(course: Course, periods: Periods, *, complete: bool = True) -> list[dict[str, Any]]:
+    """Change of net sentiment and of the number of items by group; `course` holds both periods and their past.
+
+    `complete` is False for a period that is not over yet: its number of items is compared with nothing.
+    """
+    inside = np.flatnonzero((course.day >= past_of(periods)) & (course.day < periods.end))
+    kind = np.zeros(len(inside), np.int64) if course.kind is None else course.kind[inside]
+    course = replace(
+        course,
+        day=course.day[inside],
+        group=course.group[inside],
+        cluster=course.cluster[inside],
+        value=course.value[inside],
+        kind=kind,
+    )
+    place = (course.group.astype(np.int64) * course.kinds + kind) * (PERIODS * QUARTERS)
+    place += periods.quarter(course.day)
     said = ~np.isnan(course.value)
-    spoken = replace(course, group=course.group[said], cluster=course.cluster[said], value=course.value[said])
-    sentiment = _changes(spoken, current[said], of_mean=True, scale=100)
-    volume = _changes(replace(course, value=np.ones(len(current))), current, of_mean=False, scale=1)
+    now = course.day >= periods.before
+    spoken = replace(
+        course,
+        day=course.day[said & now],
+        group=course.group[said & now],
+        cluster=course.cluster[said & now],
+        value=course.value[said & now],
+    )
+    recent = replace(
+        course,
+        day=course.day[now],
+        group=course.group[now],
+        cluster=course.cluster[now],
+        value=np.ones(np.count_nonzero(now)),
+    )
+    value = course.value[said]
+    sentiment = shares_or_means(
+        Counts(*(_spread(course, place[said], weight) for weight in (None, value, value**2))),
+        repeats=_repeats(spoken, periods, of_mean=True),
+        enough=np.ones(course.groups, dtype=bool),
+        shares=False,
+    )
+    items = _spread(course, place, None)
+    volume = volumes(
+        Counts(items, items, items), repeats=_repeats(recent, periods, of_mean=False), complete=complete
+    )
+    chance = np.r_[sentiment.chance, volume.chance]
+    tested = np.flatnonzero(np.r_[_enough(sentiment), _enough(volume)])
+    held = holm(chance, among=tested).reshape(2, -1)
     period = {
-        "from": day_text(windows.first),
-        "to": day_text(windows.end),
-        "previous_from": day_text(windows.before),
-        "previous_to": day_text(windows.first),
+        "from": day_text(periods.first),
+        "to": day_text(periods.end),
+        "previous_from": day_text(periods.before),
+        "previous_to": day_text(periods.first),
     }
-    return [{"net_sentiment": s, "items": v, **period} for s, v in zip(sentiment, volume, strict=True)]
+    return [
+        {
+            "net_sentiment": _answer(sentiment, group, held[0], kinds=course.kinds),
+            "items": _answer(volume, group, held[1], kinds=0),
+            **period,
+        }
+        for group in range(course.groups)
+    ]
 
 
-def _changes(course: Course, current: Array, *, of_mean: bool, scale: float) -> list[dict[str, Any] | None]:
-    groups, group, value = course.groups, course.group, course.value
-    half = 2 * group + current  # of each item: its group's first or second period
-    n0, n1 = np.bincount(half, minlength=2 * groups).reshape(groups, 2).T.astype(np.float64)
-    total0, total1 = np.bincount(half, value, minlength=2 * groups).reshape(groups, 2).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean0, mean1 = total0 / n0, total1 / n1
-        weight = np.column_stack([-1 / n0, 1 / n1]).reshape(-1)
-        if of_mean:
-            change = mean1 - mean0
-            influence = (value - np.column_stack([mean0, mean1]).reshape(-1).take(half)) * weight.take(half)
-        else:
-            change = np.log(n1 / n0)
-            influence = weight.take(half)
+def _spread(course: Course, place: Array, weight: Array | None) -> Array:
+    size = course.groups * course.kinds * PERIODS * QUARTERS
+    found: Array = np.bincount(place, weight, minlength=size)
+    return found.reshape(course.groups, course.kinds, PERIODS * QUARTERS)
+
+
+def _enough(changes: Changes) -> Array:
+    """Which cells are looked at: whether they are tested must not depend on what is seen in them."""
+    return np.asarray((changes.n >= MIN_ITEMS) & (changes.before_n >= MIN_ITEMS))
+
+
+def _repeats(course: Course, periods: Periods, *, of_mean: bool) -> Array:
+    """By group how many times the variance of independent items a change has because people repeat themselves.
+
+    Each respondent's summed influence, squared (K.-Y. Liang, S. Zeger, "Longitudinal data analysis using
+    generalized linear models", Biometrika 73, 1986), over that of each item.
+    """
+    groups, group, value = course.groups, course.group.astype(np.int64), course.value
+    half = 2 * group + (course.day >= periods.first)  # of each item: its group's first or second period
+    counts = np.maximum(np.bincount(half, minlength=2 * groups), 1)
+    weight = np.tile([-1.0, 1.0], groups) / counts
+    if of_mean:
+        value = value - (np.bincount(half, value, minlength=2 * groups) / counts).take(half)
+    influence = value * weight.take(half)
     sums: Moments = moments(influence, group, course.cluster, groups=groups)
+    alone = np.bincount(group, influence**2, minlength=groups)
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1))
-        freedom = np.maximum(sums.clusters - 1, 1)
-        chance = 2 * stdtr(freedom, -np.abs(change) / np.maximum(error, 1e-12))
-    usable = (n0 > 0) & (n1 > 0)
-    enough = usable & (n0 >= MIN_ITEMS) & (n1 >= MIN_ITEMS)
-    significant = holm(np.where(enough, chance, 1.0), among=np.flatnonzero(enough))
-    margin = stdtrit(freedom, 0.5 + LEVEL / 2) * error
-    found: list[dict[str, Any] | None] = []
-    for g in range(groups):
-        if not usable[g]:
-            found.append(None)
-            continue
-        bounds = np.array([change[g], change[g] - margin[g], change[g] + margin[g]])
-        shown = np.clip(bounds, -2, 2) * scale if of_mean else np.expm1(np.minimum(bounds, 10))
-        answer = dict(zip(("change", "low", "high"), (round(float(x), 4) for x in shown), strict=True))
-        found.append({**answer, "significant": bool(significant[g]), "n": int(n1[g]), "previous_n": int(n0[g])})
-    return found
+        ratio = sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1) / alone
+    return np.where(alone > 0, np.maximum(1.0, np.nan_to_num(ratio, nan=1.0)), 1.0)
 
 
-def holm(chance: Array, *, among: Array, alpha: float = 1 - LEVEL) -> Array:
-    """Which of the tests at positions `among` hold together at `alpha`."""
-    held = np.zeros(len(chance), dtype=bool)
-    ordered = among[np.argsort(chance[among], kind="stable")]
-    for rank, place in enumerate(ordered):
-        if chance[place] > alpha / (len(ordered) - rank):
-            break
-        held[place] = True
-    return held
+def _answer(of: Changes, group: int, held: Array, *, kinds: int) -> dict[str, Any] | None:
+    """A change of net sentiment in points; with `kinds` 0 of a number of items, as a share of it."""
+    if not of.n[group] or not of.before_n[group]:
+        return None
+    value, low, high = (float(part[group]) for part in (of.value, of.low, of.high))
+    mix = None
+    if kinds:
+        plain = value + float(of.mix[group])
+        if of.covered[group] == 0:  # no source in common: nothing can be held fixed
+            value, low, high = plain, -2.0, 2.0
+        elif kinds > 1:
+            mix = {"change": round(100 * float(of.mix[group]), 4), "covered": round(float(of.covered[group]), 4)}
+        shown = np.clip([value, low, high], -2, 2) * 100
+    else:
+        shown = np.expm1(np.minimum([value, low, high], 10))
+    return {
+        **dict(zip(("change", "low", "high"), (round(float(x), 4) for x in shown), strict=True)),
+        "significant": bool(held[group]),
+        "n": int(of.n[group]),
+        "previous_n": int(of.before_n[group]),
+        "mix": mix,
+        "noise": round(float(of.noise[group]), 2),
+    }
 
 
 @dataclass(frozen=True, slots=True)

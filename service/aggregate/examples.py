@@ -22,10 +22,21 @@ _CHANGE: JsonDict = {
     "significant": True,
     "n": 210,
     "previous_n": 175,
+    "mix": {"change": -2.5, "covered": 0.97},
+    "noise": 1.6,
 }
 _TREND: JsonDict = {
     "net_sentiment": _CHANGE,
-    "items": {"change": 0.2, "low": -0.05, "high": 0.5, "significant": False, "n": 210, "previous_n": 175},
+    "items": {
+        "change": 0.2,
+        "low": -0.05,
+        "high": 0.5,
+        "significant": False,
+        "n": 210,
+        "previous_n": 175,
+        "mix": None,
+        "noise": 2.3,
+    },
     "from": "2026-10-19",
     "to": "2026-11-16",
     "previous_from": "2026-09-21",

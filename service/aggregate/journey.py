@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from nlp.codebook import JourneyModel
-from service.aggregate.change import Course, Windows, trends, weekly, weekly_means, windows_of
+from service.aggregate.change import Course, past_of, periods_of, trends, weekly, weekly_means
 from service.aggregate.columns import counted_columns
 from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood, sign_of_mood
+from service.aggregate.trends import at_fixed_mix
 from service.aggregate.verbatims import Candidates, candidates, verbatims_of
+from service.beyond_noise import Periods
 from service.moments import rfc3339
 from service.selection import Selection, midnight
 from service.store.columns import now
@@ -170,8 +172,7 @@ def _count(frame: Frame, question: Question) -> Counted:
     pairs = {name: tally.pairs(name) for name in ("pain", "delight")}
     stages, totals = counted_columns(tally, model, pairs)
     by_mention, by_sender, totals["scores"] = map_scores(tally, model)
-    windows = windows_of(first, end, int(frame.rows["day"][dated].max()) if dated.any() else None)
-    changes = _changes(tally, dated, windows)
+    changes = _changes(tally, dated, first, end)
     withheld = changes is None
     *series, totals["series"] = _series(tally, dated)
     for number, stage in enumerate(stages):
@@ -186,7 +187,7 @@ def _count(frame: Frame, question: Question) -> Counted:
     }
     previous = None
     if question.compare and first is not None and end is not None:
-        before = Windows(2 * first - end, first, end)
+        before = Periods(2 * first - end, first, end)
         withheld = comparable(frame, _within(frame, filtered, before.before, end), first=first) is None
         if not withheld:
             previous = _previous(frame, filtered, before, model, question.timezone)
@@ -206,16 +207,26 @@ def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Ar
     return mask
 
 
-def _changes(tally: Tally, dated: Array, windows: Windows | None) -> Sequence[dict[str, Any] | None] | None:
+def _changes(
+    tally: Tally, dated: Array, first: int | None, end: int | None
+) -> Sequence[dict[str, Any] | None] | None:
     """By column the change from one period to the next, null where there is nothing to compare.
 
     None as a whole where the labels of both periods are of different models.
     """
-    if windows is None:
+    frame = tally.frame
+    newest = int(frame.rows["day"][dated].max()) if dated.any() else None
+    periods = periods_of(first, end, newest)
+    if periods is None or newest is None:
         return [None] * tally.groups
-    within = _within(tally.frame, dated, windows.before, windows.end)
-    both = comparable(tally.frame, within, first=windows.first)
-    return None if both is None else trends(_course(replace(tally, mask=both)), windows)
+    within = _within(frame, dated, past_of(periods), periods.end)
+    both = comparable(frame, within, first=periods.first, before=periods.before)
+    if both is None:
+        return None
+    of = replace(tally, mask=both)
+    return trends(
+        at_fixed_mix(frame, of.chosen_rows, _course(of), periods), periods, complete=newest + 1 >= periods.end
+    )
 
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
@@ -259,15 +270,15 @@ def _suggestions_of(
 
 
 def _previous(
-    frame: Frame, filtered: Array, windows: Windows, model: JourneyModel, timezone: str
+    frame: Frame, filtered: Array, periods: Periods, model: JourneyModel, timezone: str
 ) -> dict[str, Any]:
     """The period before, equally long: items and net sentiment by column and over all."""
-    mask = _within(frame, filtered, windows.before, windows.first)
+    mask = _within(frame, filtered, periods.before, periods.first)
     tally = Tally(frame, mask, columns_of(model), len(model.stages))
     sentiment = estimates(tally.mean_of_mood(sentiment_of_mood()), low=-1, high=1, scale=100, digits=2)
     return {
-        "from": _moment(windows.before, timezone),
-        "to": _moment(windows.first, timezone),
+        "from": _moment(periods.before, timezone),
+        "to": _moment(periods.first, timezone),
         "stages": [
             {"stage": column.name, "items": int(tally.items[number].sum()), "net_sentiment": sentiment[number]}
             for number, column in enumerate(model.stages)

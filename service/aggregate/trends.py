@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from service.aggregate.change import Course, trends, weekly, windows_of
+from service.aggregate.change import Course, past_of, periods_of, trends, weekly
 from service.aggregate.scores import estimates, moments
 from service.aggregate.tally import sentiment_of_mood
+from service.beyond_noise import Periods
 from service.selection import Selection
-from service.store.like_with_like import WITHHELD, comparable, foreign, labelled_by, mixed_weeks
+from service.store.like_with_like import WITHHELD, comparable, fixed_mix, foreign, labelled_by, mixed_weeks
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
 
@@ -54,14 +55,15 @@ def weekly_trends(
     )
     rows = np.flatnonzero(inside)
     course = _course(frame, rows, by)
-    windows = windows_of(first, end, newest)
+    periods = periods_of(first, end, newest)
     changes: list[dict[str, Any] | None] = [None] * course.groups
     both: Array | None = inside
-    if windows is not None:
-        within = dated & (day >= windows.before) & (day < windows.end)
-        both = comparable(frame, within, first=windows.first)
+    if periods is not None and newest is not None:
+        within = dated & (day >= past_of(periods)) & (day < periods.end)
+        both = comparable(frame, within, first=periods.first, before=periods.before)
         if both is not None:
-            changes = [*trends(_course(frame, np.flatnonzero(both), by), windows)]
+            of = at_fixed_mix(frame, np.flatnonzero(both), _course(frame, np.flatnonzero(both), by), periods)
+            changes = [*trends(of, periods, complete=newest + 1 >= periods.end)]
     series = _series(course, foreign(frame, rows), frame.rows["model"].take(rows) >= 0)
     counts = np.bincount(course.group, minlength=course.groups).tolist()
     data = [
@@ -74,6 +76,18 @@ def weekly_trends(
         "trends_withheld": WITHHELD if both is None else None,
     }
     return {"by": by, "every": "week", "data": data, "labels": labels}
+
+
+def at_fixed_mix(frame: Frame, rows: Array, course: Course, periods: Periods) -> Course:
+    """A course with the source and channel of each of its rows of the frame."""
+    late = course.day >= periods.first
+    kind, kinds = fixed_mix(
+        frame.rows["source"][rows],
+        frame.rows["channel"][rows],
+        early=~late & (course.day >= periods.before),
+        late=late,
+    )
+    return replace(course, kind=kind, kinds=kinds)
 
 
 def _course(frame: Frame, rows: Array, by: str) -> Course:

@@ -4,6 +4,8 @@ Two models (a fast and an accurate tier, an older and a newer version) differ by
 change from one period to the next is told from the items of that model which labelled most of both, and only where
 these are nearly all; the few others are left out. Where no model has, nothing is told until all are renewed. The
 weeks of a series follow the same rule with the model that labelled most of the series.
+
+Neither are sources mixed up: `fixed_mix` numbers the sources and channels at whose fixed mix a change is told.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.artifact import tier_of
+from service.beyond_noise import COVERED
 from service.store.rollup_frame import Frame
 
 Array = NDArray[Any]
@@ -42,16 +45,47 @@ def model_of_both(early: Array, late: Array) -> int | None:
     return best if covered[best] >= NEARLY_ALL else None
 
 
-def comparable(frame: Frame, mask: Array, *, first: int) -> Array | None:
+def comparable(frame: Frame, mask: Array, *, first: int, before: int | None = None) -> Array | None:
     """The rows of a mask from which a change is told between the days before `first` and those from it on.
 
-    None where the labels are of different models: see WITHHELD.
+    None where the labels are of different models: see WITHHELD. With `before` only the rows from that day on
+    decide; older ones, the past by which a change is judged, follow the model that they have.
     """
     if _uniform(frame):
         return mask
-    model, early = frame.rows["model"], frame.rows["day"] < first
-    lead = model_of_both(model[mask & early], model[mask & ~early])
+    model, day = frame.rows["model"], frame.rows["day"]
+    early, decide = day < first, mask if before is None else mask & (day >= before)
+    lead = model_of_both(model[decide & early], model[decide & ~early])
     return None if lead is None else mask & ((model == lead) | (model < 0))
+
+
+MIX_KINDS: Final = 12
+"""Sources and channels that are told apart; the smaller ones are taken together."""
+
+
+def fixed_mix(source: Array, channel: Array, *, early: Array, late: Array) -> tuple[Array, int]:
+    """By item the number of its source and channel, and how many numbers there are.
+
+    Where most items of a period come from sources that the other one does not have (every export is a source of
+    its own), channels alone are told apart. `early` and `late` say which items lie in the two periods.
+    """
+    if not len(source):
+        return np.zeros(0, np.int64), 1
+    channel = channel.astype(np.int64) + 1
+    both = (source.astype(np.int64) + 1) * (int(channel.max()) + 1) + channel
+    for code in (both, channel):
+        size = int(code.max()) + 1
+        before, after = (np.bincount(code[part], minlength=size) for part in (early, late))
+        shared = (before > 0) & (after > 0)
+        if all(counts[shared].sum() >= COVERED * counts.sum() for counts in (before, after)):
+            break
+    sizes = before + after
+    largest = np.argsort(-sizes, kind="stable")[:MIX_KINDS]
+    largest = largest[sizes[largest] > 0]
+    number = np.full(size, min(len(largest), MIX_KINDS - 1))
+    number[largest] = np.minimum(np.arange(len(largest)), MIX_KINDS - 1)
+    found = number[code]
+    return found, int(found.max()) + 1
 
 
 def foreign(frame: Frame, rows: Array) -> Array | None:

@@ -30,7 +30,16 @@ EXAMPLE: dict[str, Any] = {
         "mentions": 47,
         "value": None,
     },
-    "trend": {"change": 0.0621, "low": 0.0184, "high": 0.1109, "significant": True, "days": 28, "withheld": None},
+    "trend": {
+        "change": 0.0621,
+        "low": 0.0184,
+        "high": 0.1109,
+        "significant": True,
+        "days": 28,
+        "withheld": None,
+        "mix": {"change": -0.004, "covered": 0.98},
+        "noise": 1.4,
+    },
     "severity": 0.611,
     "priority": 19.884,
     "effort": "medium",
@@ -111,15 +120,30 @@ class Size(BaseModel):
     value: float | None = Field(description="Money behind the items, where senders gave it.")
 
 
+class Mix(BaseModel):
+    """What the mix of sources and channels did by itself; the plain change is the sum of both."""
+
+    change: float
+    covered: float = Field(description="Share of items from sources and channels that both windows have.")
+
+
 class Change(BaseModel):
-    """The share of the latest `days` of data minus that of as many days before, with its 95 % interval."""
+    """The share of the latest `days` of full weeks minus that of as many days before, with its 95 % interval.
+
+    At a fixed mix of sources and channels.
+    """
 
     change: float | None
     low: float | None
     high: float | None
-    significant: bool = Field(description="Beyond noise, also in view of how many changes are looked at.")
+    significant: bool = Field(
+        description="Beyond what this and all other pains do by themselves, and seen in most of the period; "
+        "at most 5 % false alarms for all pains together per look (not per year: see docs/statistics.md)."
+    )
     days: int = Field(description="28, or 56 where 28 days hold few items.")
     withheld: str | None = Field(description="Why no change is told: labels of different models are not compared.")
+    mix: Mix | None = Field(description="Null where everything comes from one source and channel.")
+    noise: float | None = Field(description="Variance over that of independent items, as the past shows it.")
 
 
 class Evidence(BaseModel):

@@ -76,5 +76,7 @@ class Counted:
     item_respondent: Ints  # equal numbers are one respondent; items without one have a number of their own
     item_alone: Bools  # whether the respondent is known to have no other item
     item_value: Floats  # money, NaN where unknown
+    item_source: Ints  # equal numbers are one source, -1 for none
+    item_channel: Ints
     item_model: Ints  # number of the model that labelled it, -1 for items without labels
     complaints: Complaints

@@ -14,7 +14,7 @@ import numpy as np
 
 from nlp.codebook import Codebook
 from service.intervals import Interval, share_interval
-from service.suggest.change import Trend, Windows, trends
+from service.suggest.change import Trend, trends
 from service.suggest.counted import Counted, Ints
 from service.suggest.respondents import Respondents
 
@@ -72,12 +72,18 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
 
     people = Respondents(counted, len(stages))
     worth, speakers = people.of_pains(items, cell, topics=len(topics), cells=cells)
-    windows = Windows(
-        counted.item_day, counted.item_dated, counted.item_stage, len(stages), model=counted.item_model
+    of_stage = people.items[codes // len(topics)]
+    changes = trends(
+        counted,
+        items=items,
+        cell=cell,
+        codes=codes,
+        repeats=of_stage / np.maximum(worth[codes], 1e-9),
+        stages=len(stages),
+        topics=len(topics),
     )
-    windowed = windows.of_pains(items, cell, codes, worth=worth, totals=people.items, topics=len(topics))
     found = {}
-    for place, (code, trend) in enumerate(zip(codes.tolist(), trends(windowed), strict=True)):
+    for place, (code, trend) in enumerate(zip(codes.tolist(), changes, strict=True)):
         count, begin, n = int(counts[code]), int(begins[place]), int(people.items[code // len(topics)])
         pain = Pain(
             stage=stages[code // len(topics)],

@@ -127,6 +127,8 @@ def _counted(frame: Frame) -> Counted:
         item_respondent=frame.rows["cluster"],
         item_alone=frame.alone[frame.rows["cluster"]],
         item_value=frame.rows["value"],
+        item_source=frame.rows["source"],
+        item_channel=frame.rows["channel"],
         item_model=frame.rows["model"],
         complaints=found,
     )

@@ -92,6 +92,10 @@ def trend(one: Proposal) -> dict[str, Any]:
         "significant": found.significant,
         "days": found.days,
         "withheld": found.withheld,
+        "mix": None
+        if found.mix is None or found.covered is None
+        else {"change": round(found.mix, 4), "covered": round(found.covered, 4)},
+        "noise": None if found.noise is None else round(found.noise, 2),
     }
 
 

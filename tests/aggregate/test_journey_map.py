@@ -360,6 +360,8 @@ def test_a_planted_change_is_significant_and_a_steady_stage_is_not(database: Dat
                 sentiment=rng.choice(["negative", "positive"]),
             )
         )
+    # two days later, when the last week is full
+    made.append(make_item(workspace_id, 9_000, occurred_at=START + timedelta(days=57), stage="support"))
     with database.write() as session:
         add_items(session, made)
     found = {stage["stage"]: stage for stage in _map(database, workspace_id)["stages"]}

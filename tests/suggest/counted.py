@@ -27,6 +27,8 @@ class Item:
     touchpoint: str = "checkout"
     id: int = field(default=0)
     model: int = 0
+    source: int = 0
+    channel: int = 0
 
 
 def hurt(
@@ -68,6 +70,8 @@ def columns(items: Sequence[Item]) -> Counted:
         # of those with one item some are not known to be alone
         item_alone=np.array([times[one] == 1 and one % 3 > 0 for one in respondents], dtype=np.bool_),
         item_value=np.array([item.value for item in items], dtype=np.float64),
+        item_source=ints([item.source for item in items]),
+        item_channel=ints([item.channel for item in items]),
         item_model=ints([item.model for item in items]),
         complaints=complaints(
             CODEBOOK,

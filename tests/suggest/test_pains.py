@@ -71,13 +71,17 @@ def test_items_are_newest_first() -> None:
     assert found["purchase", "ease_of_use"].newest(5) == [2, 3, 1]
 
 
+MONDAY = 20_003
+
+
 def weeks(rates: list[float], per_week: int = 150, **more: object) -> list[Item]:
-    """One list entry per week: the share of the week's items that hurt."""
-    return [
-        (hurt if i < rate * per_week else fine)(day=20_000 + 7 * week + i % 7, **more)
+    """One list entry per week: the share of the week's items that hurt; the newest item is two days later."""
+    items = [
+        (hurt if i < rate * per_week else fine)(day=MONDAY + 7 * week + i % 7, **more)
         for week, rate in enumerate(rates)
         for i in range(per_week)
     ]
+    return [*items, fine(day=MONDAY + 7 * len(rates) + 1, **more)]
 
 
 def test_a_large_rise_is_significant_and_a_steady_pain_is_not() -> None:
@@ -112,6 +116,25 @@ def test_too_little_or_undated_says_nothing_of_change() -> None:
     assert few.change is None
     undated = weeks([0.1] * 12 + [0.5] * 4, dated=False)
     assert find_pains(columns(undated), CODEBOOK)["purchase", "ease_of_use"].trend.change is None
+
+
+def test_a_new_mix_of_sources_is_no_rise_of_a_pain() -> None:
+    """A source that complains more grows; within each source nothing changes."""
+    items = [
+        item
+        for week in range(16)
+        for source, count, hurting in ((0, 100, 10), (1, 20 if week < 12 else 100, 10 if week < 12 else 50))
+        for number in range(count)
+        for item in [(hurt if number < hurting else fine)(day=MONDAY + 7 * week + number % 7, source=source)]
+    ]
+    items.append(fine(day=MONDAY + 7 * 16 + 1))
+    trend = find_pains(columns(items), CODEBOOK)["purchase", "ease_of_use"].trend
+    assert trend.change is not None
+    assert trend.mix is not None
+    assert not trend.significant
+    assert abs(trend.change.value) < 0.001
+    assert trend.mix == pytest.approx(0.3 - 20 / 120, abs=0.001)
+    assert trend.covered == 1
 
 
 def test_many_cells_without_change_seldom_alarm() -> None:
