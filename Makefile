@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+TEST_PROCESSES ?= 2
 
 .PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-tagging clean
 
@@ -35,7 +36,7 @@ lint: setup-dev          ## ruff, mypy strict, import-linter
 
 test: setup-dev lint     ## everything, on SQLite and on PostgreSQL, with a real browser
 	$(BIN)/python -m tests.chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-crash: setup-dev    ## twenty kill -9 rounds per database
 	$(BIN)/python -m pytest -m crash tests/test_crash.py
