@@ -328,6 +328,15 @@ class FeedbackItem(SQLModel, table=True):
             sqlite_where=text("conversation_id IS NOT NULL"),
             postgresql_where=text("conversation_id IS NOT NULL"),
         ),
+        # few items are followed up
+        Index(
+            "ix_feedback_item_follow_up",
+            "workspace_id",
+            "follow_up",
+            "at",
+            sqlite_where=text("follow_up IS NOT NULL"),
+            postgresql_where=text("follow_up IS NOT NULL"),
+        ),
     )
 
     id: int | None = _id()
@@ -508,6 +517,43 @@ class Correction(SQLModel, table=True):
     author: str
     created_at: datetime = _time()
     undone_at: datetime | None = _time(nullable=True)
+
+
+class AuditDraw(SQLModel, table=True):
+    """An item that chance chose for measuring the model, and how its labels compared with a person's."""
+
+    __tablename__ = "audit_draw"
+    __table_args__ = (
+        UniqueConstraint("item_id", "text_version"),
+        Index("ix_audit_draw_workspace_id", "workspace_id"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    item_id: int = _ref("feedback_item.id")
+    text_version: int  # a later text lets the draw lapse: it could be drawn anew
+    rate: float  # the share of all labelled items that was drawn by then
+    drawn_at: datetime = _time()
+    decided_at: datetime | None = _time(nullable=True)
+    author: str | None = None
+    correction_id: int | None = _ref("correction.id", nullable=True, ondelete="SET NULL")
+    model: str | None = None  # whose labels were compared
+    sure: bool | None = None  # whether the model stood by them
+    agreed: dict[str, Any] | None = _json(nullable=True)  # field to whether the model said what the person said
+
+
+class SavedView(SQLModel, table=True):
+    """A selection of feedback that people come back to, by name, for everyone in the workspace."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    name: str
+    address: str = Field(sa_column=Column(Text, nullable=False))  # the filters, as in the address of the list
+    author: str
+    created_at: datetime = _time()
 
 
 # --- 4. labels become numbers

@@ -411,6 +411,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("conversation_id IS NOT NULL"),
         postgresql_where=sa.text("conversation_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_feedback_item_follow_up",
+        "feedback_item",
+        ["workspace_id", "follow_up", "at"],
+        sqlite_where=sa.text("follow_up IS NOT NULL"),
+        postgresql_where=sa.text("follow_up IS NOT NULL"),
+    )
     op.create_index("ix_feedback_item_import_id", "feedback_item", ["import_id", "workspace_id", "state", "model"])
     op.create_index("ix_feedback_item_workspace_id_at", "feedback_item", ["workspace_id", "at"])
     op.create_index("ix_feedback_item_workspace_id_respondent", "feedback_item", ["workspace_id", "respondent"])
@@ -574,6 +581,56 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_correction_item_id", "correction", ["item_id"])
+    op.create_table(
+        "audit_draw",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("item_id", BIG_ID, nullable=False),
+        sa.Column("text_version", sa.Integer(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=False),
+        sa.Column("drawn_at", MOMENT, nullable=False),
+        sa.Column("decided_at", MOMENT, nullable=True),
+        sa.Column("author", sa.String(), nullable=True),
+        sa.Column("correction_id", BIG_ID, nullable=True),
+        sa.Column("model", sa.String(), nullable=True),
+        sa.Column("sure", sa.Boolean(), nullable=True),
+        sa.Column("agreed", DOCUMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_draw")),
+        sa.ForeignKeyConstraint(
+            ["correction_id"],
+            ["correction.id"],
+            name=op.f("fk_audit_draw_correction_id_correction"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["item_id"], ["feedback_item.id"], name=op.f("fk_audit_draw_item_id_feedback_item"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_audit_draw_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("item_id", "text_version", name=op.f("uq_audit_draw_item_id_text_version")),
+    )
+    op.create_index("ix_audit_draw_workspace_id", "audit_draw", ["workspace_id"])
+    op.create_table(
+        "saved_view",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_view")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_saved_view_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("workspace_id", "name", name=op.f("uq_saved_view_workspace_id_name")),
+    )
     op.create_table(
         "rollup_block",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
