@@ -28,9 +28,9 @@ SCOPES = ("ingest", "read", "review", "admin")
 # what a role may do, in scopes; `verbatims` and `decide` are people's alone to lack
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"read"}),
-    "analyst": frozenset({"read", "verbatims", "review"}),
-    "lead": frozenset({"read", "verbatims", "review", "decide"}),
-    "admin": frozenset({"read", "verbatims", "review", "decide", "ingest", "admin"}),
+    "analyst": frozenset({"read", "verbatims", "review", "files"}),
+    "lead": frozenset({"read", "verbatims", "review", "decide", "files"}),
+    "admin": frozenset({"read", "verbatims", "review", "decide", "files", "ingest", "admin"}),
 }
 KEY_PREFIX = "jm_"
 
@@ -80,7 +80,7 @@ class Vault:
 
     def keyed_hash(self, value: str) -> str:
         """HMAC-SHA256 hex of a value under the installation's key."""
-        return hmac.new(self._key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     def encrypt(self, value: str) -> str:
         """Encrypt a secret for storage."""

@@ -96,8 +96,16 @@ def _requires(grant: str) -> Callable[[Caller], Caller]:
     return check
 
 
+def _may_import(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
+    # people who work with feedback bring files; everything else that comes in is a program's
+    if not (caller.may("ingest") or caller.may("files")):
+        raise Forbidden("This needs the scope «ingest»; of people, analysts, leads and admins may bring files.")
+    return caller
+
+
 AnyCaller = Annotated[Caller, Depends(get_caller)]
 Ingester = Annotated[Caller, Depends(_requires("ingest"))]
+Importer = Annotated[Caller, Depends(_may_import)]
 Reader = Annotated[Caller, Depends(_requires("read"))]
 VerbatimReader = Annotated[Caller, Depends(_requires("verbatims"))]
 Reviewer = Annotated[Caller, Depends(_requires("review"))]

@@ -14,6 +14,7 @@ from service.ingest.files.table import REJECT_COLUMNS, Row
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, SCALES
 
 PROSE_CHARS = 15  # a column whose cells are shorter in the middle holds names and labels, not sentences
+PERSONAL = "personal data"  # the note of columns that are left out for it
 TIME_FIELDS = frozenset({"occurred_at", "updated_at"})
 
 _EMAIL = re.compile(r"[^\s@,;]{1,64}@[^\s@,;]{1,250}\.[^\s@.,;\d]{2,24}")
@@ -216,7 +217,7 @@ def as_attribute(
     """A column as an attribute under its own or another name; left out where it is personal or too long."""
     # versions of four parts look like addresses of a network
     if is_personal(column) or ("version" not in column.lower() and are_personal(cells[column])):
-        return ColumnUse(column, None, 1.0, "personal data")
+        return ColumnUse(column, None, 1.0, PERSONAL)
     if value is None and any(len(str(cell)) > MAX_ATTRIBUTE_CHARS for cell in cells[column]):
         return ColumnUse(column, None, 1.0, "too long for an attribute")
     own = (name or column.removeprefix("attributes.")).strip() or column

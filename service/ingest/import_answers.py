@@ -115,6 +115,9 @@ class ColumnFound(BaseModel):
     confidence: float
     note: str | None
     label: str | None = Field(description="The question that the column answers, where the file tells it.")
+    examples: list[str] = Field(
+        default_factory=list, description="Up to three different values; none of columns with personal data."
+    )
 
 
 class WouldReject(BaseModel):
@@ -154,7 +157,14 @@ class DryRun(BaseModel):
                 "same_file_as": None,
                 "read_as_in": None,
                 "mapping": [
-                    {"column": "Kommentar", "field": "text", "confidence": 0.9, "note": None, "label": None}
+                    {
+                        "column": "Kommentar",
+                        "field": "text",
+                        "confidence": 0.9,
+                        "note": None,
+                        "label": None,
+                        "examples": ["Delivery was quick."],
+                    }
                 ],
                 "questions": [],
                 "items": [{"text": "Delivery was quick.", "channel": "survey", "source": "survey-november"}],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from service.errors import BadInput, field_errors
+from service.ingest.column_values import PERSONAL
 from service.ingest.files import FileOptions, Row, RowError, Table, open_table
 from service.ingest.import_memory import Earlier, earlier_import
 from service.ingest.incoming import MAX_ID_CHARS, Channel
@@ -27,6 +28,8 @@ JUDGE_BYTES = 64 * 1024 * 1024
 PREVIEW_ROWS = 20_000
 PREVIEW_ITEMS = 10
 PREVIEW_REJECTS = 20
+EXAMPLES = 3  # values of a column that are shown
+EXAMPLE_CHARS = 80
 SHOWN = ("format", "packing", "encoding", "delimiter", "sheet", "header", "source", "same_file_as", "read_as_in")
 JSON_FORMATS = ("json", "ndjson")
 PACKED_SUFFIXES = (".gz", ".zip")
@@ -252,23 +255,31 @@ def plan_of(layout: dict[str, Any]) -> Plan:
 
 
 def preview(
-    path: Path, filename: str, options: ImportOptions, settings: Settings, *, layout: dict[str, Any]
+    path: Path,
+    filename: str,
+    options: ImportOptions,
+    settings: Settings,
+    *,
+    layout: dict[str, Any],
+    rows: int = PREVIEW_ROWS,
 ) -> dict[str, Any]:
-    """What an import of this file would do: first items, and what would be rejected among its first rows."""
+    """What an import of this file would do: first items, and what would be rejected among its first `rows`."""
     plan = plan_of(layout)
     items: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []
     read = rejected = empty = 0
     complete = True
+    examples: dict[str, list[str]] = {use.column: [] for use in plan.columns if use.note != PERSONAL}
     order = {column: place for place, column in enumerate(layout["columns"])}
     opened = {"encoding": layout["encoding"], "header": layout["header"]}
     with open_import(path, filename, options, settings, **opened) as table:
         reader = ItemReader(plan, table.columns, max_text_chars=settings.max_text_chars)
         for row in body_of(table, plan):
-            if read == PREVIEW_ROWS:
+            if read == rows:
                 complete = False
                 break
             read += 1
+            _add_examples(examples, table.columns, row)
             try:
                 found = reader.items(checked_row(row))
             except RowRefused as refused:
@@ -287,12 +298,27 @@ def preview(
         "channel": plan.channel,
         "timezone": plan.timezone,
         "day_first": plan.day_first,
-        "mapping": [asdict(use) for use in sorted(plan.columns, key=lambda use: order[use.column])],
+        "mapping": [
+            {**asdict(use), "examples": examples.get(use.column, [])}
+            for use in sorted(plan.columns, key=lambda use: order[use.column])
+        ],
         "questions": plan.questions,
         "items": items,
         "rows": {"checked": read, "rejected": rejected, "empty": empty, "complete": complete},
         "rejected": rejects,
     }
+
+
+def _add_examples(examples: dict[str, list[str]], columns: Sequence[str], row: Row | RowError) -> None:
+    """Note the first values of each column that are not blank and not known yet."""
+    for column, cell in zip(columns, row.cells, strict=False):
+        found = examples.get(column)
+        if found is None or len(found) == EXAMPLES or cell is None:
+            continue
+        text = " ".join(str(cell).split())
+        shown = text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "…"
+        if shown and shown not in found:
+            found.append(shown)
 
 
 def checked_row(row: Row | RowError) -> Row:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from service.errors import Conflict, NotFound
+from service.auth import Caller
+from service.errors import Conflict, Gone, NotFound
 from service.ingest.import_files import ImportOptions, Upload, checked_options, layout_of, preview, remembering
 from service.settings import Settings
 from service.store import queue
@@ -24,9 +25,18 @@ COPY_BYTES = 1024 * 1024
 
 
 def create_import(
-    session: Session, *, workspace_id: int, upload: Upload, options: ImportOptions, layout: dict[str, Any]
+    session: Session,
+    *,
+    workspace_id: int,
+    upload: Upload,
+    options: ImportOptions,
+    layout: dict[str, Any],
+    hold: bool = False,
 ) -> FileImport:
-    """Store an upload as an import, with the job that reads it (none while a question is open)."""
+    """Store an upload as an import, with the job that reads it.
+
+    There is none while a question is open, or to `hold` it until somebody has looked at how it would be read.
+    """
     questions = layout["plan"]["questions"]
     found = FileImport(
         workspace_id=workspace_id,
@@ -38,12 +48,12 @@ def create_import(
         channel=layout["plan"]["channel"],
         options=options.model_dump(),
         layout=layout,
-        state="needs_input" if questions else "queued",
+        state="needs_input" if questions or hold else "queued",
         questions=questions,
     )
     session.add(found)
     session.flush()
-    if not questions:
+    if found.state == "queued":
         _enqueue(session, found)
     return found
 
@@ -134,20 +144,62 @@ def ensure_unread(found: FileImport) -> None:
         )
 
 
+def read_otherwise(
+    database: Database, settings: Settings, caller: Caller, *, import_id: int, changed: Mapping[str, Any]
+) -> tuple[ImportOptions, dict[str, Any]]:
+    """The options of an import that has not begun with what is `changed` in them, and the layout they lead to.
+
+    Reads the beginning of the file: call it outside of a transaction, then `change_reading`. BadInput naming what
+    does not fit, FileRefused, Conflict once a row is stored, Gone where the file was removed.
+    """
+    with database.read() as look:
+        found = get_import(look, workspace_id=caller.workspace_id, import_id=import_id)
+    ensure_unread(found)
+    told = {name: value for name, value in found.options.items() if value is not None}
+    asked = dict(changed)
+    if asked.get("mapping") is not None:
+        asked["mapping"] = {**(told.get("mapping") or {}), **asked["mapping"]}
+    options = checked_options({**told, **asked})
+    upload = upload_of(found)
+    path = upload.path(settings)
+    if not found.path or not path.exists():
+        raise Gone("The uploaded file is no longer there; send it again.")
+    remember = remembering(
+        database, workspace_id=caller.workspace_id, upload=upload, options=options, except_id=import_id
+    )
+    layout = layout_of(path, found.filename, options, settings, timezone=caller.timezone, remember=remember)
+    layout["source"] = found.source
+    return options, layout
+
+
+def upload_of(found: FileImport) -> Upload:
+    """The file of an import."""
+    return Upload(found.path, found.filename, found.size_bytes, found.sha256)
+
+
 def change_reading(
-    session: Session, *, workspace_id: int, import_id: int, options: ImportOptions, layout: dict[str, Any]
+    session: Session,
+    *,
+    workspace_id: int,
+    import_id: int,
+    options: ImportOptions,
+    layout: dict[str, Any],
+    hold: bool = False,
 ) -> FileImport:
-    """Give an import that has not begun other options and the layout that follows from them."""
+    """Give an import that has not begun other options and the layout that follows from them.
+
+    It begins once no question is open; on `hold` it waits on, where it waited before.
+    """
     found = get_import(session, workspace_id=workspace_id, import_id=import_id, lock=True)
     ensure_unread(found)
     was_asked = found.state == "needs_input"
     found.options, found.layout = options.model_dump(), layout
     found.questions = layout["plan"]["questions"]
     found.channel = layout["plan"]["channel"]
-    found.state = "needs_input" if found.questions else "queued"
+    found.state = "needs_input" if found.questions or (hold and was_asked) else "queued"
     session.add(found)
     session.flush()
-    if was_asked and not found.questions:  # else its job is there already
+    if was_asked and found.state == "queued":  # else its job is there already
         _enqueue(session, found)
     return found
 

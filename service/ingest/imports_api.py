@@ -14,23 +14,23 @@ from service.dependencies import (
     AnyCaller,
     DatabaseOf,
     Db,
-    Ingester,
+    Importer,
     JsonBody,
     ReadDb,
     SettingsOf,
     json_body,
     parse_body,
 )
-from service.errors import Forbidden, Gone
+from service.errors import Forbidden
 from service.idempotency import IdempotentRoute
 from service.ingest.import_answers import DryRun, ImportAnswer, ImportList, Reading, answer_of, answers_of
-from service.ingest.import_files import Upload, checked_options, default_source, layout_of, preview, remembering
+from service.ingest.import_files import default_source, layout_of, preview, remembering
 from service.ingest.import_requests import (
     cancel_import,
     change_reading,
     create_import,
-    ensure_unread,
     get_import,
+    read_otherwise,
 )
 from service.ingest.rejects import rejected_lines
 from service.ingest.uploads import ReceivedFile
@@ -82,7 +82,7 @@ WordsReader = Annotated[Caller, Depends(_reader_of_words)]
     },
 )
 def post_import(
-    caller: Ingester,
+    caller: Importer,
     received: ReceivedFile,
     database: DatabaseOf,
     session: Db,
@@ -141,28 +141,13 @@ def show_import(import_id: str, caller: Viewer, session: ReadDb) -> ImportAnswer
     openapi_extra=json_body(Reading, {"mapping": {"Was war gut?": "text"}, "day_first": True}),
 )
 def put_mapping(
-    import_id: str, caller: Ingester, body: JsonBody, database: DatabaseOf, session: Db, settings: SettingsOf
+    import_id: str, caller: Importer, body: JsonBody, database: DatabaseOf, session: Db, settings: SettingsOf
 ) -> ImportAnswer:
     """Answer an import's questions, or mend a wrong guess before the first row is stored."""
     reading = parse_body(Reading, body)
     number = row_id(import_id, "This import")
-    with database.read() as look:
-        found = get_import(look, workspace_id=caller.workspace_id, import_id=number)
-    ensure_unread(found)
-    told = {name: value for name, value in found.options.items() if value is not None}
     changed = reading.model_dump(exclude_unset=True)
-    if changed.get("mapping") is not None:
-        changed["mapping"] = {**(told.get("mapping") or {}), **changed["mapping"]}
-    options = checked_options({**told, **changed})
-    upload = Upload(found.path, found.filename, found.size_bytes, found.sha256)
-    path = upload.path(settings)
-    if not found.path or not path.exists():
-        raise Gone("The uploaded file is no longer there; send it again.")
-    remember = remembering(
-        database, workspace_id=caller.workspace_id, upload=upload, options=options, except_id=number
-    )
-    layout = layout_of(path, found.filename, options, settings, timezone=caller.timezone, remember=remember)
-    layout["source"] = found.source
+    options, layout = read_otherwise(database, settings, caller, import_id=number, changed=changed)
     return answer_of(
         session,
         change_reading(
@@ -172,7 +157,7 @@ def put_mapping(
 
 
 @router.post("/v1/imports/{import_id}/cancel", response_model=ImportAnswer)
-def post_cancel(import_id: str, caller: Ingester, session: Db) -> ImportAnswer:
+def post_cancel(import_id: str, caller: Importer, session: Db) -> ImportAnswer:
     """Stop an import. What is stored stays and is tagged."""
     number = row_id(import_id, "This import")
     return answer_of(session, cancel_import(session, workspace_id=caller.workspace_id, import_id=number))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -16,8 +16,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from service.dependencies import Ingester, SettingsOf, chunks_within
-from service.errors import BadInput, CannotStore, FieldError
+from service.dependencies import CSRF_HEADER, Importer, SettingsOf, check_csrf, chunks_within
+from service.errors import BadInput, CannotStore, FieldError, JourneymapError, TooLarge
 from service.ingest.capacity import RoomLeft
 from service.ingest.files import FileRefused
 from service.ingest.import_files import ImportOptions, Upload, checked_options
@@ -26,6 +26,8 @@ from service.settings import Settings
 WRITE_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 64 * 1024
 MAX_PARTS = 50
+CSRF_FIELD = "csrf"
+BeforeFile = Callable[[dict[str, bytes]], None]  # told the fields in front of the file; raises to refuse it
 NAMES_OF_TYPES = {
     "text/csv": "upload.csv",
     "text/tab-separated-values": "upload.tsv",
@@ -104,6 +106,7 @@ class _Form:
     found: str | None = None  # the file's name, once there is one
     fields: dict[str, bytes] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)  # of the file, to be written
+    before_file: BeforeFile | None = None
     parts: int = 0
     ended: bool = False
 
@@ -143,6 +146,8 @@ class _Form:
         if b"filename" in options:
             if self.found is not None:
                 raise _bad_form("the form holds several files; send one")
+            if self.before_file is not None:
+                self.before_file(self.fields)
             self.filename = self.found = _text(options[b"filename"])
         else:
             self.fields[self.name] = b""
@@ -167,9 +172,11 @@ def _bad_form(detail: str) -> BadInput:
     return BadInput(f"The form can't be read: {detail}.", errors=[FieldError("", "bad_form", detail)])
 
 
-async def _from_form(chunks: AsyncIterator[bytes], boundary: bytes, sink: _Sink) -> tuple[str, dict[str, str]]:
+async def _from_form(
+    chunks: AsyncIterator[bytes], boundary: bytes, sink: _Sink, before_file: BeforeFile | None
+) -> tuple[str, dict[str, str]]:
     """Write the form's file; its name and the form's other fields."""
-    form = _Form()
+    form = _Form(before_file=before_file)
     try:
         parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
         async for chunk in chunks:
@@ -189,20 +196,56 @@ async def _from_form(chunks: AsyncIterator[bytes], boundary: bytes, sink: _Sink)
 
 async def receive_upload(
     request: Request,
-    _caller: Ingester,
+    _caller: Importer,
     _room: RoomLeft,
     settings: SettingsOf,
     query: Annotated[ImportQuery, Query()],
 ) -> Received:
     """The dependency: caller known, options checked, then the body to disk. The route owns the file after that."""
+    said: dict[str, Any] = query.model_dump(exclude_unset=True)
+    return await _receive(request, settings, said)
+
+
+async def receive_from_page(
+    request: Request, caller: Importer, _room: RoomLeft, settings: SettingsOf
+) -> Received | JourneymapError:
+    """The same of our own page's form; what can't be used comes back as the error, to be told on that page.
+
+    Nothing of the file is read before the session's token was seen: as a header, or as a field in front of it.
+    """
+    token = request.headers.get(CSRF_HEADER)
+    if token is not None:
+        check_csrf(caller, token)
+
+    def check(fields: dict[str, bytes]) -> None:
+        if token is None:
+            check_csrf(caller, _text(fields.get(CSRF_FIELD, b"")))
+
+    try:
+        if parse_options_header(request.headers.get("content-type", ""))[0] != b"multipart/form-data":
+            raise _bad_form("it is no multipart/form-data")
+        received = await _receive(request, settings, {}, before_file=check)
+        if not received.upload.size_bytes:
+            received.discard(settings)
+            raise FileRefused("empty_file", "No file was chosen, or it is empty.")
+        return received
+    except (BadInput, TooLarge, CannotStore) as error:
+        return error
+
+
+async def _receive(
+    request: Request, settings: Settings, said: dict[str, Any], before_file: BeforeFile | None = None
+) -> Received:
+    """The body to disk. `said` goes before what the form's fields say."""
     sink = _Sink(settings.imports_dir)
     try:
         kind, options = parse_options_header(request.headers.get("content-type", ""))
         chunks = chunks_within(request, settings.max_import_bytes)
-        said: dict[str, Any] = query.model_dump(exclude_unset=True)
         dry_run = said.pop("dry_run", False)
         if kind == b"multipart/form-data":
-            filename, fields = await _from_form(chunks, options.get(b"boundary", b""), sink)
+            filename, fields = await _from_form(chunks, options.get(b"boundary", b""), sink, before_file)
+            if before_file is not None:
+                fields.pop(CSRF_FIELD, None)
             in_form = fields.pop("dry_run", None)
             if in_form is not None:
                 dry_run = dry_run or in_form.strip().lower() in ("true", "1", "yes", "on")
@@ -231,3 +274,4 @@ def _base_name(filename: str) -> str:
 
 
 ReceivedFile = Annotated[Received, Depends(receive_upload)]
+FileOfPage = Annotated[Received | JourneymapError, Depends(receive_from_page)]
