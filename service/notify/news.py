@@ -14,15 +14,13 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from service.aggregate.trends import By, weekly_trends
+from service.aggregate.significant import significant
 from service.moments import rfc3339
-from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import FileImport
 from service.suggest.proposals import proposals
 
 TOLD_SUGGESTIONS: Final = 20  # the best open ones; further ones wait until they rank so high
-CHANGE_FIELDS: Final[tuple[By, ...]] = ("stage", "topic", "emotion")
 FINISHED: Final = ("succeeded", "partially_succeeded", "failed")
 IMPORTS_LOOKED_AT: Final = 100
 
@@ -74,34 +72,20 @@ def significant_changes(session: Session, workspace_id: int, timezone: str) -> I
     The key holds the month: what lasts is told again once a month and not every day.
     """
     month = now().strftime("%Y-%m")
-    for by in CHANGE_FIELDS:
-        for row in weekly_trends(
-            session, workspace_id=workspace_id, timezone=timezone, selection=Selection(), by=by
-        )["data"]:
-            for measure in ("items", "net_sentiment"):
-                change = (row["trend"] or {}).get(measure)
-                if not change or not change["significant"]:
-                    continue
-                way = "rose" if change["change"] > 0 else "fell"
-                label = row["label"].replace("_", " ")
-                if measure == "items":
-                    told = f"Feedback on {label} {way} by {abs(change['change']):.0%}"
-                    bounds = f"{change['low']:+.0%} to {change['high']:+.0%}"
-                else:
-                    told = f"Net sentiment on {label} {way} by {abs(change['change']):.0f} points"
-                    bounds = f"{change['low']:+.0f} to {change['high']:+.0f}"
-                yield Piece(
-                    "change.significant",
-                    f"change:{by}:{row['label']}:{measure}:{way}:{month}",
-                    f"{told} ({bounds}), beyond noise.",
-                    {
-                        "by": by,
-                        "label": row["label"],
-                        "measure": measure,
-                        **{name: change[name] for name in ("change", "low", "high")},
-                        **{name: row["trend"].get(name) for name in ("from", "to")},
-                    },
-                )
+    for one in significant(session, workspace_id=workspace_id, timezone=timezone):
+        yield Piece(
+            "change.significant",
+            f"change:{one.by}:{one.label}:{one.measure}:{one.way}:{month}",
+            one.says,
+            {
+                "by": one.by,
+                "label": one.label,
+                "measure": one.measure,
+                **{name: getattr(one, name) for name in ("change", "low", "high")},
+                "from": one.from_day,
+                "to": one.to_day,
+            },
+        )
 
 
 def finished_imports(session: Session, workspace_id: int, _timezone: str) -> Iterator[Piece]:

@@ -1,0 +1,85 @@
+"""The changes that are more than noise, over all labels: what is told to others and stands on the front page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, log
+from typing import Any, Final, Literal
+
+from sqlmodel import Session
+
+from service.aggregate.trends import By, weekly_trends
+from service.selection import Selection
+
+CHANGE_FIELDS: Final[tuple[By, ...]] = ("stage", "topic", "emotion")
+Measure = Literal["items", "net_sentiment"]
+MEASURES: Final[tuple[Measure, ...]] = ("items", "net_sentiment")
+Z: Final = 1.959964  # half the width of a 95 % interval in standard errors
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One label whose number of items (as a part of it) or net sentiment (in points) changed beyond noise."""
+
+    by: By
+    label: str
+    measure: Measure
+    change: float
+    low: float
+    high: float
+    from_day: str | None
+    to_day: str | None
+    series: list[dict[str, Any]]  # the label's weeks, as GET /v1/trends has them
+
+    @property
+    def way(self) -> str:
+        """Up or down, in a word."""
+        return "rose" if self.change > 0 else "fell"
+
+    @property
+    def strength(self) -> float:
+        """How many standard errors the change lies from none; a change in size on the scale of logarithms."""
+        value, low, high = self.change, self.low, self.high
+        if self.measure == "items":
+            if low <= -1:  # nothing is left of it: beyond any scale
+                return inf
+            value, low, high = log(1 + value), log(1 + low), log(1 + high)
+        return abs(value) / max((high - low) / (2 * Z), 1e-9)
+
+    @property
+    def says(self) -> str:
+        """A sentence for people, with its interval."""
+        label = self.label.replace("_", " ")
+        if self.measure == "items":
+            return (
+                f"Feedback on {label} {self.way} by {abs(self.change):.0%} "
+                f"({self.low:+.0%} to {self.high:+.0%}), beyond noise."
+            )
+        return (
+            f"Net sentiment on {label} {self.way} by {abs(self.change):.0f} points "
+            f"({self.low:+.0f} to {self.high:+.0f}), beyond noise."
+        )
+
+
+def significant(session: Session, *, workspace_id: int, timezone: str) -> Iterator[Change]:
+    """Labels whose count or net sentiment changed beyond noise between the last two periods, field by field."""
+    for by in CHANGE_FIELDS:
+        for row in weekly_trends(
+            session, workspace_id=workspace_id, timezone=timezone, selection=Selection(), by=by
+        )["data"]:
+            trend = row["trend"] or {}
+            for measure in MEASURES:
+                found = trend.get(measure)
+                if found and found["significant"]:
+                    yield Change(
+                        by,
+                        row["label"],
+                        measure,
+                        found["change"],
+                        found["low"],
+                        found["high"],
+                        trend.get("from"),
+                        trend.get("to"),
+                        row["series"],
+                    )
