@@ -11,7 +11,7 @@ _WORDS = {
     "funny": "😂🤣😅😜😝😛",
     "thanks": "🙏",
     "bad": "👎❌🤢🤮💩🤦😖🥴",
-    "angry hate": "😠😡🤬👿😤🖕",
+    "awful angry": "😠😡🤬👿😤🖕",
     "sad": "😢😭😞😔☹🙁😟💔😿😩😫😥😓😣",
     "worried": "😰😨😱😧😬😳",
     "confused": "😕🤔🤨🙄❓😐😑🤷",
