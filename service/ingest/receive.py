@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from service.auth import Vault
@@ -21,7 +20,7 @@ from service.ingest.erasure import Mark, keep_away
 from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
 from service.ingest.identity import conversation_mark, identities, item_mark, person_mark, respondent_mark
 from service.ingest.incoming import IncomingItem
-from service.store import queue, rollups
+from service.store import bulk, queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
 from service.store.schema import ErasureMark, FeedbackItem, ItemVersion, Segment
@@ -165,7 +164,7 @@ def receive_parts(
                 replayed=replayed,
                 redact=redact,
             )
-        if _insert_new(session, workspace_id, drafts):
+        if _insert_new(session, drafts):
             break
         # someone stored one of these a moment ago: let go of every lock, then look again
         savepoint.rollback()
@@ -212,14 +211,19 @@ def _erased(
     session: Session, vault: Vault, *, workspace_id: int, keys: Sequence[Key], items: Sequence[IncomingItem]
 ) -> list[bool]:
     """Which items must not come back: they, their conversation or their person were erased."""
+    of_workspace = col(ErasureMark.workspace_id) == workspace_id
+    if session.execute(select(col(ErasureMark.id)).where(of_workspace).limit(1)).first() is None:
+        return [False] * len(keys)  # the usual case: nobody was ever erased, and nothing has to be hashed
     marks = [_marks(vault, workspace_id, key, item) for key, item in zip(keys, items, strict=True)]
     found = {
         (row.kind, row.key_hash)
         for row in session.execute(
             select(col(ErasureMark.kind), col(ErasureMark.key_hash)).where(
-                col(ErasureMark.workspace_id) == workspace_id,
+                of_workspace,
                 col(ErasureMark.kind).in_(("item", "conversation", "respondent")),
-                col(ErasureMark.key_hash).in_(sorted({key_hash for own in marks for _, key_hash in own})),
+                bulk.among(
+                    session, col(ErasureMark.key_hash), sorted({key_hash for own in marks for _, key_hash in own})
+                ),
             )
         )
     }
@@ -247,22 +251,16 @@ def _existing(session: Session, workspace_id: int, keys: set[Key]) -> dict[Key, 
     """The stored items of these keys, locked in the order of their ids: two callers can't lock crosswise."""
     if not keys:
         return {}
+    ids = bulk.ids_of_items(session, workspace_id, keys)
+    if not ids:
+        return {}
     rows = session.execute(
         select(TABLE)
-        .where(
-            TABLE.c.workspace_id == workspace_id,
-            TABLE.c.source.in_(sorted({source for source, _ in keys})),
-            TABLE.c.identity.in_(sorted({identity for _, identity in keys})),
-        )
+        .where(TABLE.c.workspace_id == workspace_id, TABLE.c.id.in_(ids))
         .order_by(TABLE.c.id)
         .with_for_update()
     ).mappings()
-    # sources times identities is more than the keys: what is not asked for is left out here
-    return {
-        (row["source"], row["identity"]): Draft(columns=dict(row), id=row["id"])
-        for row in rows
-        if (row["source"], row["identity"]) in keys
-    }
+    return {(row["source"], row["identity"]): Draft(columns=dict(row), id=row["id"]) for row in rows}
 
 
 def _fold(
@@ -303,20 +301,16 @@ def _fold(
     return statuses
 
 
-def _insert_new(session: Session, workspace_id: int, drafts: dict[Key, Draft]) -> bool:
+def _insert_new(session: Session, drafts: dict[Key, Draft]) -> bool:
     """Insert the new drafts and give them their ids; False if another transaction stored one of them meanwhile."""
-    new = sorted(key for key, draft in drafts.items() if draft.id is None)
-    if not new:
-        return True
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # in key order: two callers with the same rows wait for each other instead of deadlocking
-    rows = session.execute(
-        dialect.insert(TABLE).on_conflict_do_nothing().returning(TABLE.c.id, TABLE.c.source, TABLE.c.identity),
-        [drafts[key].columns for key in new],
-    ).all()
-    for row in rows:
-        drafts[row.source, row.identity].id = row.id
-    return len(rows) == len(new)
+    new = [drafts[key] for key in sorted(key for key, draft in drafts.items() if draft.id is None)]
+    ids = bulk.insert_with_ids(session, TABLE, [draft.columns for draft in new])
+    if ids is None:
+        return False
+    for draft, new_id in zip(new, ids, strict=True):
+        draft.id = new_id
+    return True
 
 
 def _write_changes(
@@ -350,7 +344,8 @@ def _write_changes(
     ]
     if history:
         session.execute(insert(VERSIONS), history)
-    changed = counted + [draft.id for draft in drafts.values() if draft.is_new and draft.id is not None]
-    if changed:
-        after = rollups.snapshot(session, workspace_id, changed)
+    new = [(draft.id, draft.columns) for draft in drafts.values() if draft.is_new and draft.id is not None]
+    if counted or new:
+        added = rollups.snapshot_new(session, workspace_id, new)
+        after = [*rollups.snapshot(session, workspace_id, counted), *added]
         rollups.apply(session, workspace_id, before=before, after=after)

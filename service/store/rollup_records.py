@@ -7,9 +7,10 @@ counted as "minus the record before, plus the record after", and what lets anyon
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -142,6 +143,41 @@ def read_records(
             segments[item_id].append(tuple(labels))
         records += [_record(tuple(row), segments.get(row[0], ()), zone) for row in rows]
     return records
+
+
+_NAMES = (
+    "at",
+    "occurred_at",
+    "respondent",
+    "response_id",
+    "state",
+    "unsure_reason",
+    *LABEL_FIELDS,
+    "channel",
+    "source",
+    "language",
+    "model",
+    "declared_stage",
+    "corrected",
+    "text",
+    "score_kind",
+    "score_value",
+    "score_min",
+    "score_max",
+    "value",
+    "attributes",
+)
+_PICKED = itemgetter(*_NAMES)
+
+
+def new_record(item_id: int, columns: Mapping[str, Any], zone: ZoneInfo) -> ItemRecord:
+    """The record of an item from the columns that were stored for it just now: it has no segments yet."""
+    at, occurred_at, *row = _PICKED(columns)
+    # as `_ITEM` has it
+    row[11] = row[11] if row[11] is not None else columns["declared_language"]
+    row[15] = len(row[15] or "")
+    row[17:21] = [None if number is None else float(number) for number in row[17:21]]
+    return _record((item_id, at, occurred_at is not None, *row), (), zone)
 
 
 def _record(

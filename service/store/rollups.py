@@ -12,8 +12,9 @@ Everything that changes what is counted does, inside its own transaction:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, text, update
@@ -32,7 +33,7 @@ from service.store.rollup_blocks import (
     take,
     to_bytes,
 )
-from service.store.rollup_records import EPOCH_ORDINAL, ItemRecord, read_records, zone_of
+from service.store.rollup_records import EPOCH_ORDINAL, ItemRecord, new_record, read_records, zone_of
 from service.store.schema import FeedbackItem, RollupBlock, Workspace
 from service.work import Work
 
@@ -57,9 +58,17 @@ def snapshot(session: Session, workspace_id: int, item_ids: Sequence[int]) -> Sn
     return read_records(session, workspace_id, item_ids, zone=zone_of(session, workspace_id))
 
 
+def snapshot_new(session: Session, workspace_id: int, items: Sequence[tuple[int, Mapping[str, Any]]]) -> Snapshot:
+    """`snapshot` of items that this transaction stored just now (id and columns): they need not be read again."""
+    if not items:
+        return []
+    zone = zone_of(session, workspace_id)
+    return [new_record(item_id, columns, zone) for item_id, columns in items]
+
+
 def apply(session: Session, workspace_id: int, *, before: Snapshot, after: Snapshot) -> None:
     """Count the change from `before` to `after`, in the transaction of its cause."""
-    unchanged = set(before) & set(after)
+    unchanged = set(before) & set(after) if before else ()
     removed = [record for record in before if record not in unchanged]
     added = [record for record in after if record not in unchanged]
     if not removed and not added:

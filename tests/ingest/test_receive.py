@@ -344,6 +344,7 @@ def test_many_callers_with_the_same_items_store_them_once(inbox: Inbox) -> None:
 def test_rollups_move_in_the_same_transaction(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[list[int], list[int]]] = []
     monkeypatch.setattr("service.store.rollups.snapshot", lambda session, ws, ids: list(ids))
+    monkeypatch.setattr("service.store.rollups.snapshot_new", lambda session, ws, new: [one for one, _ in new])
 
     def applied(session: Session, ws: int, *, before: Any, after: Any) -> None:
         calls.append((list(before), list(after)))

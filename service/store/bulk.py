@@ -1,0 +1,187 @@
+"""Many rows at once, by the fastest way of each database's driver: SQLite's `executemany`, PostgreSQL's `COPY`.
+
+A statement with a parameter for every column of every row costs ten times what the database does with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import sql
+from sqlalchemy import JSON, Connection, String, Table, any_, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import Session
+
+from service.store.columns import UtcDateTime
+
+Converter = Callable[[Any], Any]
+UNIQUE_VIOLATION = "23505"
+
+
+def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int] | None:
+    """Store rows that name every column but `id`, and give them their ids, in order.
+
+    None where a unique constraint says that one of them is there already, whoever stored it: nothing of the
+    transaction holds then, and the caller goes back to its savepoint. Rows that others may store as well have to
+    come in one order everywhere, or two callers wait for each other crosswise. None as a value is NULL, also for
+    columns of JSON.
+    """
+    if not rows:
+        return []
+    connection = session.connection()
+    names, converters = _names(table), _converters(table, connection.dialect.name)
+    picked = itemgetter(*names)
+    values = []
+    for row in rows:
+        one = list(picked(row))
+        for place, convert in converters:
+            if one[place] is not None:
+                one[place] = convert(one[place])
+        values.append(one)
+    try:
+        if connection.dialect.name == "postgresql":
+            ids = _drawn_ids(connection, table, len(rows))
+            _copy(connection, table, ("id", *names), [[new, *row] for new, row in zip(ids, values, strict=True)])
+        else:
+            # the write lock is ours: nobody else gives the next id away
+            first = 1 + (connection.execute(select(func.max(table.c.id))).scalar_one() or 0)
+            ids = list(range(first, first + len(rows)))
+            connection.exec_driver_sql(
+                _sqlite_insert(table), [(new, *row) for new, row in zip(ids, values, strict=True)]
+            )
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION or _is_unique_in_sqlite(error):
+            return None
+        raise
+    return ids
+
+
+def among(session: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a text column holds one of the values, as one parameter however many they are."""
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(String)))  # type: ignore[no-any-return]
+    listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
+
+
+# Without statistics (a new table, a large import) PostgreSQL would read the whole workspace for a list of keys: so
+# the keys drive the search, one look into the unique index each
+_FIND = {
+    "postgresql": text(
+        "SELECT found.id FROM unnest(CAST(:sources AS text[]), CAST(:identities AS text[]))"
+        " AS key (source, identity)"
+        " CROSS JOIN LATERAL (SELECT id FROM feedback_item WHERE workspace_id = :workspace_id"
+        " AND source = key.source AND identity = key.identity LIMIT 1) AS found"
+    ),
+    "sqlite": text(
+        "SELECT found.id FROM json_each(:keys) AS key CROSS JOIN feedback_item AS found"
+        " ON found.workspace_id = :workspace_id"
+        " AND found.source = key.value ->> 0 AND found.identity = key.value ->> 1"
+    ),
+}
+
+
+def ids_of_items(session: Session, workspace_id: int, keys: Collection[tuple[str, str]]) -> list[int]:
+    """The ids of the stored items among these (source, identity), in order; they are not locked."""
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        sources, identities = map(list, zip(*keys, strict=True))
+        given: dict[str, Any] = {"sources": sources, "identities": identities}
+    else:
+        given = {"keys": orjson.dumps(list(keys)).decode()}
+    return sorted(session.execute(_FIND[dialect], {"workspace_id": workspace_id, **given}).scalars())
+
+
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name != "id")
+
+
+@cache
+def _sqlite_insert(table: Table) -> str:
+    names = ("id", *_names(table))
+    places = ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 (our own names)
+
+
+@cache
+def _converters(table: Table, dialect: str) -> list[tuple[int, Converter]]:
+    """How columns are written whose values the driver does not know by itself, by their place."""
+    found: list[tuple[int, Converter]] = []
+    for place, name in enumerate(_names(table)):
+        kind = table.columns[name].type
+        if isinstance(kind, JSON):
+            found.append((place, _json))
+        elif isinstance(kind, UtcDateTime):
+            found.append((place, _sqlite_moment if dialect == "sqlite" else _moment))
+    return found
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _moment(value: datetime) -> datetime:
+    if value.tzinfo is UTC:
+        return value
+    if value.tzinfo is None:
+        raise ValueError("a time without zone can't be stored")
+    return value.astimezone(UTC)
+
+
+def _sqlite_moment(value: datetime) -> str:
+    # as SQLAlchemy writes it, without the offset: such texts are compared as texts
+    return _moment(value).isoformat(" ", "microseconds")[:26]
+
+
+def _drawn_ids(connection: Connection, table: Table, count: int) -> list[int]:
+    drawn = connection.execute(
+        text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)"),
+        {"table": table.name, "count": count},
+    )
+    return list(drawn.scalars())
+
+
+def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    with _failing_as_usual(connection, f"COPY {table.name}"):
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+@contextmanager
+def _failing_as_usual(connection: Connection, statement: str) -> Iterator[None]:
+    """What the driver raises, as the error of SQLAlchemy that any statement would raise."""
+    try:
+        yield
+    except psycopg.Error as error:
+        dialect = connection.dialect
+        away = dialect.is_disconnect(error, connection.connection.driver_connection, None)  # type: ignore[arg-type]
+        if away:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement,
+            None,
+            error,
+            psycopg.Error,
+            hide_parameters=True,
+            connection_invalidated=away,
+            dialect=dialect,
+        ) from error
+
+
+def _is_unique_in_sqlite(error: IntegrityError) -> bool:
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_UNIQUE"
