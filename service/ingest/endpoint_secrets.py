@@ -58,10 +58,9 @@ def checked_secrets(given: list[str | Secret], sender: Sender) -> list[Secret]:
     """What a caller brought; BadInput naming each that is no secret of this sender."""
     found, errors = [], []
     for number, one in enumerate(given):
-        secret = Secret(value=one) if isinstance(one, str) and one else one
         try:
-            if isinstance(secret, str):
-                raise ValueError("the secret is empty")
+            # an empty or over-long one is a ValueError too
+            secret = Secret(value=one) if isinstance(one, str) else one
             sender.check_secret(secret.value)
         except ValueError:
             errors.append(FieldError(f"/secrets/{number}", "bad_secret", f"not a secret of {sender.title}"))

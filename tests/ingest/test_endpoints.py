@@ -72,6 +72,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"options": {"replay_window_seconds": "soon"}}, "/options/replay_window_seconds"),
     ({"secrets": ["whsec_***"]}, "/secrets/0"),
     ({"secrets": [SECRET, ""]}, "/secrets/1"),
+    ({"secrets": [SECRET, "s" * 1001]}, "/secrets/1"),
+    ({"sender": "typeform", "secrets": ["s" * 1001]}, "/secrets/0"),
     ({"name": ""}, "/name"),
     ({"unknown": 1}, "/unknown"),
 ]
