@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +19,7 @@ from service.ingest.deliver import NOT_UNDERSTOOD, OUR_HEADERS
 from service.ingest.endpoint_secrets import active_secrets, has_secrets
 from service.ingest.endpoints import options_of
 from service.ingest.incoming import Call, CannotParse
-from service.ingest.intake import IntakeOf
+from service.ingest.intake import Intake, IntakeOf
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Reply, Sender
 from service.ingest.senders.signatures import BadSignature, SenderOptions
@@ -106,6 +106,30 @@ async def post_hook(
     intake: IntakeOf,
 ) -> Response:
     """Take a delivery of a sender. 200 means stored; the same delivery again is only counted."""
+    return await _taken(request, endpoint, body, settings, vault, intake)
+
+
+@router.api_route(
+    "/hooks/{sender}/{endpoint_id}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
+)
+async def other_hook(
+    request: Request,
+    endpoint: KnownEndpoint,
+    body: HookBody,
+    settings: SettingsOf,
+    vault: VaultOf,
+    intake: IntakeOf,
+) -> Response:
+    """The same by another method, where the tool lets its admins choose one; 405 for all other senders."""
+    methods = SENDERS[endpoint.sender].methods
+    if request.method not in methods:
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted({"HEAD", *methods}))})
+    return await _taken(request, endpoint, body, settings, vault, intake)
+
+
+async def _taken(
+    request: Request, endpoint: Endpoint, body: bytes, settings: Settings, vault: Vault, intake: Intake
+) -> Response:
     call = Call(
         headers=joined(request.headers.items()),
         body=body,

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -114,6 +115,25 @@ def test_addresses_that_are_not_or_no_more(client: Any, endpoint: dict[str, Any]
     client.delete(f"/v1/endpoints/{endpoint['id']}")
     assert client.post(endpoint["path"], **call).status_code == client.head(endpoint["path"]).status_code == 410
     assert stored(database, Delivery) == 0
+
+
+def test_another_method_is_taken_where_admins_choose_it(client: Any, endpoint: dict[str, Any]) -> None:
+    made = client.post("/v1/endpoints", json={"sender": "zendesk", "name": "Z", "secrets": ["a-secret"]}).json()
+    path, words = made["url"].removeprefix("http://localhost:8000"), b'{"ticket_id": 7, "description": "Broken"}'
+    for method, body, status in (("GET", b"", 200), ("PUT", words, 200), ("OPTIONS", b"", 405)):
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        mac = hmac.new(b"a-secret", moment.encode() + body, hashlib.sha256).digest()
+        headers = {
+            "x-zendesk-webhook-signature": base64.b64encode(mac).decode(),
+            "x-zendesk-webhook-signature-timestamp": moment,
+        }
+        assert client.request(method, path, content=body, headers=headers).status_code == status, method
+        assert client.request(method, path, content=body).status_code in (401, 405)
+    listed = client.get("/v1/deliveries", params={"endpoint_id": made["id"]}).json()["data"]
+    assert [one["state"] for one in listed] == ["parsed", "ignored"]
+    refused = client.get(endpoint["path"])
+    assert (refused.status_code, refused.headers["allow"]) == (405, "HEAD, POST")
+    assert client.get("/hooks/zendesk/none").status_code == 404
 
 
 def test_too_large_a_delivery_is_refused(client: Any, endpoint: dict[str, Any], database: Database) -> None:

@@ -47,6 +47,7 @@ class Sender:
     check_secret: Callable[[str], None] = any_secret  # raises ValueError
     new_secret: Callable[[], str] | None = None  # None: the sender makes the secret, the user brings it
     secret_needed: bool = True  # False: the address alone may be the credential
+    methods: frozenset[str] = frozenset({"POST"})  # by which it delivers
     max_body_bytes: int | None = None  # where its calls are longer than the setting MAX_HOOK_BYTES allows
     reply: Callable[[Call, Any], Reply | None] | None = None  # None: `Reply()`; asked after the call is stored
     fetcher: Fetcher | None = None  # for thin deliveries, which name what happened and not what was said

@@ -83,4 +83,6 @@ SENDER = Sender(
     parse=parse,
     options=ZendeskOptions,
     delivery_id=delivery_id,
+    # admins choose the method of a trigger's webhook; by GET and DELETE nothing comes but the call itself
+    methods=frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"}),
 )
