@@ -145,7 +145,15 @@ def _data(event: Mapping[str, Any]) -> Any:
         except ValueError as error:  # CannotParse is one
             raise CannotParse("data_base64 can't be read") from error
     data = event.get("data")
-    return _content(data.encode("utf-8", "replace"), declared) if isinstance(data, str) else data
+    if not isinstance(data, str):
+        return data
+    try:
+        return _content(data.encode("utf-8", "replace"), declared)
+    except CannotParse:
+        # a string is JSON of its own: the words themselves, unless it was meant to be more and is broken
+        if not declared.endswith("json") or data.lstrip()[:1] in ("{", "["):
+            raise
+        return {"text": data}
 
 
 def _content(content: bytes, declared: str) -> Any:

@@ -71,7 +71,9 @@ def parse(call: Call, options: Options) -> Parsed:
     if event == "session:removed":
         return Parsed(erased=[Erased("conversation", _session(data))])
     if event == "message:updated":
-        return Parsed(ignored="an edit does not say whose message it was")
+        if "from" not in data:
+            return Parsed(ignored="an edit does not say whose message it was")
+        return _message(body, data)
     return Parsed(ignored="only messages and ratings of visitors are taken")
 
 
@@ -102,13 +104,15 @@ def _message(body: dict[str, Any], data: dict[str, Any]) -> Parsed:
         text = plain_reply(text)
     if text is None:
         return Parsed(ignored="a message without words")
-    written = moment(data.get("timestamp")) or moment(body.get("timestamp"))
+    told = moment(body.get("timestamp"))
+    # an edit without the message's own time changes the words and not when they were first written
+    written = moment(data.get("timestamp")) or (told if body.get("event") != "message:updated" else None)
     item = {
         "external_id": _key(data),
         "text": text,
         "channel": next((channel for word, channel in CHANNELS if word in _origin(data)), "chat"),
         "occurred_at": written,
-        "updated_at": moment(body.get("timestamp")) or written,
+        "updated_at": told or written,
         "conversation_id": _session(data),
         "respondent": _visitor(data),
         "url": _link(body, data),

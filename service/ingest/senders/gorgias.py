@@ -121,7 +121,7 @@ def _why_not(message: dict[str, Any]) -> str:
 
 def _message(message: dict[str, Any], ticket: dict[str, Any], options: Options) -> dict[str, Any] | None:
     key = identifier(message.get("id"))
-    if key is None or _truth(message.get("from_agent")) is not False or _truth(message.get("public")) is False:
+    if key is None or _truth(message.get("from_agent")) is not False or _is_internal(message):
         return None
     text = _text(message, ticket)
     if text is None:
@@ -146,6 +146,10 @@ def _message(message: dict[str, Any], ticket: dict[str, Any], options: Options) 
             "attributes": _attributes(ticket, customer, channel, identifier(message.get("integration_id"))),
         }
     )
+
+
+def _is_internal(message: dict[str, Any]) -> bool:
+    return _truth(message.get("public")) is False or message.get("channel") == "internal-note"
 
 
 def _text(message: dict[str, Any], ticket: dict[str, Any]) -> str | None:

@@ -34,6 +34,8 @@ RATED = ("csat", "satisfaction", "survey_response")
 ASKED_TO_RATE = ("requested", "offered", "sent", "expired")
 # what Zendesk puts in place of redacted characters
 REDACTED = "▇"
+# the author of what Zendesk itself writes into a ticket
+SYSTEM = "-1"
 
 
 def parse_event(payload: dict[str, Any]) -> Parsed:
@@ -157,8 +159,8 @@ def _comment(ticket: str, detail: dict[str, Any], event: dict[str, Any], payload
         return Parsed(ignored="an internal note")
     requester, _ = _people(detail)
     author, is_staff = identifier(inner(comment, "author", "id")), inner(comment, "author", "is_staff")
-    if is_staff is True:
-        return Parsed(ignored="a comment of an agent")
+    if is_staff is True or author == SYSTEM:
+        return Parsed(ignored="a comment of an agent" if is_staff is True else "a comment of Zendesk itself")
     if is_staff is not False and (author is None or author != requester):
         return Parsed(ignored="it is not said who wrote the comment")
     text = text_of_html(comment.get("body") or comment.get("plain_body") or comment.get("html_body"))

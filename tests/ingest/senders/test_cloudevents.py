@@ -92,8 +92,14 @@ def test_data_in_base64_and_as_text() -> None:
     assert read(data=None, data_base64=words, datacontenttype="text/plain") == "Größe"
     assert read(data="Plain words", datacontenttype="text/plain") == "Plain words"
     assert read(data='{"id":"x","text":"JSON in a text"}') == "JSON in a text"
+    assert read(data="A string is JSON too") == "A string is JSON too"
     assert read(data={"items": [{"id": "1", "text": "One of items"}]}) == "One of items"
-    for wrong in ({"data_base64": "***"}, {"data_base64": 7}, {"data": "no json"}):
+    for wrong in (
+        {"data_base64": "***"},
+        {"data_base64": 7},
+        {"data": '{"text": "brok'},
+        {"data": "<a/>", "datacontenttype": "text/xml"},
+    ):
         with pytest.raises(CannotParse):
             read(**{"data": None, **wrong})
 

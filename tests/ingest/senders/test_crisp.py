@@ -125,6 +125,16 @@ def test_what_no_visitor_wrote_is_ignored(fields: dict[str, Any]) -> None:
     assert found.ignored
 
 
+def test_an_edit_is_the_visitors_where_it_says_so() -> None:
+    edit: dict[str, Any] = {"fingerprint": 179516604512301, "content": "It deleted two of my events."}
+    assert parsed("crisp", happened("message:updated", **edit)).ignored
+    edit |= {"from": "user", "type": "text"}
+    (item,) = parsed("crisp", happened("message:updated", 1795166050000, **edit)).items
+    assert item["external_id"] == parsed("crisp", message()).items[0]["external_id"]
+    assert (item["text"], item["updated_at"]) == ("It deleted two of my events.", "2026-11-20T09:14:10+00:00")
+    assert "occurred_at" not in item
+
+
 def test_times_come_in_seconds_or_milliseconds() -> None:
     for at in (1795166045, 1795166045000):
         assert parsed("crisp", message(at)).items[0]["occurred_at"] == "2026-11-20T09:14:05+00:00"
@@ -215,6 +225,11 @@ def test_events_in_any_order_end_in_the_same_state(database: Database, settings:
     calls = [
         message(),
         message(1795166050000, fingerprint=2, content="A second thought"),
+        happened(
+            "message:updated",
+            1795166055000,
+            **{"from": "user", "type": "text", "fingerprint": 2, "content": "A second thought, mended"},
+        ),
         message(1795166060000, fingerprint=3, content="Oh no"),
         happened("message:received", 1795166070000, **{"from": "operator", "content": "Hi", "fingerprint": 4}),
         happened("message:removed", 1795166080000, fingerprint=3),

@@ -114,6 +114,7 @@ def test_the_recorded_message_is_the_customers_item() -> None:
         {"from_agent": None},
         {"from_agent": "{{ticket.messages[-1].from_agent}}"},
         {"public": False},
+        {"channel": "internal-note"},
         {"public": "False"},
         {"stripped_text": None},
         {"stripped_text": " "},

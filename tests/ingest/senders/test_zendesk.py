@@ -156,6 +156,7 @@ def test_only_public_comments_of_customers_are_taken() -> None:
         (comment("1", "Refund her.", author=AGENT, is_staff=True, is_public=False), "internal"),
         (comment("1", "Who?", author=AGENT, is_staff=None), "not said"),
         (comment("1", "Who?", author=None, is_staff=None), "not said"),
+        (comment("1", "This ticket was closed by a rule.", author="-1"), "Zendesk itself"),
         (comment("1", "  "), "without words"),
         (comment("1", "My card is ▇▇▇▇"), "without words"),
     ):
