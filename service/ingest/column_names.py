@@ -162,7 +162,7 @@ _GIVEN_WORDS = words_of(
 )
 _OTHER_DATE_WORDS = words_of("reply update updated birth due order purchase delivery last millis start")
 _NPS_HEADER = re.compile(r"recommend|empfehl|recommand|recomend", re.IGNORECASE)
-_CSAT_HEADER = re.compile(r"satisf|zufrieden", re.IGNORECASE)
+_CSAT_HEADER = re.compile(r"satisf|zufrieden|\bhow happy\b", re.IGNORECASE)
 _CES_WORDS = words_of("easy effort effortless einfach leicht aufwand facile facil esfuerzo effortlessly easily")
 _RATING_WORDS = words_of(
     "rate rated bewerten bewertest bewerte beurteilen noter notez evaluer evaluez calificar valorar"

@@ -103,6 +103,7 @@ def test_values_say_what_no_name_does(read: Read) -> None:
         ("NPS comment", PROSE[::-1], "text"),
         ("NPS group", ["Promoter", "Detractor"] * 3, "attributes.NPS group"),
         ("How satisfied were you?", [1, 5, 4, 3, 2, 1], "score_csat"),
+        ("How happy are you?", [1, 5, 4, 3, 2, 1], "score_csat"),
         ("Wie zufrieden sind Sie?", [1, 5, 4, 3, 2, 1], "score_csat"),
         ("How easy was it to reach us?", [1, 7, 4, 3, 2, 6], "score_ces"),
         ("Bewertung", [1, 5, 4, 3, 2, 1], "score"),

@@ -92,10 +92,14 @@ _TELL = re.compile(
     r"comment|feedback|\bwhy\b|reason|suggest|improve|tell us|tell me|anything|\belse\b|explain|describe|"
     r"\bshare\b|"
     r"opinion|thoughts|message|review|remarks|verbatim|"
+    r"\bwhat (?:did|do|would) you (?:most |really )?(?:dis)?(?:like|love|enjoy|miss|change)\b|"
+    r"\bwhat (?:can|could|should) we (?:do|change)\b|"
     r"kommentar|warum|wieso|weshalb|grund\b|gründe|vorschl|verbesser|erzähl|sonst noch|beschreib|anmerk|"
-    r"meinung|nachricht|"
+    r"meinung|nachricht|\bwas (?:hat|gefällt|gefiel|fehlt|fehlte|stört|störte|können wir|sollten wir)\b|"
     r"pourquoi|raison|amélior|dites[- ]|autre chose|expliqu|décri|avis\b|remarque|"
-    r"por qué|motivo|razón|sugeren|mejorar|cuéntenos|cuéntanos|algo más|expli(?:ca|que)|descri|comentario",
+    r"\bqu['’](?:avez-vous|est-ce qui vous)|\bque pensez|"
+    r"por qué|motivo|razón|sugeren|mejorar|cuéntenos|cuéntanos|algo más|expli(?:ca|que)|descri|comentario|"
+    r"\bqué (?:es lo que )?(?:más )?(?:le|te|les) (?:ha )?(?:gust|falt|molest|parec)",
     re.I,
 )
 _OPEN_WORDS = 4

@@ -118,6 +118,14 @@ def test_texts_of_questions_without_a_type() -> None:
     assert reads_as_open("Comments", "Fine")
     assert reads_as_open("main_reason", "Slow")
     assert reads_as_open("Was können wir verbessern?", "Preis")
+    for asked in (
+        "What did you like most?",
+        "Was hat Ihnen gefallen?",
+        "Qu'avez-vous aimé ?",
+        "¿Qué le gustó de la visita?",
+    ):
+        assert reads_as_open(asked, "Alles"), asked
+    assert not reads_as_open("What do you do?", "Nurse")
     assert reads_as_open("Product", "the one with two handles")
     assert not reads_as_open("Product", "Phone")
     assert not reads_as_open("What should we improve? (pick all)", "Speed, Reports, and all the rest")
