@@ -28,6 +28,7 @@ from service.notify.api import router as notify
 from service.review import pages
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
+from service.review.feedback_page import router as feedback_page
 from service.review.item_page import router as item_page
 from service.review.map_export import router as map_export
 from service.review.reference import router as reference
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health,
         metrics,
         pages.router,
+        feedback_page,
         item_page,
         reference,
     ):

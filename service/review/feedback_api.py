@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
@@ -33,8 +33,9 @@ from service.review import corrections, erasure
 from service.review.export import FORMATS, MEDIA_TYPES, encode, export_rows
 from service.review.feedback_models import FeedbackDetail, FeedbackPage, FollowUp
 from service.review.feedback_query import FeedbackFilters, Filters
-from service.review.feedback_view import detail, item_of, views
-from service.store.schema import AuditEvent, FeedbackItem
+from service.review.feedback_view import detail, views
+from service.review.follow_up import FollowUpIn, answer
+from service.store.schema import FeedbackItem
 
 router = APIRouter(tags=["feedback"], route_class=IdempotentRoute)
 
@@ -55,16 +56,6 @@ class LabelsIn(BaseModel):
 
     labels: dict[str, str | None]
     segment: SegmentSpan | None = None
-
-
-class FollowUpIn(BaseModel):
-    """What became of the customer's concern."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    state: Literal["needs_answer", "answered", "dismissed"]
-    owner: str | None = Field(default=None, max_length=200)
-    note: str | None = Field(default=None, max_length=5000)
 
 
 class Erased(BaseModel):
@@ -169,25 +160,7 @@ def delete_feedback(caller: AnyCaller, session: Db, vault: VaultOf, feedback_id:
 )
 def follow_up(caller: Reviewer, session: Db, body: JsonBody, feedback_id: str) -> FollowUp:
     """`owner` and `note` stay as they are where they are not given."""
-    given = parse_body(FollowUpIn, body)
-    item = item_of(session, caller, _id(feedback_id), lock=True)
-    old = item.follow_up
-    item.follow_up = given.state
-    if "owner" in given.model_fields_set:
-        item.follow_up_owner = given.owner
-    if "note" in given.model_fields_set:
-        item.follow_up_note = given.note
-    session.add(item)
-    session.add(
-        AuditEvent(
-            workspace_id=caller.workspace_id,
-            actor=caller.actor,
-            action="feedback.follow_up",
-            target=f"feedback:{item.id}",
-            detail={"old": old, "new": given.state},
-        )
-    )
-    return FollowUp(state=given.state, owner=item.follow_up_owner, note=item.follow_up_note)
+    return answer(session, caller, _id(feedback_id), parse_body(FollowUpIn, body))
 
 
 @router.put(

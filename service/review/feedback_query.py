@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlmodel import col
 
 from nlp.codebook import Codebook, load_codebook
 from service.dependencies import Reader
 from service.errors import BadInput, FieldError, Forbidden
-from service.store.schema import FeedbackItem
+from service.store.schema import FeedbackItem, Segment
 
 ATTRIBUTE_PREFIX = "attr."
 LABEL_FILTERS = ("stage", "emotion", "sentiment", "topic", "touchpoint")
@@ -50,6 +50,11 @@ class FeedbackFilters:
     state: str | None = None
     import_id: int | None = None
     conversation: str | None = None
+    follow_up: Sequence[str] = ()
+    owner: str | None = None
+    pain: Sequence[str] = ()  # topics of which the item complains where it stands on the map
+    delight: Sequence[str] = ()
+    theme: Sequence[str] = ()  # ids
     attributes: dict[str, list[str]] = field(default_factory=dict)
 
     def conditions(self, workspace_id: int) -> list[ColumnElement[bool]]:
@@ -82,10 +87,33 @@ class FeedbackFilters:
             found.append(col(FeedbackItem.import_id) == self.import_id)
         if self.conversation is not None:
             found.append(col(FeedbackItem.conversation_id) == self.conversation)
+        if self.follow_up:
+            found.append(_one_of(col(FeedbackItem.follow_up), self.follow_up))
+        if self.owner is not None:
+            found.append(col(FeedbackItem.follow_up_owner) == self.owner)
+        for topics, sentiment in ((self.pain, "negative"), (self.delight, "positive")):
+            found += [_says_of(topics, sentiment)] if topics else []
+        if self.theme:
+            numbers = [_import_id(one) for one in self.theme]
+            said = select(col(Segment.item_id)).where(
+                col(Segment.workspace_id) == workspace_id, col(Segment.theme).in_([n for n in numbers if n > 0])
+            )
+            found.append(col(FeedbackItem.id).in_(said))
         attributes: Any = col(FeedbackItem.attributes)
         for name, values in self.attributes.items():
             found.append(_one_of(attributes[name].as_string(), values))
         return found
+
+
+def _says_of(topics: Sequence[str], sentiment: str) -> ColumnElement[bool]:
+    # as the map counts pain points and delights: in a segment of the stage that the item stands in
+    said = exists().where(
+        col(Segment.item_id) == col(FeedbackItem.id),
+        col(Segment.stage) == col(FeedbackItem.stage),
+        col(Segment.sentiment) == sentiment,
+        _one_of(col(Segment.topic), topics),
+    )
+    return and_(col(FeedbackItem.unsure_reason).is_(None), said)
 
 
 def _one_of(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
@@ -93,9 +121,10 @@ def _one_of(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
     return condition
 
 
-def check_labels(name: str, values: Sequence[str]) -> None:
-    """BadInput listing the codebook's labels of a field where a value is none of them."""
-    allowed = codebook().labels(name)
+def check_labels(field_name: str, values: Sequence[str], *, named: str | None = None) -> None:
+    """BadInput listing the codebook's labels of a field where a value is none of them; `named`: the filter."""
+    allowed = codebook().labels(field_name)
+    name = named or field_name
     for value in values:
         if value not in allowed:
             detail = f"«{name}» is one of {', '.join(allowed)}"
@@ -142,6 +171,13 @@ def feedback_filters(
     state: Annotated[Literal["pending", "tagged", "no_text"] | None, Query()] = None,
     import_id: Annotated[str | None, Query()] = None,
     conversation: Annotated[str | None, Query(description="`conversation_id` as the sender gave it.")] = None,
+    theme: Annotated[list[str], Query(description="Ids of themes.")] = [],  # noqa: B006
+    follow_up: Annotated[
+        list[Literal["needs_answer", "answered", "dismissed"]], Query(description="State of the follow-up.")
+    ] = [],  # noqa: B006
+    owner: Annotated[str | None, Query(description="Who follows up.")] = None,
+    pain: Annotated[list[str], Query(description="Topics: items that count as this pain point on the map.")] = [],  # noqa: B006
+    delight: Annotated[list[str], Query(description="Topics: items that count as this delight on the map.")] = [],  # noqa: B006
 ) -> FeedbackFilters:
     """The filters of a request; `attr.<name>=` filters by an attribute."""
     filters = FeedbackFilters(
@@ -161,9 +197,16 @@ def feedback_filters(
         state=state,
         import_id=_import_id(import_id) if import_id is not None else None,
         conversation=conversation,
+        theme=theme,
+        follow_up=follow_up,
+        owner=owner,
+        pain=pain,
+        delight=delight,
     )
     for name in LABEL_FILTERS:
         check_labels(name, getattr(filters, name))
+    check_labels("topic", pain, named="pain")
+    check_labels("topic", delight, named="delight")
     if q and not caller.may("verbatims"):
         raise Forbidden("Searching the texts needs the right to read them.")
     return replace(filters, attributes=_attributes(request))
@@ -172,7 +215,7 @@ def feedback_filters(
 # everything that `feedback_filters` declares, by its name in the address
 KNOWN = frozenset(
     {*LABEL_FILTERS, "channel", "source", "language", "from", "to", "q", "unsure", "corrected"}
-    | {"state", "import_id", "conversation"}
+    | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight"}
 )
 
 
