@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from pydantic import ValidationError
 
 from service import auth
 from service.aggregate.journey import journey_map
@@ -16,24 +15,22 @@ from service.aggregate.journey_models import list_models
 from service.aggregate.query import MapQuery
 from service.dependencies import (
     COOKIE,
-    DatabaseOf,
     Db,
-    Decider,
     ReadDb,
     Reader,
     SettingsOf,
 )
-from service.errors import BadInput, JourneymapError, NotFound, Unauthorized, field_errors
-from service.review import charts, sources
+from service.errors import JourneymapError, NotFound, Unauthorized
+from service.review import charts, sources, suggestion_pages
 from service.review.forms import Form, SignedInForm
 from service.review.render import STATIC, page, wants_page
 from service.selection import selection_query
 from service.store.columns import now
 from service.suggest import suggestions
-from service.suggest.decisions import DecisionBody
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sources.router)
+router.include_router(suggestion_pages.router)
 
 CHANNELS = ("survey", "review", "ticket", "chat", "call", "social", "other")
 REASONS = {
@@ -43,19 +40,6 @@ REASONS = {
     "meaningless": "without meaning",
     "no_text": "score only",
     "untagged": "waiting to be read",
-}
-TABS = (
-    ("suggested", "To decide"),
-    ("agreed", "Agreed"),
-    ("rejected", "Rejected"),
-    ("all", "All"),
-)
-DONE = {"accept": "Accepted.", "edit": "Saved and accepted.", "reject": "Rejected; it stays so."}
-STATUSES = {
-    "suggested": ("suggested",),
-    "agreed": ("accepted", "edited", "live", "kept"),
-    "rejected": ("rejected", "snoozed", "rolled_back"),
-    "all": (),
 }
 
 
@@ -208,58 +192,3 @@ def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
             "sentiment_mix": _sentiment_mix,
         },
     )
-
-
-@router.get("/suggestions")
-def suggestions_page(
-    caller: Reader, session: ReadDb, status: str = "suggested", done: str | None = None
-) -> HTMLResponse:
-    """What customers say, what to change, and the decision."""
-    if status not in STATUSES:
-        raise NotFound("There is no such list of suggestions.")
-    found = suggestions.suggestions(
-        session,
-        workspace_id=caller.workspace_id,
-        timezone=caller.timezone,
-        query=suggestions.SuggestionQuery(status=STATUSES[status]),
-        limit=100,
-        verbatims=caller.may("verbatims"),
-    )
-    return page(
-        "suggestions.html",
-        {
-            "caller": caller,
-            "page": "suggestions",
-            "rows": found["data"],
-            "status": status,
-            "tabs": TABS,
-            "notice": DONE.get(done or ""),
-            "more": found["next"] is not None,
-        },
-    )
-
-
-@router.post("/suggestions/{suggestion_id}/decision")
-def decide(
-    suggestion_id: str, form: SignedInForm, caller: Decider, session: Db, database: DatabaseOf
-) -> RedirectResponse:
-    """Take a decision from the page's form, then show the list again."""
-    given = {
-        name: form[name] for name in ("decision", "adaptation", "reason", "owner") if form.get(name, "").strip()
-    }
-    try:
-        body = DecisionBody.model_validate(given)
-    except ValidationError as error:
-        raise BadInput("The decision can't be taken like this.", errors=field_errors(error)) from error
-    suggestions.decide_on(
-        session,
-        database=database,
-        workspace_id=caller.workspace_id,
-        timezone=caller.timezone,
-        actor=caller.actor,
-        public_id=suggestion_id,
-        body=body,
-        verbatims=False,
-    )
-    back = form.get("back", "") if form.get("back", "") in STATUSES else "suggested"
-    return RedirectResponse(f"/suggestions?status={back}&done={body.decision}", status_code=303)

@@ -1,0 +1,78 @@
+"""Decisions on suggestions as forms: what a page offers for each, and what a form means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from service.errors import BadInput, field_errors
+from service.review.charts import words
+from service.store.columns import now
+from service.suggest.decisions import DECISIONS_NEEDING, DecisionBody
+
+LABELS: Final = {"roll_back": "Roll back", "start": "Start", "complete": "Keep it", "snooze": "Later"}
+DONE: Final = {
+    "accept": "Accepted.",
+    "edit": "Saved and accepted.",
+    "reject": "Rejected; it stays so.",
+    "snooze": "Put off; it comes back by itself.",
+    "start": "Started: from this day on it is measured.",
+    "complete": "Kept.",
+    "roll_back": "Rolled back.",
+}
+# decisions that end or take something back ask first; the others are one click
+ASKING: Final = ("roll_back",)
+LATER: Final = (("2", "2 weeks"), ("4", "4 weeks"), ("13", "3 months"))
+
+
+def steps(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What can be decided now about a suggestion, as `possible` says, in its order.
+
+    `needs` names the field without which the decision is refused; `quick` ones are a button of their own.
+    """
+    return [
+        {
+            "name": name,
+            "label": LABELS.get(name, words(name).capitalize()),
+            "needs": DECISIONS_NEEDING.get(name),
+            "quick": name not in DECISIONS_NEEDING and name not in ASKING,
+        }
+        for name in row["possible"]
+    ]
+
+
+def done_text(decision: str | None) -> str | None:
+    """What a page says after a decision; None after none."""
+    if not decision or decision not in {*DONE, *DecisionBody.model_fields["decision"].annotation.__args__}:  # type: ignore[union-attr]
+        return None
+    return DONE.get(decision, f"Done: {words(decision)}.")
+
+
+def decision_of(form: Mapping[str, str], *, timezone: str) -> DecisionBody:
+    """The decision that a form takes; BadInput naming what of it can't be used. A day is that of the zone."""
+    given: dict[str, Any] = {
+        name: form[name]
+        for name in ("decision", "adaptation", "reason", "owner", "until", "effective_at")
+        if form.get(name, "").strip()
+    }
+    if form.get("weeks", "").isdecimal():
+        given["until"] = now() + timedelta(weeks=min(int(form["weeks"][:3]), 520))
+    for name in ("until", "effective_at"):
+        if isinstance(given.get(name), str):
+            given[name] = _day(given[name], timezone)
+    try:
+        return DecisionBody.model_validate(given)
+    except ValidationError as error:
+        raise BadInput("The decision can't be taken like this.", errors=field_errors(error)) from error
+
+
+def _day(text: str, timezone: str) -> Any:
+    try:
+        day = datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no zone yet)
+        return datetime.combine(day, time(), ZoneInfo(timezone))
+    except ValueError:
+        return text  # refused with the field's name

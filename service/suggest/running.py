@@ -1,0 +1,52 @@
+"""Changes that were agreed on, each with what it did so far."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlmodel import Session
+
+from service.errors import Conflict
+from service.suggest.impact import impact
+from service.suggest.impact_plan import AGREED
+from service.suggest.suggestions import SuggestionQuery, suggestions
+
+ENDED: Final = ("rolled_back",)  # still told, because why it was taken back is worth knowing
+# what comes first: those that say something, then those that still wait for data
+ORDER: Final = ("got_worse", "helped", "no_effect_worth_having", "inconclusive", "not_enough_data")
+
+
+def running_changes(
+    session: Session, *, workspace_id: int, timezone: str, limit: int, after: Any = None
+) -> dict[str, Any]:
+    """A page of {"data": [a suggestion with `impact`], "next"}, in the order of GET /v1/suggestions.
+
+    `impact` is as GET /v1/suggestions/{id}/impact answers it, null for a change whose history holds no agreement.
+    """
+    query = SuggestionQuery(status=(*AGREED, *ENDED))
+    found = suggestions(
+        session,
+        workspace_id=workspace_id,
+        timezone=timezone,
+        query=query,
+        limit=limit,
+        after=after,
+        verbatims=False,
+    )
+    rows = []
+    for one in found["data"]:
+        try:
+            measured = impact(session, workspace_id=workspace_id, timezone=timezone, public_id=one["id"])
+        except Conflict:
+            measured = None
+        rows.append(one | {"impact": measured})
+    return {"data": rows, "next": found["next"]}
+
+
+def by_verdict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows, those with something to say first."""
+
+    def place(row: dict[str, Any]) -> int:
+        return ORDER.index(row["impact"]["verdict"]) if row["impact"] else len(ORDER)
+
+    return sorted(rows, key=place)

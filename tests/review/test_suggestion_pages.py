@@ -1,0 +1,144 @@
+"""Suggestions as pages: the chart, evidence, decisions in two clicks, what changes did."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from service.classify.active_model import set_pipeline
+from service.review import suggestion_charts
+from service.review.decision_forms import decision_of, done_text, steps
+from service.store.columns import now
+from service.store.schema import SuggestionDecision
+from service.suggest.decisions import STATUSES, possible
+from service.work import Work
+from tests.classify.tagging import WordPipeline
+from tests.review.test_pages import BAD, MARKUP, _csrf, _fill, browser
+
+__all__ = ["browser"]
+
+
+@pytest.fixture(autouse=True)
+def words_pipeline() -> Iterator[None]:
+    set_pipeline(WordPipeline())
+    yield
+    set_pipeline(None)
+
+
+Browser = Callable[..., TestClient]
+ID = "delivery.delivery"
+
+
+def test_one_suggestion_opens_to_its_evidence(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} peculiar {MARKUP} number {n}" for n in range(12)])
+    lead = browser()
+    listed = lead.get("/suggestions").text
+    assert f'href="/suggestions/{ID}"' in listed
+    for address in (f"/suggestions/{ID}", f"/suggestions/{ID}?words=true"):
+        answer = lead.get(address)
+        assert answer.status_code == 200
+        for told in ("arithmetic of the rank", "Week by week", "The weeks as a table", "12</b> of 12"):
+            assert told in answer.text, told
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+        assert "style=" not in answer.text
+    viewer = browser(role="viewer").get(f"/suggestions/{ID}").text
+    assert "numbers only" in viewer
+    assert "peculiar" not in viewer
+    assert 'name="decision"' not in viewer
+    assert browser(workspace="elsewhere").get(f"/suggestions/{ID}").status_code == 404
+    for unknown in ("delivery.nonsense", "nonsense", "%00.delivery"):
+        assert lead.get(f"/suggestions/{unknown}").status_code == 404, unknown
+
+
+def test_every_step_from_the_page(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(12)])
+    lead = browser()
+    token = _csrf(lead.get("/suggestions").text)
+
+    def decide(**fields: str) -> str:
+        answer = lead.post(f"/suggestions/{ID}/decision", data={"csrf": token, "back": "one", **fields})
+        assert answer.status_code == 200, answer.text
+        assert answer.url.path == f"/suggestions/{ID}"
+        return answer.text
+
+    assert "Put off" in decide(decision="snooze", weeks="4")
+    assert "until" in lead.get("/suggestions?status=rejected").text
+    assert "Accepted." in decide(decision="accept", owner="Maria", effective_at="2026-10-20")
+    assert "owner Maria" in lead.get(f"/suggestions/{ID}").text
+    assert lead.post(f"/suggestions/{ID}/decision", data={"csrf": token, "decision": "reject"}).status_code == 422
+    assert "Started" in decide(decision="start")
+    board = lead.get("/changes").text
+    assert "live" in board
+    assert "Not enough data" in board
+    assert "Kept." in decide(decision="complete")
+    assert "Rolled back." in decide(decision="roll_back", reason="it did not <b>help</b>")
+    assert "did not &lt;b&gt;help" in lead.get(f"/suggestions/{ID}").text
+    assert "rolled back" in lead.get("/changes").text
+    wrong = lead.post(
+        f"/suggestions/{ID}/decision", data={"csrf": token, "decision": "accept", "effective_at": "soon"}
+    )
+    assert wrong.status_code == 422
+
+
+def test_the_board_is_empty_at_first(browser: Browser) -> None:
+    assert "No change is running" in browser().get("/changes").text
+
+
+def test_the_board_shows_the_weeks(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(28)])
+    lead = browser()
+    token = _csrf(lead.get("/suggestions").text)
+    lead.post(f"/suggestions/{ID}/decision", data={"csrf": token, "decision": "accept"})
+    with work.database.write() as session:
+        session.execute(update(SuggestionDecision).values(at=now() - timedelta(days=45)))
+    text = lead.get("/changes").text
+    assert re.search(r'class="part \w+"', text)
+    assert "Left out: these weeks raised the suggestion" in text
+    # what is measured is the stage's own share, as the route says it
+    measured = lead.get(f"/v1/suggestions/{ID}/impact").json()
+    assert measured["says"] in text
+
+
+def test_dots_never_cover_each_other_in_a_small_list() -> None:
+    size = {"count": 5, "n": 10, "low": 0.2, "high": 0.8}
+    rows = [
+        {"id": str(n), "stage": "usage", "topic": "price", "priority": 3.0, "effort": "low", "size": size}
+        for n in range(5)
+    ]
+    dots = suggestion_charts.value_effort(rows)
+    assert len({(dot.x, dot.y) for dot in dots}) == 5
+    assert all(0 < dot.x < 100 / 3 for dot in dots)
+    assert suggestion_charts.value_effort([]) == ()
+
+
+def test_before_and_after_stand_on_one_scale() -> None:
+    side = {"count": 8, "n": 40, "share": 0.2, "low": 0.1, "high": 0.4}
+    bars = suggestion_charts.before_after({"before": side, "after": side | {"share": 0.1, "high": 0.2}})
+    assert [bar.width for bar in bars] == [50.0, 25.0]
+    assert suggestion_charts.before_after({"before": None, "after": None}) == ()
+    assert suggestion_charts.before_after(None) == ()
+
+
+def test_every_possible_decision_has_a_form() -> None:
+    for status in STATUSES:
+        offered = steps({"possible": possible(status)})
+        assert [one["name"] for one in offered] == possible(status)
+        assert all(
+            one["label"] and (one["quick"] or one["needs"] or one["name"] == "roll_back") for one in offered
+        )
+        for one in offered:
+            assert done_text(one["name"])
+    assert done_text("nonsense") is None
+    assert done_text(None) is None
+
+
+def test_a_day_is_one_of_the_workspaces_zone() -> None:
+    body = decision_of({"decision": "start", "effective_at": "2026-03-01"}, timezone="Europe/Berlin")
+    assert body.effective_at is not None
+    assert body.effective_at.isoformat() == "2026-02-28T23:00:00+00:00"
