@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service import errors
 from service.aggregate.api import router as aggregate
+from service.aggregate.drivers_api import router as drivers
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.in_flight import InFlight
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feedback,
         explanation,
         aggregate,
+        drivers,
         map_export,
         suggest,
         notify,

@@ -67,6 +67,11 @@ def scored_responses(tally: Tally, kind: str) -> Scored | None:
     return found.scored if len(places) == len(found.row) else found.scored.at(places)
 
 
+def numbers_of_responses(frame: Frame) -> Array:
+    """The number of each response among those with a score, -1 for one without."""
+    return frame.once(_responses, _more_responses).number
+
+
 def mentions(tally: Tally) -> Array:
     """Which responses with a score mention which column, in an item or one of its segments.
 
