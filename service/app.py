@@ -36,6 +36,7 @@ from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
+from service.suggest.playbook_api import router as playbook
 from service.suggest.suggestions import suggestions_by_stage
 
 # of one web process, at once, deliveries apart; more are answered 503
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feedback_page,
         item_page,
         reference,
+        playbook,
     ):
         app.include_router(router)
     framework_document = app.openapi

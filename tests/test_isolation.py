@@ -139,6 +139,14 @@ def _subscription(client: Any) -> str:
     return str(client.post("/v1/subscriptions", json=body).json()["id"])
 
 
+def _playbook_entry(client: Any) -> str:
+    from service.suggest.playbook_own import EXAMPLE
+
+    answer = client.post("/v1/playbook", json=EXAMPLE | {"pain": MARK, "adaptation": MARK})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 # first parameter of the address -> how workspace A comes to own such a row
 OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/feedback/{feedback_id}": _feedback,
@@ -148,6 +156,7 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/journey-models/{id}": _journey_model,
     "/v1/suggestions/{id}": _suggestion,
     "/v1/map-versions/{id}": _map_version,
+    "/v1/playbook/{id}": _playbook_entry,
     "/v1/respondents/{key}": _respondent,
     "/v1/subscriptions/{subscription_id}": _subscription,
 }

@@ -660,6 +660,21 @@ class SuggestionDecision(SQLModel, table=True):
     numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
 
 
+class OwnPlaybookEntry(SQLModel, table=True):
+    """A workspace's own entry of the playbook, or its wording of a shipped one (then under the shipped id)."""
+
+    __tablename__ = "own_playbook_entry"
+    __table_args__ = (UniqueConstraint("workspace_id", "public_id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    public_id: str
+    entry: dict[str, Any] = _json()  # stage, topics, pain, patterns, adaptation, effort, metric, owner, test, idea
+    actor: str  # who wrote it last
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
 # --- 8. others hear of it
 
 

@@ -55,7 +55,19 @@ EXAMPLE: dict[str, Any] = {
     ],
     "metric": "Share of started checkouts that end in an order",
     "test": "Offer the short checkout to a tenth of visitors for two weeks and compare.",
-    "playbook_entry": "purchase-long-checkout",
+    "playbook_entry": "purchase-complicated-checkout",
+    "idea": "Large-scale usability research on checkouts: fewer fields, guest orders",
+    "fits": True,
+    "alternatives": [
+        {
+            "playbook_entry": "purchase-forced-account",
+            "pain": "An account, password or code is demanded in the middle of ordering",
+            "adaptation": "Let guests order and offer the account after the order.",
+            "effort": "medium",
+            "similarity": 0.142,
+        }
+    ],
+    "ask": [],
     "owner": None,
     "usual_owner": "Checkout product owner",
     "snoozed_until": None,
@@ -156,6 +168,16 @@ class Evidence(BaseModel):
     end: int
 
 
+class Alternative(BaseModel):
+    """Another entry of the playbook that comes near."""
+
+    playbook_entry: str
+    pain: str
+    adaptation: str
+    effort: str
+    similarity: float = Field(description="Of customers' words to its patterns, 0 to 1; not a probability.")
+
+
 class SuggestionOut(BaseModel):
     """A row of the table: what customers say at a stage, and what to change."""
 
@@ -182,6 +204,10 @@ class SuggestionOut(BaseModel):
     metric: str = Field(description="What should move when the adaptation works.")
     test: str = Field(description="A small first step.")
     playbook_entry: str
+    idea: str = Field(description="Where the adaptation comes from in the field.")
+    fits: bool = Field(description="False: no entry fits these words, so it says how to find out why.")
+    alternatives: list[Alternative]
+    ask: list[str] = Field(description="What to ask customers where nothing fits.")
     owner: str | None
     usual_owner: str = Field(description="The role that usually owns such a change.")
     snoozed_until: datetime | None

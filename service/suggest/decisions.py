@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from service.errors import BadInput, Conflict, FieldError
 from service.moments import rfc3339
+from service.said import Said, Short
 from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
 from service.suggest.playbook import Entry
@@ -49,16 +50,7 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _said(text: str) -> str:
-    """Without NUL, which PostgreSQL can't store, and without blank ends; nothing but blanks is refused."""
-    text = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    if not text:
-        raise ValueError("must not be blank")
-    return text
-
-
 Moment = Annotated[datetime, AfterValidator(_utc)]
-Said = Annotated[str, AfterValidator(_said), Field(max_length=2000)]
 
 
 class DecisionBody(BaseModel):
@@ -69,7 +61,7 @@ class DecisionBody(BaseModel):
     decision: DecisionName
     adaptation: Said | None = None  # our own words for what to change
     reason: Said | None = None
-    owner: Annotated[Said, Field(max_length=200)] | None = None
+    owner: Short | None = None
     until: Moment | None = None  # snoozed until then
     effective_at: Moment | None = None  # when the change takes or took effect; `start` defaults to now
 

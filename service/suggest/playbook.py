@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,11 @@ class PlaybookError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What to change when customers report one pain at one stage."""
+    """What to change when customers report one pain at one stage.
+
+    `patterns` are what customers say who have this pain: an entry is matched to their words by them. An entry
+    without any finds out why: it stands in where nothing fits.
+    """
 
     id: str
     stage: str  # codebook label
@@ -32,6 +37,8 @@ class Entry:
     metric: str  # the number that should move
     owner: str  # the role that usually owns it
     test: str  # a small first step
+    idea: str  # where it comes from in the field, a line
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Playbook:
     """All entries, in the file's order: where several fit, the earlier one is the more common pattern."""
 
     entries: tuple[Entry, ...]
+    questions: tuple[tuple[str, str], ...] = ()  # by topic: what to ask where nothing fits
 
     def entry_for(self, stage: str, topic: str) -> Entry | None:
         """The first entry of this stage and topic, else the stage's "find out why"; None for an unknown stage."""
@@ -48,6 +56,14 @@ class Playbook:
                 if wanted in entry.topics:
                     return entry
         return None
+
+    def find_out_why(self, stage: str) -> Entry | None:
+        """What to do where nothing fits; None for an unknown stage."""
+        return next((entry for entry in self.entries if entry.stage == stage and not entry.patterns), None)
+
+    def ask(self, topic: str) -> tuple[str, ...]:
+        """What to ask customers who have trouble with a topic that no entry fits."""
+        return tuple(question for about, question in self.questions if about == topic)
 
     def entry(self, entry_id: str) -> Entry | None:
         """The entry of an id, None where it has left the playbook."""
@@ -73,9 +89,10 @@ def load_playbook(path: Path | None = None) -> Playbook:
     codebook = load_codebook()
     stages = set(codebook.labels("stage")) - {"none"}
     topics = set(codebook.labels("topic"))
-    entries = tuple(_entry(one, index, stages, topics) for index, one in enumerate(found, start=1))
+    ideas = raw.get("ideas", {})
+    entries = tuple(_entry(one, index, stages, topics, ideas) for index, one in enumerate(found, start=1))
     _check_whole(entries, stages)
-    return Playbook(entries)
+    return Playbook(entries, _questions(raw.get("question", []), topics))
 
 
 @lru_cache(maxsize=1)
@@ -84,9 +101,10 @@ def shipped_playbook() -> Playbook:
     return load_playbook()
 
 
-def _entry(raw: dict[str, Any], index: int, stages: set[str], topics: set[str]) -> Entry:
+def _entry(raw: dict[str, Any], index: int, stages: set[str], topics: set[str], ideas: Mapping[str, str]) -> Entry:
     name = raw.get("id") or f"number {index}"
     expected = [field.name for field in fields(Entry)]
+    raw = {"patterns": [], **raw}
     for field in expected:
         if field not in raw:
             raise PlaybookError(f"entry {name}: the field {field} is missing")
@@ -98,14 +116,38 @@ def _entry(raw: dict[str, Any], index: int, stages: set[str], topics: set[str]) 
         if field == "topics":
             if not isinstance(value, list) or not value or not set(value) <= topics:
                 raise PlaybookError(f"entry {name}: the field topics must be a list of codebook topics")
+        elif field == "patterns":
+            if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+                raise PlaybookError(f"entry {name}: the field patterns must be a list of phrases")
         elif not isinstance(value, str) or not value.strip():
             raise PlaybookError(f"entry {name}: the field {field} must be a text")
     if raw["stage"] not in stages:
         raise PlaybookError(f"entry {name}: the field stage must be a codebook stage")
     if raw["effort"] not in EFFORTS:
         raise PlaybookError(f"entry {name}: the field effort must be one of {', '.join(EFFORTS)}")
-    texts = {field: raw[field].strip() for field in expected if field not in ("topics", "effort")}
-    return Entry(topics=tuple(raw["topics"]), effort=cast(Effort, raw["effort"]), **texts)
+    if raw["idea"] not in ideas:
+        raise PlaybookError(f"entry {name}: the field idea must be a key of [ideas]")
+    if not raw["patterns"] and FALLBACK_TOPIC not in raw["topics"]:
+        raise PlaybookError(f"entry {name}: the field patterns is missing")
+    texts = {
+        field: raw[field].strip() for field in expected if field not in ("topics", "effort", "idea", "patterns")
+    }
+    return Entry(
+        topics=tuple(raw["topics"]),
+        effort=cast(Effort, raw["effort"]),
+        idea=ideas[raw["idea"]],
+        patterns=tuple(one.strip() for one in raw["patterns"]),
+        **texts,
+    )
+
+
+def _questions(raw: Any, topics: set[str]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for index, one in enumerate(raw, start=1):
+        if not isinstance(one, dict) or set(one) != {"topic", "ask"} or one["topic"] not in topics:
+            raise PlaybookError(f"question {index}: needs a codebook topic and what to ask, and nothing else")
+        found.append((str(one["topic"]), str(one["ask"]).strip()))
+    return tuple(found)
 
 
 def _check_whole(entries: tuple[Entry, ...], stages: set[str]) -> None:
@@ -115,5 +157,5 @@ def _check_whole(entries: tuple[Entry, ...], stages: set[str]) -> None:
             raise PlaybookError(f"entry {entry.id}: the field id stands twice")
         seen.add(entry.id)
     for stage in sorted(stages):
-        if not any(entry.stage == stage and FALLBACK_TOPIC in entry.topics for entry in entries):
-            raise PlaybookError(f"stage {stage}: no entry for the topic {FALLBACK_TOPIC}")
+        if not any(entry.stage == stage and not entry.patterns for entry in entries):
+            raise PlaybookError(f"stage {stage}: no entry for the topic {FALLBACK_TOPIC} without patterns")

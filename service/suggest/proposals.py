@@ -16,8 +16,11 @@ from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import Suggestion
 from service.suggest.decisions import public_id, shown_status
+from service.suggest.fitting import fits_of
+from service.suggest.match import Fit
 from service.suggest.pains import Pain
-from service.suggest.playbook import FALLBACK_TOPIC, Entry, Playbook, shipped_playbook
+from service.suggest.playbook import FALLBACK_TOPIC, Entry, Playbook
+from service.suggest.playbook_own import matcher_of
 from service.suggest.priority import MIN_RESPONDENTS, Rank, rank, sort_key
 from service.suggest.selected import pains_of
 
@@ -30,11 +33,13 @@ class Proposal:
     topic: str
     pain: Pain | None  # None: decided earlier, and nothing of it is left in this selection
     entry: Entry
-    exact: bool  # the playbook knows this topic; else it says "find out why"
+    exact: bool  # the playbook has an entry that fits; else it says "find out why"
     rank: Rank
     row: Suggestion | None
     status: str
     n: int  # items in the stage, also where none has the pain
+    near: tuple[tuple[Entry, float], ...] = ()  # entries that come near, with their scores
+    ask: tuple[str, ...] = ()  # what to ask where nothing fits
 
     @property
     def id(self) -> str:
@@ -74,45 +79,57 @@ def proposals(
     workspace_id: int,
     timezone: str,
     selection: Selection | None = None,
-    playbook: Playbook | None = None,
 ) -> list[Proposal]:
     """All suggestions of a selection, the best first.
 
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
     """
-    playbook = playbook or shipped_playbook()
     selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection())
     rows = {
         (row.stage, row.topic): row
         for row in session.exec(select(Suggestion).where(col(Suggestion.workspace_id) == workspace_id)).all()
     }
     moment = now()
+    matcher = matcher_of(session, workspace_id)
+    heard = {
+        key: pain for key, pain in selected.pains.items() if pain.respondents >= MIN_RESPONDENTS or key in rows
+    }
+    fits = fits_of(session, workspace_id=workspace_id, matcher=matcher, pains=heard)
     found = []
-    for stage, topic in sorted(selected.pains.keys() | rows.keys()):
-        pain, row = selected.pains.get((stage, topic)), rows.get((stage, topic))
+    for stage, topic in sorted(heard.keys() | rows.keys()):
+        pain, row = heard.get((stage, topic)), rows.get((stage, topic))
         status = shown_status(row, moment) if row is not None else "suggested"
         if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
             continue
-        entry = playbook.entry_for(stage, topic)
+        fit = fits.get((stage, topic)) or matcher.fit(stage, topic, ())
         if row is not None and status not in ("suggested", "snoozed"):
-            entry = playbook.entry(row.playbook_entry) or entry
-        if entry is None:
+            fit = _decided(matcher.playbook, row, fit)
+        if fit is None:
             continue
-        exact = topic in entry.topics
         found.append(
             Proposal(
                 stage=stage,
                 topic=topic,
                 pain=pain,
-                entry=entry,
-                exact=exact,
-                rank=_rank(pain, known=exact and topic != FALLBACK_TOPIC),
+                entry=fit.entry,
+                exact=fit.fits,
+                rank=_rank(pain, known=fit.fits or topic != FALLBACK_TOPIC),
                 row=row,
                 status=status,
                 n=selected.items.get(stage, 0),
+                near=fit.near,
+                ask=() if fit.fits else matcher.playbook.ask(topic),
             )
         )
     return sorted(found, key=Proposal.order)
+
+
+def _decided(playbook: Playbook, row: Suggestion, fit: Fit | None) -> Fit | None:
+    """What was decided on, whatever fits best by now; that where the entry has left the playbook."""
+    entry = playbook.entry(row.playbook_entry)
+    if entry is None:
+        return fit
+    return Fit(entry, bool(entry.patterns), fit.near if fit is not None else ())
 
 
 def _rank(pain: Pain | None, *, known: bool) -> Rank:

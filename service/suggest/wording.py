@@ -13,6 +13,7 @@ from service.selection import midnight
 from service.suggest.change import Trend
 from service.suggest.decisions import possible
 from service.suggest.evidence import Verbatim
+from service.suggest.playbook import Entry
 from service.suggest.priority import confidence, in_words
 from service.suggest.proposals import Proposal
 
@@ -43,12 +44,27 @@ def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, tim
         "metric": entry.metric,
         "test": entry.test,
         "playbook_entry": entry.id,
+        "idea": entry.idea,
+        "fits": one.exact,
+        "alternatives": [_near(entry, score) for entry, score in one.near if entry.id != one.entry.id],
+        "ask": list(one.ask),
         "owner": row.owner if row else None,
         "usual_owner": entry.owner,
         "snoozed_until": rfc3339(row.snoozed_until) if row and one.status == "snoozed" else None,
         "possible": possible(one.status),
         "created_at": rfc3339(_first_seen(one, timezone)),
         "updated_at": rfc3339(_last_change(one, timezone)),
+    }
+
+
+def _near(entry: Entry, score: float) -> dict[str, Any]:
+    """An entry that comes near, beside the one that is proposed."""
+    return {
+        "playbook_entry": entry.id,
+        "pain": entry.pain,
+        "adaptation": entry.adaptation,
+        "effort": entry.effort,
+        "similarity": round(score, 3),
     }
 
 

@@ -18,13 +18,13 @@ START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 # different things to say, so that evidence can be distinct
 WORDS = [
     "the form asked for my address three times in a row",
-    "nobody could tell me how to get past the second page",
-    "half of the buttons did nothing until I reloaded",
-    "my basket was empty again after signing in",
-    "it took twenty minutes to find the field for the voucher",
-    "why must I register just to buy one lamp",
-    "the page jumps back to the start whenever I correct a typo",
-    "could not work out which delivery slot I had chosen",
+    "nobody could tell me how to place the order past the second page",
+    "half of the buttons did nothing, so I cannot place my order",
+    "my basket was empty again, and there are too many steps to order",
+    "it took twenty minutes to find where to enter the voucher",
+    "checkout is complicated: why register just to buy one lamp",
+    "it keeps going back to the start page whenever I correct a typo",
+    "too many steps, could not work out which slot I had chosen to order",
 ]
 
 AddItem = Callable[..., int]

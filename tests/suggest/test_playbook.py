@@ -22,6 +22,15 @@ def test_every_stage_and_topic_has_an_answer() -> None:
             assert topic in entry.topics or "general" in entry.topics
 
 
+def test_every_entry_can_be_matched_or_finds_out_why() -> None:
+    playbook = shipped_playbook()
+    for entry in playbook.entries:
+        assert entry.idea
+        assert len(entry.patterns) >= 3 or entry.topics == ("general",), entry.id
+    for topic in CODEBOOK.labels("topic"):
+        assert playbook.ask(topic)
+
+
 def test_exact_topic_before_find_out_why_and_earlier_before_later() -> None:
     playbook = shipped_playbook()
     exact = playbook.entry_for("purchase", "payment")
@@ -49,13 +58,14 @@ def entries_of(tmp_path: Path, change: str = "", **fields: str) -> Path:
             "metric": '"m"',
             "owner": '"o"',
             "test": '"t"',
+            "idea": '"i"',
         }
         if number == 0:
             row |= fields
             row = {name: value for name, value in row.items() if value}
         rows.append("[[entry]]\n" + "\n".join(f"{name} = {value}" for name, value in row.items()))
     path = tmp_path / "playbook.toml"
-    path.write_text("\n".join(rows) + change, encoding="utf-8")
+    path.write_text('ideas = { i = "Interviews" }\n' + "\n".join(rows) + change, encoding="utf-8")
     return path
 
 
@@ -75,7 +85,10 @@ def test_a_sound_one_loads(tmp_path: Path) -> None:
         ({"surprise": '"x"'}, "awareness-why: the field surprise is not known"),
         ({"id": ""}, "number 1: the field id is missing"),
         ({"id": '"usage-why"'}, "usage-why: the field id stands twice"),
-        ({"topics": '["price"]'}, "stage awareness: no entry for the topic general"),
+        ({"topics": '["price"]'}, "awareness-why: the field patterns is missing"),
+        ({"topics": '["price"]', "patterns": '["dear"]'}, "stage awareness: no entry for the topic general"),
+        ({"patterns": '"dear"'}, "awareness-why: the field patterns must be a list of phrases"),
+        ({"idea": '"none"'}, "awareness-why: the field idea must be a key"),
     ],
 )
 def test_a_broken_one_names_entry_and_field(tmp_path: Path, fields: dict[str, str], named: str) -> None:

@@ -87,11 +87,13 @@ def test_reading_never_writes(client: Any, shop: int, database: Database) -> Non
 
 def test_unknown_topic_falls_back_to_finding_out_why(client: Any, workspace_id: int, add: AddItem) -> None:
     for day in range(4):
-        add(workspace_id, stage="awareness", topic="payment", day=day)
+        text = f"purple hedgehogs hummed melodiously, verse {day}"
+        add(workspace_id, text, stage="awareness", topic="payment", day=day)
     [row] = listed(client)
     assert row["adaptation"].startswith("Find out why")
+    assert row["ask"]
+    assert not row["fits"]
     assert "payment" in row["pain"]
-    assert "found out first" in row["why"]
 
 
 def test_empty_workspace(client: Any) -> None:
@@ -234,7 +236,7 @@ def test_queries_do_not_grow_with_the_page(shop: int, add: AddItem, database: Da
     for topic in ("price", "payment", "speed", "account"):
         for day in range(3):
             add(shop, topic=topic, day=day)
-    assert queries() == few <= 6
+    assert queries() == few <= 8
 
 
 def test_the_map_gets_the_best_of_each_stage(shop: int, add: AddItem, database: Database) -> None:

@@ -746,6 +746,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_suggestion_decision_suggestion_id", "suggestion_decision", ["suggestion_id"])
     op.create_table(
+        "own_playbook_entry",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("public_id", sa.String(), nullable=False),
+        sa.Column("entry", DOCUMENT, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_own_playbook_entry")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_own_playbook_entry_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint(
+            "workspace_id", "public_id", name=op.f("uq_own_playbook_entry_workspace_id_public_id")
+        ),
+    )
+    op.create_table(
         "subscription",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
