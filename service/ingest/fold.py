@@ -77,6 +77,15 @@ TOLD_COLUMNS = (
 )
 
 
+_NOTHING_SENT: dict[str, Any] = {
+    **dict.fromkeys(SENDER_COLUMNS),
+    "follow_up": None,
+    "follow_up_owner": None,
+    "follow_up_note": None,
+    **NO_LABELS,
+}
+
+
 @dataclass(slots=True)
 class Draft:
     """An item as it will be stored: the row's columns, and what happened to it in this call."""
@@ -224,9 +233,7 @@ def new_draft(
     default_channel: str = "other",
 ) -> Draft:
     """The row of an item that was not here before; the only place where one is built."""
-    columns: dict[str, Any] = dict.fromkeys(SENDER_COLUMNS)
-    columns.update(channel=default_channel, attributes={})
-    columns.update(sent)
+    columns: dict[str, Any] = {**_NOTHING_SENT, "channel": default_channel, "attributes": {}, **sent}
     told_at = columns["sender_updated_at"]
     field_times = None
     if told_at is not None:
@@ -242,10 +249,6 @@ def new_draft(
         at=columns["occurred_at"] or received_at,
         text_version=1,
         state=_first_state(columns["text"]),
-        follow_up=None,
-        follow_up_owner=None,
-        follow_up_note=None,
-        **NO_LABELS,
         **origin,
     )
     return Draft(columns, is_new=True, touched=True, counted=True, reread=columns["text"] is not None)

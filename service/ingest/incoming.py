@@ -33,7 +33,8 @@ SCALES: dict[str, tuple[float, float]] = {"nps": (0, 10), "csat": (1, 5), "ces":
 
 def _without_nul(value: str) -> str:
     """PostgreSQL can't store NUL, JSON can't carry lone surrogates; both come from broken exports."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    value = value.replace("\x00", "")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _storable(value: Any) -> Any:
@@ -75,9 +76,11 @@ class Score(BaseModel):
     @model_validator(mode="after")
     def _on_its_scale(self) -> Score:
         low, high = SCALES[self.kind]
-        self.scale_min = low if self.scale_min is None else self.scale_min
-        self.scale_max = high if self.scale_max is None else self.scale_max
-        if not all(map(math.isfinite, (self.value, self.scale_min, self.scale_max))):
+        if self.scale_min is None:
+            self.scale_min = low
+        if self.scale_max is None:
+            self.scale_max = high
+        if not (math.isfinite(self.value) and math.isfinite(self.scale_min) and math.isfinite(self.scale_max)):
             raise ValueError("score and scale must be finite numbers")
         if self.scale_min >= self.scale_max:
             raise ValueError("scale_min must be below scale_max")
@@ -133,7 +136,9 @@ class IncomingItem(BaseModel):
                 continue
             if isinstance(content, dict | list):
                 raise ValueError("attributes are pairs of strings, without nesting")
-            text = str(content).lower() if isinstance(content, bool) else str(content)
+            text = content if isinstance(content, str) else str(content)
+            if isinstance(content, bool):
+                text = text.lower()
             name, text = _without_nul(str(name)).strip(), _without_nul(text).strip()
             if not name or len(name) > MAX_ATTRIBUTE_CHARS or len(text) > MAX_ATTRIBUTE_CHARS:
                 raise ValueError(f"attribute names and values have 1 to {MAX_ATTRIBUTE_CHARS} characters")

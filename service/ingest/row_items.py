@@ -63,6 +63,7 @@ class ItemReader:
         self._skip = [(order[name], frozenset(values)) for name, values in plan.skip.items() if name in order]
         self._fields: list[tuple[int, str, str]] = []  # place, column, field
         self._scores: list[tuple[int, str, str]] = []
+        self._scales: dict[str, tuple[str, float, float] | None] = {}
         self._attributes: list[tuple[int, str, str | None]] = []
         self._texts: list[tuple[int, str, str | None]] = []  # place, key, question
         self._title_place: int | None = None
@@ -78,6 +79,7 @@ class ItemReader:
                 self._attributes.append((place, use.field.removeprefix("attributes."), use.value))
             elif use.field == "score" or use.field.startswith(("score_", "score.")):
                 self._scores.append((place, use.column, use.field))
+                self._scales[use.field] = scale_of(use.field)
             elif use.field == "text":
                 self._texts.append((place, use.column, use.label))
                 self._scalars.add(use.column)
@@ -241,7 +243,7 @@ class ItemReader:
             rating, top = to_rating(value)
             score: dict[str, Any] = {"kind": str(parts.get("kind", kind_told)).strip().lower(), "value": rating}
             if name.startswith("score_"):
-                scale = scale_of(name)
+                scale = self._scales[name]
                 score["kind"] = (scale[0] if scale else name).removeprefix("score_")
                 if scale:
                     score |= {"scale_min": scale[1], "scale_max": scale[2]}
@@ -293,6 +295,8 @@ def _folded(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     """A cell as text: whole numbers without a fraction, truth as true or false."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -40,12 +40,17 @@ def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, 
     connection = session.connection()
     names, converters = _names(table), _converters(table, connection.dialect.name)
     picked = itemgetter(*names)
+    written: dict[int, Any] = {}  # by the value's identity: moments stand in several columns and rows
     values = []
     for row in rows:
         one = list(picked(row))
         for place, convert in converters:
-            if one[place] is not None:
-                one[place] = convert(one[place])
+            value = one[place]
+            if value is not None:
+                found = written.get(id(value))
+                if found is None:
+                    found = written[id(value)] = convert(value)
+                one[place] = found
         values.append(one)
     try:
         if connection.dialect.name == "postgresql":
