@@ -35,8 +35,8 @@ Span = tuple[int, int]  # start, end in characters of the text
 
 def correct(
     session: Session, caller: Caller, item_id: int, *, labels: Mapping[str, str | None], span: Span | None
-) -> None:
-    """Store a person's labels for an item (span None) or for the segment that holds most of the span.
+) -> int:
+    """Store a person's labels for an item (span None) or for the segment that holds most of the span; its id.
 
     Raises BadInput naming each label that can't be used, NotFound, and Conflict while the item waits to be tagged
     or has no text.
@@ -51,21 +51,23 @@ def correct(
             detail = f"no segment holds this span; the segments are {found}"
             raise BadInput(f"«segment»: {detail}.", errors=[FieldError("/segment", "no_segment", detail)])
     before = rollups.snapshot(session, caller.workspace_id, [item_id])
-    session.add(
-        Correction(
-            workspace_id=caller.workspace_id,
-            item_id=item_id,
-            text_version=item.text_version,
-            span_start=span[0] if span else None,
-            span_end=span[1] if span else None,
-            labels=dict(labels),
-            author=caller.actor,
-        )
+    said = Correction(
+        workspace_id=caller.workspace_id,
+        item_id=item_id,
+        text_version=item.text_version,
+        span_start=span[0] if span else None,
+        span_end=span[1] if span else None,
+        labels=dict(labels),
+        author=caller.actor,
     )
+    session.add(said)
     _audit(session, caller, "feedback.correct", item_id, sorted(labels))
     ask_retrain(session, caller.workspace_id, because="corrections")
     session.flush()
+    assert said.id is not None
+    made = said.id
     _show(session, item, before)
+    return made
 
 
 def undo(session: Session, caller: Caller, item_id: int, correction_id: int) -> None:
