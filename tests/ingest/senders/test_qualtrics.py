@@ -147,6 +147,11 @@ def test_signatures() -> None:
     message = json.dumps(EVENT)
     assert accepted("qualtrics", signed(message, over=quote(message)), [KEY], one.clock), "the other reading"
     assert not accepted("qualtrics", signed(message, over=""), [KEY], one.clock)
+    # one signed message must not let in another that stands before it under the same name
+    digest = hmac.new(KEY.encode(), message.encode(), hashlib.sha512).hexdigest()
+    for first in ("%4DSG=" + quote(message.replace("R_1", "R_2")), "%4DSG="):
+        forged = replace(one.call, body=f"{first}&MSG={message}&HMAC={digest}&Topic={TOPIC}".encode())
+        assert not accepted("qualtrics", forged, [KEY], one.clock)
     for body in (*BROKEN, b"HMAC=&MSG=", b"HMAC=abc", b"MSG={}", b"HMAC=%ff&MSG=%ff", b"HMAC=\xc3\xa9&MSG=a"):
         assert not accepted("qualtrics", replace(one.call, body=body), [KEY], one.clock)
 
