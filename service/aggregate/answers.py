@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from service.aggregate import examples
+from service.store.label_quality import LABEL_QUALITY
 
 
 class Answer(BaseModel):
@@ -73,8 +74,49 @@ class TouchpointShare(Answer):
     share: float | None
 
 
+class Rate(Answer):
+    """Contacts per 1,000 of a series from `/v1/metrics` (orders, visits …) on its days, with 95 % interval."""
+
+    per: str
+    value: float
+    low: float
+    high: float
+    count: int  # dated items with the pain on these days
+    of: float  # the series' sum
+    from_: str
+    to: str
+    noise: float  # variance over that of a Poisson count
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+
+class LaneWeek(Answer):
+    """A week of a series from elsewhere, by its Monday."""
+
+    week: str
+    value: float
+
+
+class Lane(Answer):
+    """A series from `/v1/metrics` at a stage of the column: counts summed, ratios divided, levels averaged."""
+
+    name: str
+    stage: str
+    kind: Literal["count", "ratio", "level"]
+    value: float | None
+    days: int
+    from_: str
+    to: str
+    series: list[LaneWeek]
+
+    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+
 class Point(Answer):
-    """A pain point or delight: `count` of the `n` items of the column, and all `segments` that say it there."""
+    """A pain point or delight: `count` of the `n` items of the column, and all `segments` that say it there.
+
+    `rate` for pain points whose column has something to count per, else null.
+    """
 
     topic: str
     count: int
@@ -82,6 +124,7 @@ class Point(Answer):
     share: Share
     respondents: int
     segments: int
+    rate: Rate | None
 
 
 class Scores(Answer):
@@ -154,10 +197,16 @@ class LabelledBy(Answer):
 
 
 class Labels(Answer):
-    """Where labels come from. `trends_withheld` says why changes are not told: labels are being renewed."""
+    """Where labels come from. `trends_withheld` says why changes are not told: labels are being renewed.
+
+    `label_quality` says how good they are on this workspace's feedback, as far as anybody can know: "unknown on
+    your data" until people have judged a blind random part of it. Intervals speak of chance alone, not of wrong
+    labels.
+    """
 
     models: list[LabelledBy]
     trends_withheld: str | None
+    label_quality: str = LABEL_QUALITY
 
 
 class Week(Answer):
@@ -205,6 +254,7 @@ class MapStage(Answer):
     series: list[Week]
     verbatims: list[Verbatim]
     suggestions: list[dict[str, Any]]
+    metrics: list[Lane]
 
 
 class Unassigned(Answer):

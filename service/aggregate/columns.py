@@ -119,6 +119,7 @@ def _points(sums: list[ShareSums], segments: Array, sentiment: str) -> list[dict
                 "share": {name: round(getattr(interval, name), 4) for name in ("value", "low", "high")},
                 "respondents": one.respondents,
                 "segments": int(spoken[one.topic]),
+                "rate": None,
             }
         )
     return found

@@ -13,6 +13,17 @@ _PAIN: JsonDict = {
     "share": _SHARE,
     "respondents": 160,
     "segments": 180,
+    "rate": {
+        "per": "orders",
+        "value": 4.31,
+        "low": 3.52,
+        "high": 5.23,
+        "count": 171,
+        "of": 39675.0,
+        "from": "2026-08-01",
+        "to": "2026-11-16",
+        "noise": 1.6,
+    },
 }
 _NPS: JsonDict = {"value": -23.0, "low": -32.1, "high": -13.2, "n": 336, "respondents": 320}
 _CHANGE: JsonDict = {
@@ -45,6 +56,7 @@ _TREND: JsonDict = {
 _LABELS: JsonDict = {
     "models": [{"model": "accurate-20261121-1a2b3c4d", "tier": "accurate", "items": 845}],
     "trends_withheld": None,
+    "label_quality": "unknown on your data",
 }
 _WEEK: JsonDict = {"week": "2026-11-09", "items": 52, "net_sentiment": -41.0}
 _STAGE: JsonDict = {
@@ -82,6 +94,18 @@ _STAGE: JsonDict = {
         }
     ],
     "suggestions": [],
+    "metrics": [
+        {
+            "name": "orders",
+            "stage": "purchase",
+            "kind": "count",
+            "value": 39675.0,
+            "days": 107,
+            "from": "2026-08-01",
+            "to": "2026-11-16",
+            "series": [{"week": "2026-11-09", "value": 2610.0}],
+        }
+    ],
 }
 JOURNEY_MAP: JsonDict = {
     "model": "7-stage",

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from nlp.codebook import JourneyModel
 from service.aggregate.change import Course, past_of, periods_of, trends, weekly, weekly_means
 from service.aggregate.columns import counted_columns
+from service.aggregate.map_metrics import with_metrics
 from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
@@ -27,7 +28,9 @@ from service.moments import rfc3339
 from service.selection import Selection, midnight
 from service.store.columns import now
 from service.store.journey_models import journey_model
+from service.store.label_quality import LABEL_QUALITY
 from service.store.like_with_like import WITHHELD, comparable, foreign, labelled_by, mixed_weeks
+from service.store.metric_rates import stage_series
 from service.store.rollup_codes import codebook
 from service.store.rollup_frame import Frame, load
 
@@ -60,7 +63,9 @@ def journey_map(
         "emotions": [{"emotion", "polarity", "items", "segments", "share"}], largest first,
         "topics": [{"topic", "items", "segments", "share", "negative", "positive"}],
         "touchpoints": [{"touchpoint", "items", "segments", "share"}],
-        "pain_points": [{"topic", "count", "n", "share": {"value","low","high"}, "respondents", "segments"}],
+        "pain_points": [{"topic", "count", "n", "share": {"value","low","high"}, "respondents", "segments",
+                         "rate": contacts per 1,000 orders|null}],
+        "metrics": [{"name", "stage", "kind", "value", "days", "from", "to", "series": [{"week", "value"}]}],
         "delights": [the same],
         "scores": {"nps": estimate|null, "csat": …, "ces": …, "stars": …}  (of those mentioning it),
         "declared_scores": {…the same, of responses whose sender declared this stage},
@@ -75,7 +80,7 @@ def journey_map(
                     "untagged"}, "segments"},
      "totals": {"items", "segments", "respondents", "undated", "net_sentiment", "emotion_score",
                 "scores": {"nps": {"everyone": estimate, "with_text": estimate}, …}, "series"},
-     "labels": {"models": [{"model", "tier", "items"}], "trends_withheld": sentence|null}}
+     "labels": {"models": [{"model", "tier", "items"}], "trends_withheld": sentence|null, "label_quality"}}
 
     Labels of different models never meet in one comparison (see like_with_like): then trends and the period before
     are null, as is the net sentiment of a week in a series.
@@ -85,6 +90,13 @@ def journey_map(
     frame = load(session, workspace_id)
     as_of = now()
     counted = _kept(frame, Question.of(model, query, first, end, timezone))
+    columns = with_metrics(
+        counted.stages,
+        model=model,
+        frame=frame,
+        mask=frame.mask(first_day=first, end_day=end, filters=query.filters()),
+        series=stage_series(session, workspace_id=workspace_id, first=first, end=end, attributes=query.attributes),
+    )
     said: list[list[dict[str, Any]]] = [[] for _ in model.stages]
     if verbatims:
         said = verbatims_of(session, workspace_id, counted.candidates, columns=len(model.stages))
@@ -101,7 +113,7 @@ def journey_map(
         "timezone": timezone,
         "stages": [
             {**stage, "verbatims": said[number], "suggestions": _suggestions_of(model, number, proposed)}
-            for number, stage in enumerate(counted.stages)
+            for number, stage in enumerate(columns)
         ],
         "unassigned": counted.unassigned,
         "totals": counted.totals,
@@ -194,6 +206,7 @@ def _count(frame: Frame, question: Question) -> Counted:
     labels = {
         "models": labelled_by(frame, tally.mask),
         "trends_withheld": WITHHELD if withheld else None,
+        "label_quality": LABEL_QUALITY,
     }
     return Counted(stages, totals, unassigned, previous, labels, candidates(tally, pairs))
 

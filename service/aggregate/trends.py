@@ -14,6 +14,7 @@ from service.aggregate.scores import estimates, moments
 from service.aggregate.tally import sentiment_of_mood
 from service.beyond_noise import Periods
 from service.selection import Selection
+from service.store.label_quality import LABEL_QUALITY
 from service.store.like_with_like import WITHHELD, comparable, fixed_mix, foreign, labelled_by, mixed_weeks
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
@@ -74,6 +75,7 @@ def weekly_trends(
     labels = {
         "models": labelled_by(frame, inside),
         "trends_withheld": WITHHELD if both is None else None,
+        "label_quality": LABEL_QUALITY,
     }
     return {"by": by, "every": "week", "data": data, "labels": labels}
 

@@ -40,6 +40,17 @@ EXAMPLE: dict[str, Any] = {
         "mix": {"change": -0.004, "covered": 0.98},
         "noise": 1.4,
     },
+    "rate": {
+        "per": "orders",
+        "value": 4.2,
+        "low": 2.9,
+        "high": 5.9,
+        "count": 42,
+        "of": 10000.0,
+        "from": "2026-08-03",
+        "to": "2026-11-02",
+        "noise": 1.2,
+    },
     "severity": 0.611,
     "priority": 19.884,
     "effort": "medium",
@@ -132,6 +143,22 @@ class Size(BaseModel):
     value: float | None = Field(description="Money behind the items, where senders gave it.")
 
 
+class Rate(BaseModel):
+    """Contacts per 1,000 of a series of the stage from `/v1/metrics` (orders, visits …), with 95 % interval."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
+
+    per: str
+    value: float
+    low: float
+    high: float
+    count: int = Field(description="Items with the pain on these days whose sender gave the time.")
+    of: float = Field(description="Sum of the series.")
+    from_: str
+    to: str
+    noise: float = Field(description="Variance over that of a Poisson count.")
+
+
 class Mix(BaseModel):
     """What the mix of sources and channels did by itself; the plain change is the sum of both."""
 
@@ -196,6 +223,7 @@ class SuggestionOut(BaseModel):
     why: str
     size: Size
     trend: Change
+    rate: Rate | None = Field(description="Null where the stage has no series that contacts can be counted per.")
     severity: float = Field(description="0.2 (told without feeling) to 1 (anger).")
     priority: float = Field(description="Items at the very least, weighed by severity; the list's order.")
     effort: str

@@ -15,7 +15,7 @@ import numpy as np
 from nlp.codebook import Codebook
 from service.intervals import Interval, share_interval
 from service.suggest.change import Trend, trends
-from service.suggest.counted import Counted, Ints
+from service.suggest.counted import Bools, Counted, Ints
 from service.suggest.respondents import Respondents
 
 
@@ -39,6 +39,8 @@ class Pain:
     last_day: int
     item_ids: Ints = field(repr=False, compare=False)  # items with the pain
     item_days: Ints = field(repr=False, compare=False)  # and their days
+    item_dated: Bools = field(repr=False, compare=False)  # whether the sender gave it
+    item_people: Ints = field(repr=False, compare=False)  # their respondents
 
     def newest(self, limit: int) -> list[int]:
         """The ids of the newest items with the pain, newest first."""
@@ -64,6 +66,7 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
     known_values = np.bincount(cell[valued], minlength=cells)
     value_sums = np.bincount(cell[valued], values[valued], minlength=cells)
     days, ids = counted.item_day[items], counted.item_id[items]
+    dated, speaker = counted.item_dated[items], counted.item_respondent[items]
     first_days, last_days = np.minimum.reduceat(days, begins), np.maximum.reduceat(days, begins)
     present = counted.item_stage[of.mention_item]
     mentions = np.bincount(of.mention_cell[present >= 0], minlength=cells)
@@ -102,6 +105,8 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
             last_day=int(last_days[place]),
             item_ids=ids[begin : begin + count],
             item_days=days[begin : begin + count],
+            item_dated=dated[begin : begin + count],
+            item_people=speaker[begin : begin + count],
         )
         found[pain.stage, pain.topic] = pain
     return found

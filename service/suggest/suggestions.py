@@ -16,10 +16,12 @@ from service.selection import Selection
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.journey_models import journey_model
+from service.store.metric_rates import Exposure, exposures, rate, stage_series
 from service.store.rollup_codes import codebook
 from service.suggest import decisions
 from service.suggest.evidence import evidence_of
 from service.suggest.impact import plan_for
+from service.suggest.pains import Pain
 from service.suggest.proposals import Proposal, key_of, proposals
 from service.suggest.wording import arithmetic, public, size, trend
 
@@ -67,7 +69,7 @@ def suggestions(
         found = [one for one in found if one.order() > place]
     shown = found[:limit]
     return {
-        "data": _written(session, workspace_id, timezone, shown, model, verbatims),
+        "data": _written(session, workspace_id, timezone, shown, model, verbatims, query.selection),
         "next": encode_cursor(list(shown[-1].order())) if len(found) > limit else None,
         "as_of": rfc3339(moment),
     }
@@ -85,7 +87,7 @@ def suggestion(
     """One suggestion over all time with `rank` and `decisions`; NotFound where there is none of this id."""
     chosen_model = journey_model(session, workspace_id=workspace_id, model_id=model, codebook=codebook())
     one = _one(session, workspace_id, timezone, public_id)
-    [written] = _written(session, workspace_id, timezone, [one], chosen_model, verbatims)
+    [written] = _written(session, workspace_id, timezone, [one], chosen_model, verbatims, Selection())
     past = decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic)
     return written | {"rank": arithmetic(one), "decisions": past}
 
@@ -109,7 +111,7 @@ def decide_on(
     with database.read() as reading:
         one = _one(reading, workspace_id, timezone, public_id)
         model = journey_model(reading, workspace_id=workspace_id, model_id="7-stage", codebook=codebook())
-        [written] = _written(reading, workspace_id, timezone, [one], model, verbatims)
+        [written] = _written(reading, workspace_id, timezone, [one], model, verbatims, Selection())
         plan = {}
         if body.decision in ("accept", "edit"):
             frozen = plan_for(
@@ -188,13 +190,30 @@ def _written(
     chosen: Sequence[Proposal],
     model: JourneyModel,
     verbatims: bool,
+    selection: Selection,
 ) -> list[dict[str, Any]]:
-    """In the contract's shape; two queries for all evidence, none without `verbatims`."""
+    """In the contract's shape; one query for series, two for all evidence, these only with `verbatims`."""
     evidence: Mapping[tuple[str, str], Any] = {}
     if verbatims:
         pains = [one.pain for one in chosen if one.pain is not None]
         evidence = evidence_of(session, workspace_id=workspace_id, pains=pains, codebook=codebook())
-    return [public(one, evidence.get((one.stage, one.topic), []), model, timezone) for one in chosen]
+    first, end = selection.days(timezone)
+    series = stage_series(
+        session, workspace_id=workspace_id, first=first, end=end, attributes=selection.attributes
+    )
+    per = exposures(series)
+    return [
+        public(one, evidence.get((one.stage, one.topic), []), model, timezone)
+        | {"rate": _rate(one.pain, per.get(one.stage))}
+        for one in chosen
+    ]
+
+
+def _rate(pain: Pain | None, exposure: Exposure | None) -> dict[str, Any] | None:
+    """Contacts with a pain per 1,000 of what its stage is counted per; None without such a series."""
+    if pain is None or exposure is None:
+        return None
+    return rate(exposure, day=pain.item_days[pain.item_dated], respondent=pain.item_people[pain.item_dated])
 
 
 def _place(after: Any) -> tuple[float, int, str]:
