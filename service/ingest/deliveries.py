@@ -201,18 +201,28 @@ def post_replays(
 ) -> Replays:
     """Parse all stored deliveries in a state once more: after a mapping was changed, or the service renewed."""
     asked = parse_body(NewReplays, body)
+    return replay_all(
+        session,
+        vault,
+        settings,
+        workspace_id=caller.workspace_id,
+        endpoint_id=asked.endpoint_id,
+        state=asked.state,
+    )
+
+
+def replay_all(
+    session: Session, vault: Vault, settings: Settings, *, workspace_id: int, endpoint_id: str | None, state: str
+) -> Replays:
+    """Take all deliveries in a state again, of one address or (None) of all; NotFound where there is none such."""
     endpoint = None
-    if asked.endpoint_id is not None:
+    if endpoint_id is not None:
         endpoint = session.exec(
-            select(Endpoint).where(
-                Endpoint.workspace_id == caller.workspace_id, Endpoint.public_id == asked.endpoint_id
-            )
+            select(Endpoint).where(Endpoint.workspace_id == workspace_id, Endpoint.public_id == endpoint_id)
         ).first()
         if endpoint is None:
             raise NotFound("There is no such webhook address.")
-    count, done = replay_many(
-        session, vault, settings, workspace_id=caller.workspace_id, endpoint=endpoint, state=asked.state
-    )
+    count, done = replay_many(session, vault, settings, workspace_id=workspace_id, endpoint=endpoint, state=state)
     return Replays(deliveries=count, state="done" if done else "queued")
 
 

@@ -58,6 +58,11 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
+def _in_words(detail: str) -> str:
+    """What is wrong with a field, without what the checking library puts in front of our own words."""
+    return detail.removeprefix("Value error, ")
+
+
 @cache
 def environment() -> Environment:
     """The templates; everything is escaped, an unknown name is an error."""
@@ -70,7 +75,13 @@ def environment() -> Environment:
     )
     made.globals["asset"] = asset
     made.filters.update(
-        signed=charts.signed, percent=charts.percent, words=charts.words, day=_day, moment=_moment, code=_code
+        signed=charts.signed,
+        percent=charts.percent,
+        words=charts.words,
+        day=_day,
+        moment=_moment,
+        code=_code,
+        in_words=_in_words,
     )
     return made
 

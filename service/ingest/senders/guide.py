@@ -26,6 +26,7 @@ class Guide:
     unverified: str  # what is only known from memory or from others' texts
     template: str | None = None  # what to paste into the tool
     template_title: str = "What to paste"
+    token: bool = False  # the steps count on a token of ours, though the sender can do without
 
 
 @cache

@@ -12,7 +12,7 @@ from service.ingest.senders.contract import Sender
 from service.ingest.senders.mapped_bodies import body_value
 from service.ingest.senders.mapped_fields import Entry, holds, item_of, read_fields
 from service.ingest.senders.mapped_options import BODY, TIMESTAMP, MappedOptions
-from service.ingest.senders.paths import read_path, values_at, where_it_ends
+from service.ingest.senders.paths import leaves, read_path, values_at, where_it_ends
 from service.ingest.senders.signatures import (
     check_fresh,
     check_hmac,
@@ -137,6 +137,21 @@ def try_mapping(call: Call, options: MappedOptions) -> Trial:
     except CannotParse as error:
         return Trial(lines, len(entries), problem=str(error))
     return Trial(lines, len(entries), len(found.items), found.items, found.erased, found.ignored)
+
+
+def places(call: Call, items: str, *, limit: int) -> list[tuple[str, Any]]:
+    """What stands in a delivery, as paths with their values: of its first item, then with `$.` of all of it."""
+    try:
+        body = body_value(call)
+        entries = _entries(body, MappedOptions(items=items))
+    except ValueError:  # CannotParse, or a path that can't be read
+        return []
+    found = leaves(entries[0].value, limit=limit) if entries else []
+    if entries and entries[0].value is body:
+        return found
+    rest = limit - len(found)
+    whole = leaves(body, limit=rest)
+    return found + [(f"${path}" if path.startswith("[") else f"$.{path}", value) for path, value in whole]
 
 
 def _items_line(body: Any, options: MappedOptions, count: int) -> Tried:

@@ -108,6 +108,34 @@ def _below(value: Any, step: Step) -> list[Any]:
     return [value] if step in (0, -1) and value is not None else []
 
 
+def leaves(value: Any, *, limit: int) -> list[tuple[str, Any]]:
+    """Paths to the plain values below a value, each with what stands there; of lists the first entry."""
+    found: list[tuple[str, Any]] = []
+    _collect(value, "", found, limit, MAX_STEPS)
+    return found
+
+
+def _collect(value: Any, path: str, found: list[tuple[str, Any]], limit: int, steps: int) -> None:
+    if len(found) >= limit or steps < 0:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _collect(inner, path + _named(str(name), first=not path), found, limit, steps - 1)
+    elif isinstance(value, list):
+        if value:
+            _collect(value[0], f"{path}[0]", found, limit, steps - 1)
+    elif path and len(path) <= MAX_PATH_CHARS:
+        found.append((path, value))
+
+
+def _named(name: str, *, first: bool) -> str:
+    """The step to a member, in quotes where its name could be read otherwise."""
+    if NAME.fullmatch(name) and name.strip() == name and name != "*":
+        return name if first else f".{name}"
+    quoted = re.sub(r'(["\\])', r"\\\1", name)
+    return f'["{quoted}"]'
+
+
 def where_it_ends(value: Any, steps: tuple[Step, ...]) -> str:
     """Why a path leads nowhere, for who wrote it; empty where it leads somewhere."""
     for number, step in enumerate(steps):

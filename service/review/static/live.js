@@ -1,4 +1,4 @@
-// The set-up page: what arrives appears by itself for half an hour, and code can be copied with one click.
+// What arrives, or how far a file is, appears by itself for half an hour; code can be copied with one click.
 const part = document.querySelector("[data-live]");
 const every = 2000;
 const until = Date.now() + 30 * 60 * 1000;
@@ -16,6 +16,10 @@ async function look() {
         if (plain !== shown) {
           part.replaceChildren(...now.childNodes);
           shown = plain;
+        }
+        if (part.querySelector("[data-ended]")) {
+          location.reload(); // once: the page then shows what became of it, and asks no more
+          return;
         }
       } else if (answer.status === 401 || answer.status === 404) {
         return;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.ingest.senders.paths import MAX_STEPS, read_path, values_at, where_it_ends
+from service.ingest.senders.paths import MAX_STEPS, leaves, read_path, values_at, where_it_ends
 
 BODY = {
     "data": {
@@ -137,3 +137,21 @@ def test_any_text_is_a_path_or_refused_and_any_body_can_be_asked(text: str, valu
 def test_every_name_can_be_written_in_quotes(name: str) -> None:
     quoted = '["' + name.replace("\\", "\\\\").replace('"', '\\"') + '"]'
     assert values_at({name: 1}, read_path(quoted).steps) == [1]
+
+
+def test_every_plain_value_has_a_path_that_leads_to_it() -> None:
+    body = {
+        "a": {"b c": 1, " x": 2, 'q"\\d': [{"z": 3}, {"z": 4}], "": 5, "*": 6, "$": 7, "e.f": [["k"]], "n": []},
+        "ü[0]": None,
+        "#text": "words",
+    }
+    found = leaves(body, limit=50)
+    assert [value for _, value in found] == [1, 2, 3, 5, 6, 7, "k", None, "words"]
+    assert [values_at(body, read_path(path).steps) for path, _ in found] == [[value] for _, value in found]
+    assert leaves(body, limit=2) == found[:2]
+    assert [path for path, _ in leaves([{"a": 1}], limit=5)] == ["[0].a"]
+    assert leaves("words", limit=5) == []
+    deep: Any = 1
+    for _ in range(MAX_STEPS + 1):
+        deep = {"d": deep}
+    assert leaves(deep, limit=5) == [], "a path has an end"
