@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +27,7 @@ MAX_CHARS: Final = 600
 """Of a text that are read: a part of a text holds one opinion and is rarely longer."""
 _HALF: Final = np.float32(0.5**0.5)
 _WORD = re.compile(r"[^\W\d_]+")
-ECHO_WORDS: Final = 10
+ECHO_WORDS, ECHO_RUN = 10, 4
 """Two texts of fewer words may say the same by chance; longer ones that agree are copies."""
 
 
@@ -91,14 +90,14 @@ def _hashed(texts: Sequence[str]) -> Vectors:
 def echo_of(text: str) -> int | None:
     """A number that copies of one text share, also with a name or a number changed; None for a short text.
 
-    The least hash over pairs of neighbouring words (min-wise hashing: A. Broder, "On the resemblance and
-    containment of documents", 1997): two texts agree in it as probably as their pairs agree.
+    The least hash over runs of four words (min-wise hashing: A. Broder, "On the resemblance and containment of
+    documents", 1997): two texts agree in it as probably as their runs do, and only copies share most of them.
     """
     words = _WORD.findall(text.lower())
     if len(words) < ECHO_WORDS:
         return None
-    pairs = {f"{one} {other}" for one, other in pairwise(words)}
-    least = min(hashlib.blake2b(pair.encode("utf-8", "replace"), digest_size=8).digest() for pair in pairs)
+    runs = {" ".join(words[at : at + ECHO_RUN]) for at in range(len(words) - ECHO_RUN + 1)}
+    least = min(hashlib.blake2b(run.encode("utf-8", "replace"), digest_size=8).digest() for run in runs)
     return int.from_bytes(least, "big") >> 1  # fits a signed column
 
 

@@ -3,8 +3,8 @@
 Pure: rows of length one in (see nlp/likeness.py), numbers of groups out; the same rows give the same groups.
 
 - *Found*: each row is drawn towards its nearest neighbours (as in a graph convolution without weights: F. Wu et
-  al., "Simplifying graph convolutional networks", 2019), Ward's method (J. Ward, JASA 58, 1963) builds the tree over
-  them, and fine groups whose centres lie near each other are joined by average linkage. SAMPLE rows at most.
+  al., "Simplifying graph convolutional networks", 2019), Ward's method (J. Ward, JASA 58, 1963) builds the tree
+  over them, and fine groups whose centres lie near each other are joined by average linkage. SAMPLE rows at most.
 - *Kept up*: a new row goes to the nearest centre that is near enough: one product of matrices.
 - *Matched*: new groups are paired with earlier ones by the members that they share, largest share first.
 """
@@ -31,10 +31,14 @@ JOIN: Final = 0.58
 """Centres that are this alike (cosine) are one group."""
 FINE: Final = 9
 """Mean size of the fine groups that the joining starts from."""
+SMALL_FINE, MOST_SMALL = 3, 40
+"""The same where there are few rows, up to so many groups."""
 NEAR: Final = 0.40
 """A row belongs to a centre from this cosine on, or from what nearly all of the centre's own members reach."""
 NEAR_WORDS: Final = 0.20
 """The same where only the words half of a row is known."""
+SPLIT_BELOW, MERGE_ABOVE = 0.45, 0.75
+"""How alike the centres of a group's parts may be at most for it to split, and of two groups at least to merge."""
 KEPT: Final = 0.95
 """Of a group's own members that always stay with it, however loose it is."""
 
@@ -53,7 +57,10 @@ def find(rows: Vectors, *, groups: int | None = None) -> Ints:
     tree = linkage(drawn.astype(np.float64), "ward")
     if groups is not None:
         return _by_size(fcluster(tree, groups, "maxclust").astype(np.int64) - 1, least=1)
-    fine = fcluster(tree, max(1, count // FINE), "maxclust").astype(np.int64) - 1
+    fine = (
+        fcluster(tree, max(1, count // FINE, min(count // SMALL_FINE, MOST_SMALL)), "maxclust").astype(np.int64)
+        - 1
+    )
     found = _joined(rows, fine)
     # whoever is left alone may still belong to one of the groups
     found = _by_size(found, least=LEAST)
@@ -165,6 +172,33 @@ class Match:
     """New groups without an earlier identity to the earlier one that most of their members came from."""
     merged_into: dict[int, int]
     """Earlier groups that ended to the new one that most of their members went to."""
+    stay: frozenset[int] = frozenset()
+    """Earlier groups that go on as they were although no new one continues them."""
+
+
+def settled(rows: Vectors, earlier: Ints, group: Ints) -> tuple[Ints, Match]:
+    """New groups matched with earlier ones, where only what is plainly different splits and plainly alike merges.
+
+    Between the two everything stays as it was: a theme must not come and go with what arrives on a day. The groups
+    as they are then, and the match.
+    """
+    found = match(earlier, group)
+    new_of = {old: new for new, old in found.continues.items()}
+    middle = centres(rows, group)
+    group = group.copy()
+    for new, old in found.split_from.items():
+        if old in new_of and float(middle[new] @ middle[new_of[old]]) >= SPLIT_BELOW:
+            group[group == new] = new_of[old]
+    before = {old: unit_rows(rows[earlier == old].sum(axis=0, keepdims=True))[0] for old in found.merged_into}
+    stay = frozenset(
+        old for old, new in found.merged_into.items() if float(before[old] @ middle[new]) < MERGE_ABOVE
+    )
+    return group, Match(
+        found.continues,
+        {new: old for new, old in found.split_from.items() if np.any(group == new)},
+        {old: new for old, new in found.merged_into.items() if old not in stay},
+        stay,
+    )
 
 
 def match(earlier: Ints, group: Ints, *, least_share: float = 0.3) -> Match:

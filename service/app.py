@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from service import errors
 from service.aggregate.api import router as aggregate
 from service.aggregate.drivers_api import router as drivers
+from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.in_flight import InFlight
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         explanation,
         aggregate,
         drivers,
+        themes,
         map_export,
         suggest,
         notify,

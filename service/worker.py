@@ -6,14 +6,16 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import col
 
 from nlp.artifact import ArtifactError
+from service.aggregate.grouping import regroup
 from service.auth import Vault
-from service.classify.active_model import get_pipeline
+from service.classify.active_model import get_pipeline, likeness_of
 from service.classify.batch import classify
 from service.classify.batch import given_up as tagging_given_up
 from service.classify.retag import Which, enqueue_retag, retag
@@ -37,6 +39,7 @@ from service.store.engine import Database
 from service.store.queue import ClaimedJob, LeaseLost, Priority
 from service.store.rollups import compact
 from service.store.schema import Workspace
+from service.store.theme_upkeep import ask_themes
 from service.work import JobKind, Work
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ KINDS: Mapping[str, JobKind] = {
     "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
+    "themes": JobKind(partial(regroup, likeness_of=likeness_of)),
     "erase": JobKind(erase),
     "fetch": JobKind(fetch),
     "poll": JobKind(poll),
@@ -55,7 +59,7 @@ KINDS: Mapping[str, JobKind] = {
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
 }
-NEEDS_MODEL = frozenset({"classify", "retag", "retrain"})
+NEEDS_MODEL = frozenset({"classify", "retag", "retrain", "themes"})
 # they wait for other people's servers: in a thread of their own, so that tagging never waits for them
 ASKING = frozenset({"fetch", "poll", "notify"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
@@ -152,6 +156,8 @@ class Worker:
                     priority=Priority.UPKEEP,
                     dedupe_key=f"upkeep:{workspace_id}",
                 )
+                if "themes" in self._kinds:
+                    ask_themes(session, workspace_id)
                 if "news" in self._kinds:
                     ask_for_news(session, workspace_id=workspace_id)
                 if "retrain" in self._kinds:

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.store.engine import Database
+from service.store.schema import Theme
 
 MARK = "zebrafinch"  # stands in everything that workspace A owns
 # no key needed: the address and the signature are a hook's credentials; health and figures name nobody
@@ -147,6 +148,16 @@ def _playbook_entry(client: Any) -> str:
     return str(answer.json()["id"])
 
 
+def _theme(client: Any) -> str:
+    with client.database.write() as session:
+        row = Theme(
+            workspace_id=client.workspace_id, stage="usage", topic="price", side="trouble", name=f"Too {MARK}"
+        )
+        session.add(row)
+        session.flush()
+        return str(row.id)
+
+
 # first parameter of the address -> how workspace A comes to own such a row
 OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/feedback/{feedback_id}": _feedback,
@@ -157,6 +168,7 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/suggestions/{id}": _suggestion,
     "/v1/map-versions/{id}": _map_version,
     "/v1/playbook/{id}": _playbook_entry,
+    "/v1/themes/{id}": _theme,
     "/v1/respondents/{key}": _respondent,
     "/v1/subscriptions/{subscription_id}": _subscription,
 }

@@ -339,9 +339,12 @@ class TrendWeek(Answer):
 
 
 class LabelTrend(Answer):
-    """A label's course."""
+    """A label's course. A theme has its id, stage and topic beside its name."""
 
     label: str
+    id: str | None = None
+    stage: str | None = None
+    topic: str | None = None
     items: int
     trend: Trend | None
     series: list[TrendWeek]

@@ -20,6 +20,7 @@ from service.aggregate.journey_models import (
     replace_model,
 )
 from service.aggregate.query import MapQuery
+from service.aggregate.themes import theme_trends
 from service.aggregate.trends import By, weekly_trends
 from service.dependencies import Admin, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
 from service.errors import BadInput, FieldError
@@ -84,7 +85,9 @@ def read_trends(
     caller: Reader,
     session: ReadDb,
     selection: SelectionQuery,
-    by: Annotated[By, Query(description="Labels of this field.", examples=["topic"])] = "stage",
+    by: Annotated[
+        By | Literal["theme"], Query(description="Labels of this field, or themes.", examples=["topic"])
+    ] = "stage",
 ) -> Response:
     """Items, their share and net sentiment of each label and week, for items whose time the sender gave.
 
@@ -95,6 +98,10 @@ def read_trends(
     for all labels together **per look** (one look a period); who looks every week of a year sees false alarms in
     more than 5 % of unchanged years. How many: docs/statistics.md.
     """
+    if by == "theme":
+        return _json(
+            theme_trends(session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection)
+        )
     return _json(
         weekly_trends(
             session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection, by=by

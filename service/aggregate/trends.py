@@ -12,7 +12,7 @@ from sqlmodel import Session
 from service.aggregate.change import Course, past_of, periods_of, trends, weekly
 from service.aggregate.scores import estimates, moments
 from service.aggregate.tally import sentiment_of_mood
-from service.beyond_noise import Periods
+from service.beyond_noise import Periods, week_of
 from service.selection import Selection
 from service.store.label_quality import LABEL_QUALITY
 from service.store.like_with_like import WITHHELD, comparable, fixed_mix, foreign, labelled_by, mixed_weeks
@@ -65,7 +65,7 @@ def weekly_trends(
         if both is not None:
             of = at_fixed_mix(frame, np.flatnonzero(both), _course(frame, np.flatnonzero(both), by), periods)
             changes = [*trends(of, periods, complete=newest + 1 >= periods.end)]
-    series = _series(course, foreign(frame, rows), frame.rows["model"].take(rows) >= 0)
+    series = series_of(course, foreign(frame, rows), frame.rows["model"].take(rows) >= 0)
     counts = np.bincount(course.group, minlength=course.groups).tolist()
     data = [
         {"label": label, "items": counts[number], "trend": changes[number], "series": series[number]}
@@ -102,8 +102,13 @@ def _course(frame: Frame, rows: Array, by: str) -> Course:
     )
 
 
-def _series(course: Course, other: Array | None, labelled: Array) -> list[list[dict[str, Any]]]:
-    """The weeks of each label; `other` are items labelled by another model than most, `labelled` those by any."""
+def series_of(
+    course: Course, other: Array | None, labelled: Array, *, everything: Array | None = None
+) -> list[list[dict[str, Any]]]:
+    """The weeks of each label; `other` are items labelled by another model than most, `labelled` those by any.
+
+    `everything`: the days of all items of which shares are, where the course does not hold each of them once.
+    """
     if other is not None:
         course = replace(course, value=np.where(other, np.nan, course.value))
     sign = np.nan_to_num(course.value + 1, nan=3).astype(np.uint8)
@@ -116,6 +121,9 @@ def _series(course: Course, other: Array | None, labelled: Array) -> list[list[d
     of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count)
     net = estimates(of, low=-1, high=1, scale=100, digits=2)
     whole = np.maximum(weeks.items.sum(axis=0), 1)
+    if everything is not None:
+        week = week_of(everything) - weeks.first
+        whole = np.maximum(np.bincount(week[(week >= 0) & (week < count)], minlength=count), 1)
     mixed = np.zeros(count, dtype=bool)
     if other is not None:
         mixed = mixed_weeks(weeks.week, other, labelled, weeks=count)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from nlp import artifact as artifacts
 from nlp.analysis import Analysis
 from nlp.artifact import ArtifactError
+from nlp.likeness import Likeness
 from service.settings import Settings
 from service.store import learned
 
@@ -82,6 +83,13 @@ def fast_tagger(settings: Settings, *, workspace_id: int) -> Tagger:
     except (ArtifactError, OSError) as error:
         log.warning("no fast tier, large imports wait for the accurate one: %s", error)
         return wanted
+
+
+def likeness_of(settings: Settings) -> Likeness:
+    """How alike texts are, by the default model as it is: what a workspace has learnt moves labels, not themes."""
+    pipeline = get_pipeline(settings)
+    model = getattr(getattr(pipeline, "artifact", None), "model", None)
+    return Likeness.of_model(model, pipeline.model_version)
 
 
 def get_pipeline(settings: Settings) -> Tagger:

@@ -32,6 +32,7 @@ from service.store.engine import Database
 from service.store.learned import ask_retrain
 from service.store.queue import Priority
 from service.store.schema import AuditEvent, Delivery, Endpoint, ErasureMark, FeedbackItem
+from service.store.theme_upkeep import forget_words
 from service.work import Work
 
 PAGE = 500  # items deleted at once
@@ -69,6 +70,7 @@ def delete_items(session: Session, workspace_id: int, ids: Sequence[int]) -> Non
     for start in range(0, len(ids), PAGE):
         some = ids[start : start + PAGE]
         before = rollups.snapshot(session, workspace_id, some)
+        forget_words(session, workspace_id, some)
         session.execute(
             delete(FeedbackItem)
             .where(col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.id).in_(some))

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 
 from nlp.analysis import FIELDS as SEGMENT_FIELDS
 from service.store.schema import Correction, FeedbackItem, Segment
+from service.store.theme_upkeep import ask_themes
 
 ITEM_FIELDS: Final = ("stage", "stage2", "emotion", "emotion2", "sentiment", "topic", "touchpoint")
 """The labels of an item, in the order in which they are always listed."""
@@ -178,6 +179,7 @@ def write_labels(session: Session, workspace_id: int, rows: Sequence[ItemLabels]
     ]
     if segments:
         session.execute(insert(Segment), segments)
+    ask_themes(session, workspace_id)
     session.execute(
         update(FeedbackItem),
         [

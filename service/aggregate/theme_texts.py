@@ -1,0 +1,150 @@
+"""What the job "themes" reads and writes: the segments of a workspace in columns, their words, their themes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import bindparam, func, select, update
+from sqlmodel import Session, col
+
+from nlp.likeness import MAX_CHARS, echo_of, readable
+from service.store.rollup_records import hash64
+from service.store.schema import FeedbackItem, Segment
+from service.store.theme_upkeep import side_of
+
+Ints = NDArray[np.int64]
+Cell = tuple[str, str, str]
+"""Stage, topic and side: the lot of segments among which themes are looked for."""
+
+ROWS_AT_ONCE: Final = 50_000
+TEXTS_AT_ONCE: Final = 500
+NEW: Final = -1
+"""Not looked at yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Segments in columns."""
+
+    id: Ints
+    item: Ints
+    theme: Ints
+    """0: none fits; NEW: not looked at yet."""
+
+    def at(self, chosen: NDArray[Any]) -> Segments:
+        """Those of a mask or of these positions."""
+        return Segments(self.id[chosen], self.item[chosen], self.theme[chosen])
+
+    def in_theme(self, theme: int) -> Segments:
+        """The same, all of one theme."""
+        return Segments(self.id, self.item, np.full(len(self.id), theme, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What some segments say, redacted."""
+
+    texts: list[str]
+    people: list[int]
+    echoes: list[int | None]
+
+
+def segments_by_cell(session: Session, workspace_id: int) -> dict[Cell, Segments]:
+    """All segments of a workspace by cell, in the order of their ids; some 25 bytes each."""
+    cells: dict[tuple[str, str, str], int] = {}
+    parts: list[NDArray[np.int64]] = []
+    last = 0
+    while True:
+        rows = session.execute(
+            select(
+                col(Segment.id),
+                col(Segment.item_id),
+                func.coalesce(col(Segment.theme), NEW),
+                col(Segment.stage),
+                col(Segment.topic),
+                col(Segment.sentiment),
+            )
+            .where(col(Segment.workspace_id) == workspace_id, col(Segment.id) > last)
+            .order_by(col(Segment.id))
+            .limit(ROWS_AT_ONCE)
+        ).all()
+        if not rows:
+            break
+        last = rows[-1][0]
+        parts.append(
+            np.array(
+                [
+                    (row[0], row[1], row[2], cells.setdefault((row[3], row[4], side_of(row[5])), len(cells)))
+                    for row in rows
+                ],
+                dtype=np.int64,
+            )
+        )
+    if not parts:
+        return {}
+    columns = np.concatenate(parts)
+    order = np.argsort(columns[:, 3], kind="stable")
+    ends = np.searchsorted(columns[order, 3], np.arange(len(cells) + 1))
+    found = {}
+    for cell, number in sorted(cells.items()):
+        own = columns[order[ends[number] : ends[number + 1]]]
+        found[cell] = Segments(own[:, 0].copy(), own[:, 1].copy(), own[:, 2].copy())
+    return found
+
+
+def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:
+    """The words of segments, in their order; a segment that is gone meanwhile says nothing."""
+    found: dict[int, tuple[str, int]] = {}
+    ids = segments.id.tolist()
+    for start in range(0, len(ids), TEXTS_AT_ONCE):
+        length = col(Segment.end) - col(Segment.start)
+        rows = session.execute(
+            select(
+                col(Segment.id),
+                col(Segment.item_id),
+                col(FeedbackItem.respondent),
+                func.substr(col(FeedbackItem.text), col(Segment.start) + 1, length),
+            )
+            .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
+            .where(
+                col(Segment.workspace_id) == workspace_id, col(Segment.id).in_(ids[start : start + TEXTS_AT_ONCE])
+            )
+        ).all()
+        for number, item, respondent, text in rows:
+            person = hash64(f"respondent:{respondent}") if respondent else item
+            found[number] = (readable((text or "")[:MAX_CHARS]), person)
+    pairs = [found.get(number, ("", 0)) for number in ids]
+    return Words(
+        [text for text, _ in pairs], [person for _, person in pairs], [echo_of(text) for text, _ in pairs]
+    )
+
+
+_table: Any = Segment.__table__  # type: ignore[attr-defined]
+# the item too: an id may have become another item's meanwhile
+_WRITE = (
+    update(_table)
+    .where(_table.c.id == bindparam("which"), _table.c.item_id == bindparam("whose"))
+    .values(theme=bindparam("its_theme"), echo=func.coalesce(bindparam("its_echo"), _table.c.echo))
+)
+
+
+def write_themes(
+    session: Session, segments: Segments, themes: Sequence[int], echoes: Sequence[int | None] | None = None
+) -> None:
+    """Put segments into themes (0: none fits)."""
+    told = echoes if echoes is not None else [None] * len(segments)
+    rows = [
+        {"which": which, "whose": whose, "its_theme": theme, "its_echo": echo}
+        for which, whose, theme, echo in zip(
+            segments.id.tolist(), segments.item.tolist(), themes, told, strict=True
+        )
+    ]
+    if rows:
+        session.connection().execute(_WRITE, rows)

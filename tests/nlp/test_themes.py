@@ -1,0 +1,114 @@
+"""Groups are found, kept up, matched and named; the same texts give the same themes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from nlp.likeness import Likeness, echo_of, readable
+from nlp.theme_names import Said, names, supported
+from nlp.themes import centres, find, match, nearest, unassigned_share
+
+HASHED = Likeness.of_model(None, "none")
+TROUBLES = {
+    "refund": [
+        "The refund takes weeks to arrive",
+        "My refund takes weeks, nobody answers",
+        "A refund takes weeks here",
+        "Why does every refund takes weeks now",
+        "Still waiting, refund takes weeks",
+        "It is sad that a refund takes weeks",
+    ],
+    "crash": [
+        "The app crashes when I log in",
+        "App crashes on my phone every day",
+        "Since the update the app crashes",
+        "app crashes again and again",
+        "Your app crashes at the login screen",
+        "The app crashes while I write",
+    ],
+    "code": [
+        "The verification code never arrives",
+        "Verification code never arrives by SMS",
+        "I wait and the verification code never arrives",
+        "My verification code never arrives, please fix",
+        "verification code never arrives on my new phone",
+        "Asked three times, verification code never arrives",
+    ],
+}
+TEXTS = [(text, kind) for kind, texts in TROUBLES.items() for text in texts]
+
+
+def _groups(texts: list[str]) -> list[int]:
+    return find(HASHED.vectors([readable(text) for text in texts])).tolist()
+
+
+def test_groups_are_those_that_a_person_would_make() -> None:
+    group = _groups([text for text, _ in TEXTS])
+    kinds = {kind: Counter(group[at] for at, (_, own) in enumerate(TEXTS) if own == kind) for kind in TROUBLES}
+    largest = [found.most_common(1)[0] for found in kinds.values()]
+    assert all(number >= 0 and n >= 5 for number, n in largest)
+    assert len({number for number, _ in largest}) == 3
+
+
+def test_the_same_texts_give_the_same_groups() -> None:
+    texts = [text for text, _ in TEXTS]
+    assert _groups(texts) == _groups(texts)
+    assert _groups([]) == []
+    assert _groups(["alone", "two"]) == [-1, -1]
+    assert find(HASHED.vectors(texts), groups=2).max() == 1
+
+
+def test_a_new_text_joins_its_group_and_a_strange_one_none() -> None:
+    rows = HASHED.vectors([readable(text) for text, _ in TEXTS])
+    group = find(rows)
+    middle = centres(rows, group)
+    new = HASHED.vectors(["my refund takes weeks and weeks", "zebra quartz violin", ""])
+    found = nearest(new, middle)
+    assert found.group.tolist() == [group[0], -1, -1]
+    assert unassigned_share(found.group) == pytest.approx(2 / 3)
+    assert nearest(new, middle, words=HASHED.words_width).group[0] == group[0]
+    assert nearest(new, np.empty((0, 0), np.float32)).group.tolist() == [-1, -1, -1]
+
+
+def test_matching_keeps_identities_and_tells_splits_and_merges() -> None:
+    earlier = np.array([7] * 10 + [9] * 4 + [11] * 6)
+    same = match(earlier, np.array([0] * 10 + [1] * 4 + [2] * 6))
+    assert same.continues == {0: 7, 1: 9, 2: 11}
+    assert not same.split_from
+    assert not same.merged_into
+    split = match(earlier, np.array([0] * 6 + [3] * 4 + [1] * 4 + [2] * 6))
+    assert (split.continues, split.split_from) == ({0: 7, 1: 9, 2: 11}, {3: 7})
+    merged = match(earlier, np.array([0] * 14 + [2] * 6))
+    assert (merged.continues, merged.merged_into) == ({0: 7, 2: 11}, {9: 0})
+
+
+def test_names_are_phrases_that_several_people_use() -> None:
+    groups = [[Said(text, person) for person, text in enumerate(texts)] for texts in TROUBLES.values()]
+    found = names(groups)
+    assert found == ["Refund takes weeks", "App crashes", "Verification code never arrives"]
+    assert all(supported(name, group) for name, group in zip(found, groups, strict=True))
+    assert names([[Said(text, 1) for text in TROUBLES["crash"]]]) == [""]  # one person is nobody's theme
+    assert not supported("Refund takes weeks", groups[1])
+    # what was redacted is never part of a name
+    hidden = [Said(f"Agent <name> was rude to me {n}", n) for n in range(5)]
+    assert "name" not in names([hidden])[0].lower()
+
+
+def test_copies_share_an_echo_and_short_texts_have_none() -> None:
+    campaign = "We the customers of this town demand that the branch on the square stays open on every Saturday"
+    assert echo_of(campaign) == echo_of(campaign.upper() + "!!")
+    assert echo_of("Great service") is None
+    assert echo_of(campaign) != echo_of(
+        "The parcel came two weeks late and the box was open and half of it was gone"
+    )
+
+
+def test_order_does_not_matter_once_texts_are_sorted() -> None:
+    texts = sorted(text for text, _ in TEXTS)
+    shuffled = list(texts)
+    random.Random(1).shuffle(shuffled)
+    assert _groups(texts) == _groups(sorted(shuffled))
