@@ -16,6 +16,7 @@ from service.aggregate.drivers_api import router as drivers
 from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
+from service.desk.front_page import router as front_page
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health,
         metrics,
         pages.router,
+        front_page,
         feedback_page,
         item_page,
         reference,

@@ -59,12 +59,6 @@ def install(app: FastAPI) -> None:
     app.state.error_page = error_page
 
 
-@router.get("/")
-def front() -> RedirectResponse:
-    """The map is the front page."""
-    return RedirectResponse("/map", status_code=303)
-
-
 @router.get("/static/{name}")
 def static(name: str) -> FileResponse:
     """Our own styles, scripts and pictures."""
