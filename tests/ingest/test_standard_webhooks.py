@@ -159,6 +159,16 @@ def test_the_time_of_a_change_is_not_the_time_of_the_feedback() -> None:
         ),
         ({"text": "a", "rating": 9}, {"text": "a", "attributes": {"rating": "9"}}),
         (
+            {"text": "a", "rating": "2"},
+            {"text": "a", "score": {"kind": "stars", "value": 2, "scale_min": 1, "scale_max": 5}},
+        ),
+        (
+            {"text": "a", "score": 4},
+            {"text": "a", "score": {"kind": "stars", "value": 4, "scale_min": 1, "scale_max": 5}},
+        ),
+        ({"text": "a", "score": "9"}, {"text": "a", "attributes": {"score": "9"}}),
+        ({"text": "a", "score": "high"}, {"text": "a", "score": "high"}),
+        (
             {"text": "a", "rating": 9, "scale_max": 10},
             {"text": "a", "score": {"kind": "stars", "value": 9, "scale_min": 1, "scale_max": 10}},
         ),

@@ -116,7 +116,9 @@ def _answers(answered: Mapping[str, Any], options: UntypedOptions) -> Iterable[A
         elif question_id in options.choices:
             yield Answer(question_id, words, "choice", value)
         else:
-            yield Answer(question_id, words, "open" if isinstance(value, str) else "unknown", value)
+            # a number is one also where it comes as a text
+            is_text = isinstance(value, str) and not value.strip().isdecimal()
+            yield Answer(question_id, words, "open" if is_text else "unknown", value)
 
 
 def _asked_early(options: UntypedOptions) -> Any:

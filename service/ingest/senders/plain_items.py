@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal, get_args
 
 from service.ingest.incoming import SCALES, CannotParse, Channel, Erased, IncomingItem, Parsed
-from service.ingest.senders.values import attributes, identifier
+from service.ingest.senders.values import attributes, identifier, number
 
 MAX_FIELDS = 100_000  # of one body: batches of a thousand items are usual
 MAX_ITEMS = 5_000
@@ -24,7 +24,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 # fields of the contract that go by no other name
 PLAIN = frozenset(IncomingItem.model_fields) - set(ALIASES) - {"source", "attributes", "channel"}
 TITLES = ("title", "subject")
-RATINGS = ("rating", "stars", "nps", "csat", "ces")
+RATINGS = ("score", "rating", "stars", "nps", "csat", "ces")
 # kinds of events whose time is that of a change, not of the feedback
 CHANGE_ENDINGS = ("updated", "changed", "edited")
 TEST_ENDINGS = ("test", "ping")
@@ -113,18 +113,20 @@ def _item(entry: Any, told_at: Any, kind: str) -> Any:
 
 def _add_rating(item: dict[str, Any], rest: dict[str, Any]) -> None:
     """A rating by another name as the contract's score; one that is off its scale stays an attribute."""
+    if number(item.get("score")) is not None:
+        rest["score"] = item.pop("score")  # a bare one is a rating like the others
     if "score" in item:
         return
     for name in RATINGS:
-        value = rest.get(name)
-        if isinstance(value, dict) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        value = number(rest.get(name))
+        if value is not None or isinstance(rest.get(name), dict):
             break
     else:
         return
-    if isinstance(value, dict):
+    if value is None:
         item["score"] = rest.pop(name)
         return
-    kind = "stars" if name == "rating" else name
+    kind = "stars" if name in ("rating", "score") else name
     low, high = SCALES[kind]
     low, high = rest.get("scale_min") or low, rest.get("scale_max") or high
     if all(isinstance(one, int | float) for one in (low, high)) and low <= value <= high:

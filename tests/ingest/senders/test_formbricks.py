@@ -141,6 +141,12 @@ def test_words_scales_and_choices_are_set_in_the_options() -> None:
     assert first["respondent"] == "respondent@example.com"
 
 
+def test_a_number_as_a_text_is_a_number() -> None:
+    (item,) = items(event(data={"nps": "9", "reason": "Exports are slow"}))
+    assert item["score"] == {"kind": "nps", "value": 9, "scale_min": 0, "scale_max": 10}
+    assert item["text"] == "Exports are slow"
+
+
 def test_other_events() -> None:
     assert parsed("formbricks", json_call("formbricks", {"event": "surveyClosed"})).ignored
     assert parsed("formbricks", json_call("formbricks", event())).ignored
