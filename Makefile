@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-tagging clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-statistics bench-tagging clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -52,6 +52,10 @@ bench-receiver: setup-dev  ## acknowledging deliveries beside a bare route, an i
 
 bench-imports: setup-dev  ## storing a file's rows beside the bare insert of the same rows
 	$(BIN)/python benchmarks/imports.py --keep
+
+bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm for nothing, what do they see
+	$(BIN)/python -m benchmarks.statistics --figures benchmarks/figures/statistics.json
+	$(BIN)/python -m benchmarks.impact --worlds 1500 --figures benchmarks/figures/impact.json
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

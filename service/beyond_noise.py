@@ -46,7 +46,7 @@ MIN_ITEMS: Final = 10  # in each period, below which no change is called signifi
 COVERED: Final = (
     0.5  # of each period's items from sources and channels that both have; less, and nothing is called
 )
-PRIOR: Final = 4.0  # degrees of freedom of all cells' overdispersion beside a cell's own
+PRIOR: Final = 3.0  # degrees of freedom of all cells' overdispersion beside a cell's own
 SHORT_PAST: Final = 3  # earlier comparisons, below which the scatter of the quarters counts too
 AUTOCORRELATED: Final = 2.0  # times the scatter of single quarters: (1 + r)/(1 - r) at r = 1/3
 UNKNOWN: Final = 2.0  # overdispersion where nothing can be estimated

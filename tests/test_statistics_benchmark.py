@@ -1,0 +1,32 @@
+"""The simulations run, small and seeded, and say what the document says of them at large."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks import statistics
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_simulations_run() -> None:
+    covered = statistics.coverage(60, 40, seed=1)
+    assert all(one["share"] > 0.85 for one in covered.values())
+    looks = statistics.false_alarms(6, 60.0, 24, seed=1)
+    assert looks["alarm"]["share"] <= 0.2
+    assert looks["cells_tested"] > 40
+    assert statistics.stage_alarms(3, 30.0, seed=1)["any"]["share"] <= 0.4
+    assert statistics.power(3, 60.0, 4.0, seed=1)["within_twelve"]["share"] > 0.3
+    assert statistics.whole_year(1, 60.0, seed=1)["look"] < 0.5
+    assert statistics.permuted_sample(10, seed=1)["alarm"]["share"] <= 0.2
+
+
+def test_the_figures_hold_what_is_promised() -> None:
+    figures = json.loads((ROOT / "benchmarks" / "figures" / "statistics.json").read_text())
+    for world in figures["coverage"]:
+        for name, one in world.items():
+            assert name == "respondents" or 0.93 <= one["share"] <= 0.97, (world["respondents"], name)
+    looks = [*figures["false_alarms"], figures["sample_permuted"]]
+    assert all(one["alarm"]["share"] <= 0.05 for one in looks)
+    assert all(one["any"]["share"] <= 0.05 for one in figures["stages"])
