@@ -660,6 +660,19 @@ class SuggestionDecision(SQLModel, table=True):
     numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
 
 
+class SuggestionWeights(SQLModel, table=True):
+    """How a workspace weighs the parts of a suggestion's rank."""
+
+    __tablename__ = "suggestion_weights"
+    __table_args__ = (UniqueConstraint("workspace_id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    weights: dict[str, Any] = _json()  # name to number
+    actor: str
+    updated_at: datetime = _time()
+
+
 class OwnPlaybookEntry(SQLModel, table=True):
     """A workspace's own entry of the playbook, or its wording of a shipped one (then under the shipped id)."""
 

@@ -52,7 +52,7 @@ EXAMPLE: dict[str, Any] = {
         "noise": 1.2,
     },
     "severity": 0.611,
-    "priority": 19.884,
+    "priority": 5.782,
     "effort": "medium",
     "confidence": "high",
     "evidence": [
@@ -66,6 +66,7 @@ EXAMPLE: dict[str, Any] = {
     ],
     "metric": "Share of started checkouts that end in an order",
     "test": "Offer the short checkout to a tenth of visitors for two weeks and compare.",
+    "customers_per_month": 10.27,
     "playbook_entry": "purchase-complicated-checkout",
     "idea": "Large-scale usability research on checkouts: fewer fields, guest orders",
     "fits": True,
@@ -95,19 +96,36 @@ DECISION_EXAMPLE: dict[str, Any] = {
     "new": {"status": "accepted", "adaptation": "Cut the checkout to one page.", "owner": "Maria", "until": None},
     "reason": "Worst point of the autumn survey",
     "effective_at": None,
-    "numbers": {"size": EXAMPLE["size"], "trend": EXAMPLE["trend"], "priority": 19.884},
+    "numbers": {"size": EXAMPLE["size"], "trend": EXAMPLE["trend"], "priority": 5.782},
 }
 RANK_EXAMPLE: dict[str, Any] = {
-    "formula": "priority = fit × (low × n × severity + bonus)",
+    "formula": "priority = fit × (affected + bonus) × score × money ÷ effort",
+    "says": "At least 10.3 customers a month × severity 0.61 + 0.6 for the rise ÷ 1.19 for medium effort = 5.8.",
     "low": 0.1018,
     "n": 310,
+    "people": 0.9762,
+    "months": 3.0,
+    "customers": 10.269,
     "severity": 0.611,
-    "affected": 19.282,
+    "affected": 6.274,
     "rise": 0.0098,
     "recent": 402,
     "bonus": 0.602,
+    "score_drop": None,
+    "score": 1.0,
+    "money_ratio": None,
+    "money": 1.0,
+    "effort": 1.1892,
     "fit": 1.0,
-    "priority": 19.884,
+    "priority": 5.782,
+    "weights": {
+        "severity": 1.0,
+        "trend": 0.25,
+        "score": 1.0,
+        "money": 0.5,
+        "effort": 0.25,
+        "find_out_why": 0.5,
+    },
 }
 VERSION_EXAMPLE: dict[str, Any] = {
     "id": "7",
@@ -225,7 +243,8 @@ class SuggestionOut(BaseModel):
     trend: Change
     rate: Rate | None = Field(description="Null where the stage has no series that contacts can be counted per.")
     severity: float = Field(description="0.2 (told without feeling) to 1 (anger).")
-    priority: float = Field(description="Items at the very least, weighed by severity; the list's order.")
+    priority: float = Field(description="Customers a month at the very least, weighed; the list's order.")
+    customers_per_month: float = Field(description="With this pain, at the very least.")
     effort: str
     confidence: str = Field(description="How sure the size is: low, medium or high.")
     evidence: list[Evidence] = Field(description="Empty for callers who may not read verbatims.")
@@ -277,6 +296,26 @@ class SuggestionDetail(SuggestionOut):
 
     rank: dict[str, Any]
     decisions: list[DecisionOut]
+
+
+class WeightsAnswer(BaseModel):
+    """How a workspace weighs the parts of the rank."""
+
+    model_config = _shows(
+        {
+            "weights": RANK_EXAMPLE["weights"] | {"effort": 0.5},
+            "usual": RANK_EXAMPLE["weights"],
+            "most": {"severity": 2, "trend": 1, "score": 3, "money": 1, "effort": 1, "find_out_why": 1},
+            "actor": "person:maria",
+            "updated_at": "2026-11-03T09:00:00Z",
+        }
+    )
+
+    weights: dict[str, float]
+    usual: dict[str, float]
+    most: dict[str, float]
+    actor: str | None = Field(description="Who set them; null for the usual ones.")
+    updated_at: datetime | None
 
 
 class MapVersion(BaseModel):

@@ -11,11 +11,14 @@ from service.errors import BadInput, FieldError, NotFound
 from service.idempotency import IdempotentRoute
 from service.paging import Page, row_id
 from service.selection import SelectionQuery
+from service.store.schema import AuditEvent
 from service.suggest import suggestions as table
-from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList
+from service.suggest import weights
+from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList, WeightsAnswer
 from service.suggest.decisions import STATUSES, DecisionBody, map_versions
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
+from service.suggest.weights import WeightsBody
 
 router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
 
@@ -49,6 +52,31 @@ def list_suggestions(
         after=page.key(),
         verbatims=caller.may("verbatims"),
     )
+
+
+@router.get("/v1/suggestions/weights", response_model=WeightsAnswer, summary="How suggestions are ranked")
+def read_weights(caller: Reader, session: ReadDb) -> dict[str, Any]:
+    """The weights of the rank's parts, the usual ones, and the largest that each may be."""
+    return weights.shown(session, workspace_id=caller.workspace_id)
+
+
+@router.put(
+    "/v1/suggestions/weights",
+    response_model=WeightsAnswer,
+    summary="Set how suggestions are ranked",
+    openapi_extra=json_body(WeightsBody, {"trend": 0.25, "effort": 0.5}),
+)
+def put_weights(caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
+    """Weights that are left out are the usual ones; 0 takes a part out of the rank."""
+    made = weights.put(
+        session, workspace_id=caller.workspace_id, actor=caller.actor, body=parse_body(WeightsBody, body)
+    )
+    session.add(
+        AuditEvent(
+            workspace_id=caller.workspace_id, actor=caller.actor, action="suggestion_weights.set", target="weights"
+        )
+    )
+    return made
 
 
 @router.get("/v1/suggestions/{id}", response_model=SuggestionDetail, summary="One suggestion with its history")

@@ -32,6 +32,7 @@ class Pain:
     respondents: int  # of the items with the pain
     severity: float
     value: float | None  # money behind the items with the pain, None where none is known
+    valued: int  # items whose value is known
     mentions: int  # negative segments, those in items of other columns included
     touchpoint: str | None  # where most of it happened
     trend: Trend
@@ -98,6 +99,7 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
             respondents=int(speakers[code]),
             severity=float(harms[code]) / count,
             value=float(value_sums[code]) if known_values[code] else None,
+            valued=int(known_values[code]),
             mentions=int(mentions[code]),
             touchpoint=touchpoints[int(touched[code].argmax())] if touched[code].any() else None,
             trend=trend,

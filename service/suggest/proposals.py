@@ -7,6 +7,7 @@ holds only what people decided, so reading never writes and a rejected suggestio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
@@ -19,10 +20,15 @@ from service.suggest.decisions import public_id, shown_status
 from service.suggest.fitting import fits_of
 from service.suggest.match import Fit
 from service.suggest.pains import Pain
-from service.suggest.playbook import FALLBACK_TOPIC, Entry, Playbook
+from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook
 from service.suggest.playbook_own import matcher_of
-from service.suggest.priority import MIN_RESPONDENTS, Rank, rank, sort_key
-from service.suggest.selected import pains_of
+from service.suggest.priority import DAYS_OF_MONTH, MIN_RESPONDENTS, Rank, Weights, rank, sort_key
+from service.suggest.selected import Selected, pains_of
+from service.suggest.weights import weights_of
+
+# by stage and topic: the score that customers with the pain give less, in standard deviations, by the bound of its
+# interval that is nearer to none; who computes it hands it in, because stages do not know each other
+ScoreDrops = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,12 @@ def proposals(
     workspace_id: int,
     timezone: str,
     selection: Selection | None = None,
+    score_drops: ScoreDrops | None = None,
 ) -> list[Proposal]:
     """All suggestions of a selection, the best first.
 
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
+    `score_drops` may say of a stage and topic by how much less customers with this pain score.
     """
     selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection())
     rows = {
@@ -91,6 +99,7 @@ def proposals(
     }
     moment = now()
     matcher = matcher_of(session, workspace_id)
+    weights = weights_of(session, workspace_id)
     heard = {
         key: pain for key, pain in selected.pains.items() if pain.respondents >= MIN_RESPONDENTS or key in rows
     }
@@ -113,7 +122,14 @@ def proposals(
                 pain=pain,
                 entry=fit.entry,
                 exact=fit.fits,
-                rank=_rank(pain, known=fit.fits or topic != FALLBACK_TOPIC),
+                rank=_rank(
+                    pain,
+                    known=fit.fits or topic != FALLBACK_TOPIC,
+                    effort=fit.entry.effort,
+                    selected=selected,
+                    score_drop=(score_drops or {}).get((stage, topic)),
+                    weights=weights,
+                ),
                 row=row,
                 status=status,
                 n=selected.items.get(stage, 0),
@@ -132,14 +148,34 @@ def _decided(playbook: Playbook, row: Suggestion, fit: Fit | None) -> Fit | None
     return Fit(entry, bool(entry.patterns), fit.near if fit is not None else ())
 
 
-def _rank(pain: Pain | None, *, known: bool) -> Rank:
+def _rank(
+    pain: Pain | None,
+    *,
+    known: bool,
+    effort: Effort,
+    selected: Selected,
+    score_drop: float | None,
+    weights: Weights,
+) -> Rank:
     if pain is None:
-        return rank(share_low=0.0, n=0, severity=0.0, exact_entry=known)
+        return rank(share_low=0.0, n=0, severity=0.0, exact_entry=known, effort=effort, weights=weights)
+    mean = _mean_value(pain)
     return rank(
         share_low=pain.share.low,
         n=pain.n,
         severity=pain.severity,
         rise=pain.trend.certain_rise,
         recent=pain.trend.recent_n,
+        recent_months=max(1.0, pain.trend.days / DAYS_OF_MONTH),
         exact_entry=known,
+        people=pain.respondents / pain.count,
+        months=max(1.0, selected.days / DAYS_OF_MONTH),
+        score_drop=score_drop,
+        money_ratio=mean / selected.value if mean is not None and selected.value else None,
+        effort=effort,
+        weights=weights,
     )
+
+
+def _mean_value(pain: Pain) -> float | None:
+    return pain.value / pain.valued if pain.value is not None and pain.valued else None

@@ -29,10 +29,15 @@ SELECTIONS_KEPT = 8  # of a frame
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The pains of a selection by stage and topic, and how many items stand in each stage's column."""
+    """The pains of a selection by stage and topic, and how many items stand in each stage's column.
+
+    `days` is the time that the selected items span, `value` their mean value in money, None where none is known.
+    """
 
     pains: dict[tuple[str, str], Pain]
     items: dict[str, int]
+    days: int = 1
+    value: float | None = None
 
 
 def pains_of(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> Selected:
@@ -90,7 +95,16 @@ def _found(counted: Counted) -> Selected:
     book = rollup_codes.codebook()
     stages = book.labels("stage")
     items = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
-    return Selected(find_pains(counted, book), dict(zip(stages, items.tolist(), strict=True)))
+    chosen = counted.item_stage >= 0
+    days = counted.item_day[chosen & counted.item_dated]
+    values = counted.item_value[chosen]
+    values = values[~np.isnan(values)]
+    return Selected(
+        find_pains(counted, book),
+        dict(zip(stages, items.tolist(), strict=True)),
+        days=int(days.max() - days.min()) + 1 if len(days) else 1,
+        value=float(values.mean()) if len(values) else None,
+    )
 
 
 def _counted(frame: Frame) -> Counted:

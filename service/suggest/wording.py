@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +44,7 @@ def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, tim
         "evidence": [found.public() | {"occurred_at": rfc3339(found.at)} for found in evidence],
         "metric": entry.metric,
         "test": entry.test,
+        "customers_per_month": round(one.rank.customers, 3),
         "playbook_entry": entry.id,
         "idea": entry.idea,
         "fits": one.exact,
@@ -137,24 +139,53 @@ def why(one: Proposal) -> str:
             f" {'Up' if change.value > 0 else 'Down'} by {abs(change.value) * 100:.0f} points in the latest "
             f"{pain.trend.days} days."
         )
+    said += f" {in_customers(one)}"
     if one.rank.fit < 1:
         said += " Ranked lower because the reason has to be found out first."
     return said
+
+
+def in_customers(one: Proposal) -> str:
+    """The rank's arithmetic in one line."""
+    part = one.rank
+    said = f"At least {part.customers:.1f} customers a month × severity {part.severity:.2f}"
+    if part.bonus:
+        said += f" + {part.bonus:.1f} for the rise"
+    if part.score > 1:
+        said += f" × {part.score:.2f} for lower scores"
+    if part.money != 1:
+        said += f" × {part.money:.2f} for the money behind it"
+    if part.fit < 1:
+        said += f" × {part.fit:g} as the reason is not known"
+    if part.effort != 1:
+        said += f" ÷ {part.effort:.2f} for {one.entry.effort} effort"
+    return f"{said} = {part.priority:.1f}."
 
 
 def arithmetic(one: Proposal) -> dict[str, Any]:
     """Every number of the rank, and the formula in words."""
     part = one.rank
     return {
-        "formula": "priority = fit × (low × n × severity + bonus); bonus = 0.25 × rise × recent × severity, "
-        "at most a quarter of the first part",
+        "formula": "priority = fit × (affected + bonus) × score × money ÷ effort; "
+        "affected = customers × severity; customers a month = low × n × people ÷ months; "
+        "bonus = trend × rise × recent × severity, at most the trend's weight of affected",
+        "says": in_customers(one),
         "low": round(part.share_low, 4),
         "n": part.n,
+        "people": round(part.people, 4),
+        "months": round(part.months, 3),
+        "customers": round(part.customers, 3),
         "severity": round(part.severity, 4),
         "affected": round(part.affected, 3),
         "rise": round(part.rise, 4),
         "recent": part.recent,
         "bonus": round(part.bonus, 3),
+        "score_drop": round(part.score_drop, 3) if part.score_drop is not None else None,
+        "score": round(part.score, 4),
+        "money_ratio": round(part.money_ratio, 3) if part.money_ratio is not None else None,
+        "money": round(part.money, 4),
+        "effort": round(part.effort, 4),
         "fit": part.fit,
         "priority": round(part.priority, 3),
+        "weights": asdict(part.weights),
     }

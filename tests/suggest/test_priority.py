@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.suggest.pains import Pain, find_pains
-from service.suggest.priority import confidence, in_words, rank, sort_key
+from service.suggest.priority import Weights, confidence, in_words, rank, sort_key
 from tests.suggest.counted import CODEBOOK, columns, fine, hurt
 from tests.suggest.test_pains import weeks
 
@@ -72,7 +72,54 @@ def test_what_can_be_acted_on_comes_before_what_must_be_found_out() -> None:
     assert rank(share_low=0.7, n=100, severity=0.6, exact_entry=False).priority > known.priority
 
 
-def test_effort_breaks_ties_only() -> None:
+@given(low=shares, n=counts, severity=st.floats(0.2, 1), drop=st.floats(-2, 5), less=st.floats(0, 2))
+def test_a_score_that_suffers_for_certain_adds_and_never_takes_away(
+    low: float, n: int, severity: float, drop: float, less: float
+) -> None:
+    plain = rank(share_low=low, n=n, severity=severity).priority
+    suffering = rank(share_low=low, n=n, severity=severity, score_drop=drop).priority
+    assert plain <= suffering <= 2 * plain
+    assert rank(share_low=low, n=n, severity=severity, score_drop=drop - less).priority <= suffering
+
+
+@given(low=shares, n=counts, severity=st.floats(0.2, 1), ratio=st.floats(0, 1e6))
+def test_money_is_bounded(low: float, n: int, severity: float, ratio: float) -> None:
+    plain = rank(share_low=low, n=n, severity=severity).priority
+    assert (
+        0.499 * plain <= rank(share_low=low, n=n, severity=severity, money_ratio=ratio).priority <= 2.001 * plain
+    )
+
+
+def test_the_same_customers_over_a_longer_time_are_fewer_a_month() -> None:
+    quick = rank(share_low=0.2, n=100, severity=0.5, months=1)
+    slow = rank(share_low=0.2, n=100, severity=0.5, months=10)
+    assert (quick.customers, slow.customers) == (20.0, 2.0)
+    repeated = rank(share_low=0.2, n=100, severity=0.5, people=0.25)
+    assert repeated.customers == 5.0
+
+
+def test_weights_take_parts_out() -> None:
+    none = Weights(severity=0, trend=0, score=0, money=0, effort=0, find_out_why=1)
+    found = rank(
+        share_low=0.2,
+        n=100,
+        severity=0.3,
+        rise=0.2,
+        recent=50,
+        exact_entry=False,
+        score_drop=1.0,
+        money_ratio=3.0,
+        effort="high",
+        weights=none,
+    )
+    assert found.priority == found.customers == 20.0
+    assert (
+        rank(share_low=0.2, n=100, severity=0.3, effort="high").priority
+        < rank(share_low=0.2, n=100, severity=0.3, effort="low").priority
+    )
+
+
+def test_effort_breaks_ties() -> None:
     assert sort_key(2.0, "high", "b") < sort_key(1.0, "low", "a")
     assert sort_key(1.0, "low", "b") < sort_key(1.0, "high", "a")
     assert sort_key(1.0, "low", "a") < sort_key(1.0, "low", "b")

@@ -106,12 +106,12 @@ def test_detail_shows_the_arithmetic(client: Any, shop: int) -> None:
     rank = row["rank"]
     assert rank["low"] == row["size"]["low"]
     assert rank["n"] == row["size"]["n"]
-    assert rank["affected"] == pytest.approx(rank["low"] * rank["n"] * rank["severity"], abs=0.01)
-    assert (
-        rank["priority"]
-        == row["priority"]
-        == pytest.approx(rank["fit"] * (rank["affected"] + rank["bonus"]), abs=0.01)
-    )
+    customers = rank["low"] * rank["n"] * rank["people"] / rank["months"]
+    assert rank["customers"] == row["customers_per_month"] == pytest.approx(customers, abs=0.01)
+    assert rank["affected"] == pytest.approx(customers * rank["severity"], abs=0.01)
+    worth = (rank["affected"] + rank["bonus"]) * rank["score"] * rank["money"] / rank["effort"]
+    assert rank["priority"] == row["priority"] == pytest.approx(rank["fit"] * worth, abs=0.01)
+    assert rank["says"] in row["why"]
     assert row["decisions"] == []
 
 

@@ -746,6 +746,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_suggestion_decision_suggestion_id", "suggestion_decision", ["suggestion_id"])
     op.create_table(
+        "suggestion_weights",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("weights", DOCUMENT, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suggestion_weights")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_suggestion_weights_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("workspace_id", name=op.f("uq_suggestion_weights_workspace_id")),
+    )
+    op.create_table(
         "own_playbook_entry",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
