@@ -82,17 +82,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(InFlight, requests=MAX_REQUESTS, deliveries=settings.max_waiting_deliveries)
     app.add_middleware(RequestLog)
     for router in (
+        hooks,  # first: routes are tried in their order, and senders call most
         ingest,
         imports,
-        hooks,
         metric_series,
         classify,
         learn,
         feedback,
         explanation,
         aggregate,
-        drivers,
         themes,
+        drivers,
         map_export,
         suggest,
         notify,

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -260,8 +260,19 @@ def read(settings: Settings, *, endpoint: Endpoint, call: Call) -> Reading:
     return found
 
 
+@dataclass(slots=True)
+class Note:
+    """What `note` writes, where the delivery is no object of a session."""
+
+    body: bytes
+    headers: dict[str, Any]
+    state: str = "unparsed"
+    detail: str = ""
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
 def note(
-    delivery: Delivery,
+    delivery: Delivery | Note,
     reading: Reading,
     outcomes: Sequence[Outcome],
     *,

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from service.auth import Vault
 from service.errors import TooLarge, crossed_locks, database_away
 from service.ingest.deliver import (
     NOT_UNDERSTOOD,
+    Note,
     Reading,
     deliver,
     delivery_id_of,
@@ -30,12 +33,23 @@ from service.ingest.receive import Part, receive_parts
 from service.ingest.senders import SENDERS
 from service.ingest.unpacking import body_limit
 from service.settings import Settings
+from service.store import bulk
 from service.store.queue import Priority
 from service.store.schema import Delivery, Endpoint
 
 log = logging.getLogger(__name__)
 
+TABLE = Delivery.__table__  # type: ignore[attr-defined]
+_NOTE = (
+    update(TABLE)
+    .where(TABLE.c.id == bindparam("of"))
+    .values(state=bindparam("state"), detail=bindparam("detail"), results=bindparam("results"))
+)
 RUN_ITEMS = 500  # stored together, and tagged by one job
+
+
+class _AlreadyThere(Exception):
+    """Another process stored one of these deliveries meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +168,31 @@ def _store(
     session: Session, vault: Vault, settings: Settings, run: Sequence[_Ready], *, count_repeats: bool
 ) -> None:
     repeated = _repeated(session, run)
-    new: list[tuple[_Ready, Reading, Delivery]] = []
+    new: list[tuple[_Ready, Reading]] = []
     for one in run:
         if (one.arrival.endpoint.id, one.external_id) in repeated:
             _deliver(session, vault, settings, one.arrival, count_repeats=count_repeats)
         elif one.reading is not None:
-            arrival = one.arrival
-            row = new_delivery(arrival.endpoint, arrival.call, one.external_id, arrival.received_at)
-            new.append((one, one.reading, Delivery(**row)))
+            new.append((one, one.reading))
     if not new:
         return
-    session.add_all([delivery for _, _, delivery in new])
-    session.flush()
+    rows = [
+        new_delivery(one.arrival.endpoint, one.arrival.call, one.external_id, one.arrival.received_at)
+        for one, _ in new
+    ]
+    ids = bulk.insert_with_ids(session, TABLE, rows)
+    if ids is None:
+        raise _AlreadyThere
     parts = [
         Part(
             items=reading.items,
             source_default=one.arrival.endpoint.source,
             default_channel=SENDERS[one.arrival.endpoint.sender].default_channel,
-            delivery_id=delivery.id,
-            received_at=delivery.received_at,
+            delivery_id=delivery_id,
+            received_at=one.arrival.received_at,
             row_numbers=reading.places,
         )
-        for one, reading, delivery in new
+        for (one, reading), delivery_id in zip(new, ids, strict=True)
     ]
     outcomes = receive_parts(
         session,
@@ -185,9 +202,17 @@ def _store(
         priority=Priority.SINGLE,
         redact=settings.redact_stored,
     )
-    for (_, reading, delivery), own in zip(new, outcomes, strict=True):
-        note(delivery, reading, own, redact=settings.redact_stored)
-    session.flush()
+    noted: list[dict[str, Any]] = []
+    emptied: list[int] = []
+    for row, delivery_id, (_, reading), own in zip(rows, ids, new, outcomes, strict=True):
+        note_ = Note(body=row["body"], headers=row["headers"])
+        note(note_, reading, own, redact=settings.redact_stored)
+        noted.append({"of": delivery_id, "state": note_.state, "detail": note_.detail, "results": note_.results})
+        if row["body"] and not note_.body:
+            emptied.append(delivery_id)
+    session.connection().execute(_NOTE, noted)
+    if emptied:
+        session.execute(update(TABLE).where(TABLE.c.id.in_(emptied)).values(body=b""))
 
 
 def _repeated(session: Session, run: Sequence[_Ready]) -> set[tuple[int, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +25,7 @@ _SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
 class Secret(BaseModel):
     """A secret that holds until `not_after` (for ever without)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     value: Annotated[str, Field(min_length=1, max_length=1000)]
     not_after: Moment = None
@@ -46,7 +47,13 @@ def has_secrets(endpoint: Endpoint, vault: Vault) -> bool:
 
 def secrets_of(endpoint: Endpoint, vault: Vault) -> list[Secret]:
     """All secrets of the endpoint, those that have ended among them."""
-    return [Secret.model_validate(one) for one in json.loads(vault.decrypt(endpoint.secrets))]
+    return list(_decrypted(vault, endpoint.secrets))
+
+
+# every delivery asks: to decrypt anew takes as long as to verify
+@lru_cache(maxsize=1024)
+def _decrypted(vault: Vault, stored: str) -> tuple[Secret, ...]:
+    return tuple(Secret.model_validate(one) for one in json.loads(vault.decrypt(stored)))
 
 
 def encrypted(secrets: list[Secret], vault: Vault) -> str:

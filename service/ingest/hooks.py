@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from service.auth import Vault
-from service.dependencies import SettingsOf, VaultOf, body_within
+from service.dependencies import body_within
 from service.errors import TooLarge, Unauthorized
 from service.ingest import deliveries, endpoints
 from service.ingest.deliver import NOT_UNDERSTOOD, OUR_HEADERS
@@ -44,21 +43,6 @@ class Taken(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"ok": True}})
 
     ok: bool = True
-
-
-async def known_endpoint(sender: str, endpoint_id: str, intake: IntakeOf) -> Endpoint:
-    """The endpoint of an address, remembered or read; NotFound, or Gone where it was removed."""
-    return await intake.endpoint(sender, endpoint_id)
-
-
-KnownEndpoint = Annotated[Endpoint, Depends(known_endpoint)]
-
-
-async def _hook_body(request: Request, endpoint: KnownEndpoint, settings: SettingsOf) -> bytes:
-    return await body_within(request, body_limit(SENDERS[endpoint.sender], settings))
-
-
-HookBody = Annotated[bytes, Depends(_hook_body)]
 
 
 def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -97,39 +81,30 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         },
     },
 )
-async def post_hook(
-    request: Request,
-    endpoint: KnownEndpoint,
-    body: HookBody,
-    settings: SettingsOf,
-    vault: VaultOf,
-    intake: IntakeOf,
-) -> Response:
+async def post_hook(request: Request, sender: str, endpoint_id: str) -> Response:
     """Take a delivery of a sender. 200 means stored; the same delivery again is only counted."""
-    return await _taken(request, endpoint, body, settings, vault, intake)
+    return await _taken(request, sender, endpoint_id)
 
 
 @router.api_route(
     "/hooks/{sender}/{endpoint_id}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
 )
-async def other_hook(
-    request: Request,
-    endpoint: KnownEndpoint,
-    body: HookBody,
-    settings: SettingsOf,
-    vault: VaultOf,
-    intake: IntakeOf,
-) -> Response:
+async def other_hook(request: Request, sender: str, endpoint_id: str) -> Response:
     """The same by another method, where the tool lets its admins choose one; 405 for all other senders."""
+    return await _taken(request, sender, endpoint_id)
+
+
+async def _taken(request: Request, sender: str, endpoint_id: str) -> Response:
+    # without dependencies: to resolve them took a sixth of what a delivery costs
+    state = request.app.state
+    settings: Settings = state.settings
+    vault: Vault = state.vault
+    intake: Intake = state.intake
+    endpoint = await intake.endpoint(sender, endpoint_id)
     methods = SENDERS[endpoint.sender].methods
-    if request.method not in methods:
+    if request.method != "POST" and request.method not in methods:
         raise HTTPException(405, headers={"Allow": ", ".join(sorted({"HEAD", *methods}))})
-    return await _taken(request, endpoint, body, settings, vault, intake)
-
-
-async def _taken(
-    request: Request, endpoint: Endpoint, body: bytes, settings: Settings, vault: Vault, intake: Intake
-) -> Response:
+    body = await body_within(request, body_limit(SENDERS[endpoint.sender], settings))
     call = Call(
         headers=joined(request.headers.items()),
         body=body,
@@ -200,6 +175,7 @@ def _reply(endpoint: Endpoint, call: Call) -> Reply:
     tags=["webhooks in"],
     summary="Check an address (for senders)",
 )
-async def head_hook(endpoint: KnownEndpoint) -> Response:
+async def head_hook(sender: str, endpoint_id: str, intake: IntakeOf) -> Response:
     """200 where deliveries are taken; some senders ask before they save an address."""
+    await intake.endpoint(sender, endpoint_id)
     return Response(status_code=200)
