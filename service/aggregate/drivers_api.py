@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from service.aggregate.blind_spot_answers import BlindSpotsAnswer
 from service.aggregate.blind_spots import blind_spots
-from service.aggregate.driver_answers import DriversAnswer, NetChangeAnswer
+from service.aggregate.driver_answers import DRIVERS, DriversAnswer, NetChangeAnswer
 from service.aggregate.drivers import ScoreKind, drivers
 from service.aggregate.net_change import net_change
 from service.dependencies import ReadDb, Reader
@@ -22,6 +22,7 @@ router = APIRouter(tags=["map"])
     "/v1/drivers",
     response_model=DriversAnswer | NetChangeAnswer,
     summary="What goes with scores, and what moved net sentiment",
+    responses={200: {"content": {"application/json": {"example": DRIVERS}}}},
 )
 def read_drivers(
     caller: Reader,
