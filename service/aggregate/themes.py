@@ -25,6 +25,7 @@ from service.moments import rfc3339
 from service.paging import encode_cursor
 from service.selection import Selection
 from service.store.columns import now
+from service.store.label_quality import LABEL_QUALITY
 from service.store.like_with_like import WITHHELD, comparable, foreign, labelled_by
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
@@ -107,7 +108,7 @@ def list_themes(
         "next": encode_cursor(after + limit) if len(shown) > after + limit else None,
         "as_of": rfc3339(moment),
         "coverage": _coverage(frame, members, mask),
-        "labels": {"models": labelled_by(frame, mask), "trends_withheld": WITHHELD if withheld else None},
+        "labels": _labels(frame, mask, withheld),
     }
 
 
@@ -282,6 +283,14 @@ def _public(
     }
 
 
+def _labels(frame: Frame, mask: Array, withheld: bool) -> dict[str, Any]:
+    return {
+        "models": labelled_by(frame, mask),
+        "trends_withheld": WITHHELD if withheld else None,
+        "label_quality": LABEL_QUALITY,
+    }
+
+
 def theme_trends(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> dict[str, Any]:
     """What `weekly_trends` answers, by theme: `label` is its name, beside its id, stage and topic."""
     first, end = selection.days(timezone)
@@ -312,5 +321,5 @@ def theme_trends(session: Session, *, workspace_id: int, timezone: str, selectio
         }
         for at in order
     ]
-    labels = {"models": labelled_by(frame, inside), "trends_withheld": WITHHELD if withheld else None}
+    labels = _labels(frame, inside, withheld)
     return {"by": "theme", "every": "week", "data": data, "labels": labels}

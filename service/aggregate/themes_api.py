@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict
 from sqlmodel import Session
 
-from service.aggregate.answers import Answer, Estimate, LabelledBy, Trend
-from service.aggregate.examples import ESTIMATE
+from service.aggregate.answers import Answer, Estimate, Labels, Trend
+from service.aggregate.examples import _LABELS, ESTIMATE
 from service.aggregate.theme_decisions import (
     MISSING,
     MergeBody,
@@ -127,13 +127,6 @@ class Coverage(Answer):
     share: float | None
 
 
-class ThemeLabels(Answer):
-    """Which models labelled the items; `trends_withheld` says why changes are not told."""
-
-    models: list[LabelledBy]
-    trends_withheld: str | None
-
-
 class ThemeListAnswer(Answer):
     """A page of themes, most respondents first."""
 
@@ -141,7 +134,7 @@ class ThemeListAnswer(Answer):
     next: str | None
     as_of: str
     coverage: Coverage
-    labels: ThemeLabels
+    labels: Labels
 
     model_config = ConfigDict(
         extra="forbid",
@@ -151,7 +144,7 @@ class ThemeListAnswer(Answer):
                 "next": None,
                 "as_of": "2026-11-16T08:00:00Z",
                 "coverage": {"negative_items": 380, "in_a_theme": 322, "share": 0.8474},
-                "labels": {"models": [], "trends_withheld": None},
+                "labels": _LABELS,
             }
         },
     )

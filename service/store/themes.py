@@ -136,7 +136,7 @@ def members_of(session: Session, workspace_id: int, frame: Frame) -> Members:
         if kept is not None and kept.frame() is frame and kept.stamp == stamp:
             _kept.move_to_end(key)
             return kept.members
-    members = _read(session, workspace_id, frame)
+    members = _read(session, workspace_id, frame, any_themes=stamp[1] > 0)
     with _lock:
         _kept[key] = _Kept(weakref.ref(frame), stamp, members)
         while len(_kept) > KEPT:
@@ -144,14 +144,15 @@ def members_of(session: Session, workspace_id: int, frame: Frame) -> Members:
     return members
 
 
-def _read(session: Session, workspace_id: int, frame: Frame) -> Members:
-    themes = {one.id: one for one in theme_rows(session, workspace_id)}
+def _read(session: Session, workspace_id: int, frame: Frame, *, any_themes: bool) -> Members:
+    themes = {one.id: one for one in theme_rows(session, workspace_id)} if any_themes else {}
     spoken: Any = func.aggregate_strings(cast(col(Segment.item_id), Text), ",")
-    rows = session.execute(
+    members = (
         select(col(Segment.theme), col(Segment.sentiment), spoken)
         .where(col(Segment.workspace_id) == workspace_id, col(Segment.theme) > 0)
         .group_by(col(Segment.theme), col(Segment.sentiment))
-    ).all()
+    )
+    rows = session.execute(members).all() if themes else []
     ids = [np.fromstring(row[2], dtype=np.int64, sep=",") for row in rows if row[0] in themes]
     rows = [row for row in rows if row[0] in themes]
     item = np.concatenate([*ids, np.empty(0, np.int64)])
@@ -167,7 +168,7 @@ def _read(session: Session, workspace_id: int, frame: Frame) -> Members:
     stage_number = {label: number for number, label in enumerate(codes().labels["stage"])}
     stage_of = {number: stage_number.get(one.stage, -2) for number, one in themes.items()}
     wanted = np.array([stage_of[int(number)] for number in of_theme], np.int64)
-    person, persons, echo = _people(session, workspace_id, frame)
+    person, persons, echo = _people(session if themes else None, workspace_id, frame)
     copied = np.zeros(len(row), dtype=bool)
     if len(echo) and len(row):
         told = echo[row]
@@ -226,10 +227,12 @@ def _places(frame: Frame, items: Array) -> tuple[Array, Array]:
     return (order[at] if len(order) else at), present
 
 
-def _people(session: Session, workspace_id: int, frame: Frame) -> tuple[Array, int, Array]:
+def _people(session: Session | None, workspace_id: int, frame: Frame) -> tuple[Array, int, Array]:
     """Who each row counts for, how many there may be, and which copies it belongs to (-1: none)."""
     person = frame.rows["cluster"].astype(np.int64).copy()
     echo = np.full(len(frame), -1, dtype=np.int64)
+    if session is None:
+        return person, frame.clusters, echo
     groups: Any = func.aggregate_strings(cast(col(Segment.item_id), Text), ",")
     rows = session.execute(
         select(groups)

@@ -13,7 +13,7 @@ EXAMPLE: dict[str, Any] = {
     "stage": "purchase",
     "model_stage": "Conversion",
     "topic": "ease_of_use",
-    "theme": None,
+    "theme": "Too many steps",
     "touchpoint": "checkout",
     "pain": "The checkout takes too many steps",
     "customer_feedback": "The checkout takes too many steps: “Three pages just to pay for a pair of socks.”",
@@ -233,7 +233,7 @@ class SuggestionOut(BaseModel):
     stage: str = Field(description="Codebook stage.")
     model_stage: str | None = Field(description="Its column in the chosen journey model.")
     topic: str
-    theme: str | None
+    theme: str | None = Field(description="Name of the largest theme of this pain; see `/v1/themes`.")
     touchpoint: str | None
     pain: str = Field(description="The pain in the playbook's words.")
     customer_feedback: str = Field(description="The pain with the most telling verbatim.")

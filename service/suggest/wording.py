@@ -19,7 +19,9 @@ from service.suggest.priority import confidence, in_words
 from service.suggest.proposals import Proposal
 
 
-def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, timezone: str) -> dict[str, Any]:
+def public(
+    one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, timezone: str, theme: str | None = None
+) -> dict[str, Any]:
     """A suggestion in the contract's shape, JSON-ready."""
     pain, row, entry = one.pain, one.row, one.entry
     column = model.column(one.stage, pain.touchpoint if pain else None)
@@ -29,7 +31,7 @@ def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, tim
         "stage": one.stage,
         "model_stage": model.stages[column].name if column is not None else None,
         "topic": one.topic,
-        "theme": None,
+        "theme": theme,
         "touchpoint": pain.touchpoint if pain else None,
         "pain": one.says,
         "customer_feedback": f"{one.says}: “{evidence[0].text}”" if evidence else one.says,

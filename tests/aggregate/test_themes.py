@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlmodel import col
 
-from service.aggregate.answers import LabelTrend
+from service.aggregate.answers import TrendsAnswer
 from service.aggregate.themes_api import ThemeAnswer, ThemeListAnswer
 from service.classify.active_model import set_pipeline
 from service.stop import Stop
@@ -116,8 +116,7 @@ def test_feedback_and_trends_by_theme(client: Any, themed: dict[str, dict[str, A
     assert all("refund" in one["text"].lower() for one in found)
     assert client.get("/v1/feedback?theme=nonsense").json()["data"] == []
     answer = client.get("/v1/trends?by=theme")
-    for one in answer.json()["data"]:
-        LabelTrend.model_validate(one)
+    TrendsAnswer.model_validate(answer.json())
     assert {one["label"] for one in answer.json()["data"]} == {one["name"] for one in themed.values()}
     assert all(week["share"] <= 0.5 for one in answer.json()["data"] for week in one["series"])
 
@@ -269,6 +268,8 @@ def test_what_suggestions_ask_for(database: Database, client: Any, themed: dict[
         one["id"] for one in client.get("/v1/themes").json()["data"]
     ]
     assert found["support", "price"] == []
+    [one] = client.get("/v1/suggestions").json()["data"]
+    assert one["theme"] == found["usage", "general"][0].name
 
 
 def test_deleting_a_workspaces_items_leaves_no_member(database: Database, client: Any, themed: Any) -> None:
