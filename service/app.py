@@ -11,12 +11,14 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from service import errors
+from service.access import router as access
 from service.aggregate.api import router as aggregate
 from service.aggregate.drivers_api import router as drivers
 from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.desk.front_page import router as front_page
+from service.desk.settings_pages import router as settings_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
@@ -96,10 +98,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         map_export,
         suggest,
         notify,
+        access,
         health,
         metrics,
         pages.router,
         front_page,
+        settings_pages,
         feedback_page,
         item_page,
         reference,

@@ -131,7 +131,9 @@ def workspace_named(session: Session, name: str, *, create: bool = False) -> Wor
     return found
 
 
-def create_key(session: Session, *, workspace: Workspace, scopes: list[str], name: str) -> str:
+def create_key(
+    session: Session, *, workspace: Workspace, scopes: list[str], name: str, actor: str = "command"
+) -> str:
     """Store a new key and return it; it can't be shown again."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
@@ -141,13 +143,15 @@ def create_key(session: Session, *, workspace: Workspace, scopes: list[str], nam
     session.add(ApiKey(workspace_id=workspace.id, name=name, key_hash=token_hash(key), scopes=sorted(set(scopes))))
     session.add(
         AuditEvent(
-            workspace_id=workspace.id, actor="command", action="key.create", target=name, detail={"scopes": scopes}
+            workspace_id=workspace.id, actor=actor, action="key.create", target=name, detail={"scopes": scopes}
         )
     )
     return key
 
 
-def invite(session: Session, *, workspace: Workspace, name: str, role: str, hours: int) -> str:
+def invite(
+    session: Session, *, workspace: Workspace, name: str, role: str, hours: int, actor: str = "command"
+) -> str:
     """Create the person if new, set the role, and return the token of a one-time sign-in link."""
     if role not in ROLES:
         raise BadInput(f"Roles are {', '.join(ROLES)}; «{role}» is none of them.")
@@ -170,7 +174,7 @@ def invite(session: Session, *, workspace: Workspace, name: str, role: str, hour
     )
     session.add(
         AuditEvent(
-            workspace_id=workspace.id, actor="command", action="person.invite", target=name, detail={"role": role}
+            workspace_id=workspace.id, actor=actor, action="person.invite", target=name, detail={"role": role}
         )
     )
     return token

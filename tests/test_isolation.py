@@ -134,6 +134,14 @@ def _respondent(client: Any) -> str:
     return MARK
 
 
+def _key(client: Any) -> str:
+    return str(client.post("/v1/keys", json={"name": MARK, "scopes": ["read"]}).json()["id"])
+
+
+def _person(client: Any) -> str:
+    return str(client.post("/v1/people", json={"name": MARK, "role": "lead"}).json()["id"])
+
+
 def _subscription(client: Any) -> str:
     # an address that needs no name server; nothing is sent without a worker
     body = {"url": "https://93.184.216.34/hook", "name": MARK}
@@ -171,6 +179,8 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/themes/{id}": _theme,
     "/v1/respondents/{key}": _respondent,
     "/v1/subscriptions/{subscription_id}": _subscription,
+    "/v1/keys/{key_id}": _key,
+    "/v1/people/{person_id}": _person,
 }
 # erasing a person unknown here is no error: the mark that keeps them out is set all the same
 ANSWERS_ALL = {"/v1/respondents/{key}"}

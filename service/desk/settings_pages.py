@@ -1,0 +1,325 @@
+"""Settings for admins: the model, people and keys, who is told, the workspace's data, the log.
+
+Every page shows what a route answers and every form does what a route does, by the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ValidationError
+
+from service import access
+from service.aggregate.api import WorkspaceBody, put_workspace
+from service.aggregate.journey_models import list_models
+from service.auth import SCOPES, Caller
+from service.dependencies import Admin, DatabaseOf, Db, ReadDb, SettingsOf, VaultOf
+from service.desk.model_figures import measured
+from service.errors import BadInput, CannotStore, FieldError, JourneymapError, field_errors
+from service.learn import api as learning
+from service.notify import api as telling
+from service.paging import PageQuery
+from service.review import erasure
+from service.review.forms import SignedInForm
+from service.review.render import page
+
+router = APIRouter(include_in_schema=False)
+
+TABS: Final = (
+    ("/settings", "Model"),
+    ("/settings/people", "People"),
+    ("/settings/keys", "Keys"),
+    ("/settings/told", "Who is told"),
+    ("/settings/workspace", "Workspace"),
+    ("/settings/audit", "Audit log"),
+)
+ROLES: Final = (
+    ("viewer", "numbers, no customers' words"),
+    ("analyst", "words and labels"),
+    ("lead", "decisions too"),
+    ("admin", "everything, this page too"),
+)
+ABOUT_SCOPES: Final = {
+    "ingest": "send feedback in",
+    "read": "read the map and the words",
+    "review": "correct labels and decide",
+    "admin": "everything else",
+}
+EVENTS: Final = {
+    "suggestion.created": "New suggestions",
+    "change.significant": "Changes beyond noise",
+    "import.finished": "Finished imports",
+}
+# what a page says after a form was taken
+DONE: Final = {
+    "retrain": "It learns from the corrections now; this takes seconds. Load the page again to see how it went.",
+    "rollback": "The earlier version is in use; items are being tagged again.",
+    "revoked": "The key does not hold any more.",
+    "disabled": "Their access ended.",
+    "ended": "The subscription ended.",
+    "tested": "A test is on its way; load the page again to see how it went.",
+    "zone": "Saved; everything is counted anew in this zone.",
+}
+AUDIT_ROWS: Final = 50
+
+
+def _page(
+    template: str, caller: Caller, at: str, context: Mapping[str, Any], *, status: int = 200
+) -> HTMLResponse:
+    found = {"caller": caller, "page": "settings", "tabs": TABS, "at": at, "notice": None, "problem": None}
+    return page(template, {**found, **context}, status=status)
+
+
+def _checked(body: type[BaseModel], given: Mapping[str, Any]) -> Any:
+    try:
+        return body.model_validate(given)
+    except ValidationError as error:
+        found = field_errors(error)
+        raise BadInput(
+            "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in found), errors=found
+        ) from error
+
+
+# --- the model
+
+
+@router.get("/settings")
+def model_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None) -> HTMLResponse:
+    """How good the labels are, by field and label, and what was learnt from corrections."""
+    try:
+        live = learning.model(caller, settings, session)
+    except CannotStore as error:
+        return _page("settings_model.html", caller, "/settings", {"live": None, "problem": error.detail})
+    return _page(
+        "settings_model.html",
+        caller,
+        "/settings",
+        {"live": live, "reports": measured(live.evaluation), "notice": DONE.get(done or "")},
+    )
+
+
+@router.post("/settings/model/retrain")
+def retrain(form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
+    """Learn from the corrections made so far."""
+    learning.retrain_now(caller, session)
+    return RedirectResponse("/settings?done=retrain", status_code=303)
+
+
+@router.post("/settings/model/rollback")
+def roll_back(form: SignedInForm, caller: Admin, settings: SettingsOf, session: Db) -> RedirectResponse:
+    """Use the version before, or a named one."""
+    given = learning.RollbackIn(to=form.get("to") or None)
+    learning.roll_back_now(given.model_dump_json().encode(), caller, settings, session)
+    return RedirectResponse("/settings?done=rollback", status_code=303)
+
+
+# --- people and keys
+
+
+@router.get("/settings/people")
+def people_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None) -> HTMLResponse:
+    """Who may sign in, and as what."""
+    return _people(caller, session, settings, {"notice": DONE.get(done or "")})
+
+
+def _people(
+    caller: Caller, session: ReadDb, settings: SettingsOf, context: Mapping[str, Any], *, status: int = 200
+) -> HTMLResponse:
+    found = access.list_people(caller, session).data
+    known = {"people": found, "roles": ROLES, "hours": settings.invite_hours, "invited": None, "form": {}}
+    return _page("settings_people.html", caller, "/settings/people", {**known, **context}, status=status)
+
+
+@router.post("/settings/people")
+def invite(form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf) -> HTMLResponse:
+    """Invite somebody; the link stands on this answer only."""
+    try:
+        asked = _checked(access.NewPerson, {"name": form.get("name", ""), "role": form.get("role", "")})
+        made = access.invite_person(session, settings, caller, asked)
+    except JourneymapError as error:
+        return _people(caller, session, settings, {"problem": error.detail, "form": form}, status=error.status)
+    return _people(caller, session, settings, {"invited": made}, status=201)
+
+
+@router.post("/settings/people/{person_id}/disable")
+def disable(person_id: str, form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
+    """End somebody's access."""
+    access.disable_person(person_id, caller, session)
+    return RedirectResponse("/settings/people?done=disabled", status_code=303)
+
+
+@router.get("/settings/keys")
+def keys_page(caller: Admin, session: ReadDb, done: str | None = None) -> HTMLResponse:
+    """What programs may do here."""
+    return _keys(caller, session, {"notice": DONE.get(done or "")})
+
+
+def _keys(caller: Caller, session: ReadDb, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+    known = {
+        "keys": access.list_keys(caller, session).data,
+        "scopes": [(scope, ABOUT_SCOPES.get(scope, "")) for scope in SCOPES],
+        "made": None,
+        "form": {},
+    }
+    return _page("settings_keys.html", caller, "/settings/keys", {**known, **context}, status=status)
+
+
+@router.post("/settings/keys")
+def make_key(form: SignedInForm, caller: Admin, session: Db) -> HTMLResponse:
+    """Make a key; it stands on this answer only."""
+    scopes = [scope for scope in SCOPES if form.get(f"scope.{scope}")]
+    try:
+        made = access.make_key(
+            session, caller, _checked(access.NewKey, {"name": form.get("name", ""), "scopes": scopes})
+        )
+    except JourneymapError as error:
+        problem = error.detail if scopes else "Tick what the key may do."
+        return _keys(caller, session, {"problem": problem, "form": form}, status=error.status)
+    return _keys(caller, session, {"made": made}, status=201)
+
+
+@router.post("/settings/keys/{key_id}/revoke")
+def revoke(key_id: str, form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
+    """End a key."""
+    access.revoke_key(key_id, caller, session)
+    return RedirectResponse("/settings/keys?done=revoked", status_code=303)
+
+
+# --- who is told
+
+
+@router.get("/settings/told")
+def told_page(caller: Admin, session: ReadDb, vault: VaultOf, done: str | None = None) -> HTMLResponse:
+    """Addresses that hear of what is new, and how telling them went."""
+    return _told(caller, session, vault, {"notice": DONE.get(done or "")})
+
+
+def _told(
+    caller: Caller, session: ReadDb, vault: VaultOf, context: Mapping[str, Any], *, status: int = 200
+) -> HTMLResponse:
+    found = telling.get_subscriptions(caller, vault, session).data
+    known = {
+        "rows": [
+            {"one": one, "notices": telling.get_notices(one.id, caller, PageQuery(limit=5), session).data}
+            for one in found[:20]
+        ],
+        "events": EVENTS,
+        "secret": None,
+        "form": {},
+    }
+    return _page("settings_told.html", caller, "/settings/told", {**known, **context}, status=status)
+
+
+@router.post("/settings/told")
+def subscribe(
+    form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf, vault: VaultOf
+) -> HTMLResponse:
+    """Tell an address; the secret that signs stands on this answer only."""
+    given = {
+        "url": form.get("url", "").strip(),
+        "format": form.get("format", "standard"),
+        "events": [event for event in EVENTS if form.get(f"event.{event}")],
+        **({"name": form["name"].strip()} if form.get("name", "").strip() else {}),
+    }
+    try:
+        asked = _checked(telling.NewSubscription, given)
+        _, secret = telling.subscribe(session, vault, settings, caller=caller, asked=asked)
+    except JourneymapError as error:
+        problem = error.detail if given["events"] else "Tick what is to be told."
+        return _told(caller, session, vault, {"problem": problem, "form": form}, status=error.status)
+    return _told(caller, session, vault, {"secret": secret}, status=201)
+
+
+@router.post("/settings/told/{subscription_id}/test")
+def send_test(
+    subscription_id: str, form: SignedInForm, caller: Admin, session: Db, vault: VaultOf
+) -> RedirectResponse:
+    """Send a test."""
+    telling.test_subscription(subscription_id, caller, vault, session)
+    return RedirectResponse("/settings/told?done=tested", status_code=303)
+
+
+@router.post("/settings/told/{subscription_id}/end")
+def end_subscription(subscription_id: str, form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
+    """End a subscription."""
+    telling.delete_subscription(subscription_id, caller, session)
+    return RedirectResponse("/settings/told?done=ended", status_code=303)
+
+
+# --- the workspace and its data
+
+
+@router.get("/settings/workspace")
+def workspace_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None) -> HTMLResponse:
+    """Time zone, journey models, how long things are kept, erasure."""
+    return _workspace(caller, session, settings, {"notice": DONE.get(done or "")})
+
+
+def _workspace(
+    caller: Caller, session: ReadDb, settings: SettingsOf, context: Mapping[str, Any], *, status: int = 200
+) -> HTMLResponse:
+    known = {
+        "zones": sorted(available_timezones()),
+        "zone": caller.timezone,
+        "models": list_models(session, caller.workspace_id),
+        "kept": _kept(settings),
+        "respondent": "",
+        "erased": None,
+    }
+    return _page("settings_workspace.html", caller, "/settings/workspace", {**known, **context}, status=status)
+
+
+def _kept(settings: SettingsOf) -> list[tuple[str, str, str]]:
+    """What is kept how long, and the setting that says so."""
+    return [
+        ("Raw deliveries", f"{settings.delivery_retention_days} days", "JOURNEYMAP_DELIVERY_RETENTION_DAYS"),
+        ("Uploaded files", f"{settings.import_retention_days} days", "JOURNEYMAP_IMPORT_RETENTION_DAYS"),
+        ("First answers to repeated calls", f"{settings.idempotency_hours} hours", "JOURNEYMAP_IDEMPOTENCY_HOURS"),
+        ("Signed-in browsers", f"{settings.session_hours} hours", "JOURNEYMAP_SESSION_HOURS"),
+        ("Unused invitations", f"{settings.invite_hours} hours", "JOURNEYMAP_INVITE_HOURS"),
+        (
+            "Names, addresses and numbers in customers' words",
+            "taken out before storing" if settings.redact_stored else "stored as written, hidden where shown",
+            "JOURNEYMAP_REDACT_STORED",
+        ),
+    ]
+
+
+@router.post("/settings/workspace/zone")
+def change_zone(form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf) -> Any:
+    """Count days in another zone."""
+    try:
+        asked = _checked(WorkspaceBody, {"timezone": form.get("timezone", "")})
+        put_workspace(caller, session, asked.model_dump_json().encode())
+    except JourneymapError as error:
+        return _workspace(caller, session, settings, {"problem": error.detail}, status=error.status)
+    return RedirectResponse("/settings/workspace?done=zone", status_code=303)
+
+
+@router.post("/settings/workspace/erase")
+def erase(
+    form: SignedInForm, caller: Admin, session: ReadDb, settings: SettingsOf, database: DatabaseOf, vault: VaultOf
+) -> HTMLResponse:
+    """Erase a person everywhere; the page asks once more before it is done."""
+    respondent = form.get("respondent", "").strip()
+    if not respondent:
+        error = FieldError("/respondent", "missing", "say who")
+        raise BadInput("Say who is to be erased, as the sender calls them.", errors=[error])
+    if form.get("sure") != "yes":
+        return _workspace(caller, session, settings, {"respondent": respondent})
+    items = erasure.erase_respondent(database, settings, vault, caller, respondent)
+    return _workspace(caller, session, settings, {"erased": items})
+
+
+# --- the log
+
+
+@router.get("/settings/audit")
+def audit_page(caller: Admin, session: ReadDb, cursor: str | None = None) -> HTMLResponse:
+    """Who changed what, when."""
+    found = access.audit_page(session, caller, PageQuery(limit=AUDIT_ROWS, cursor=cursor))
+    return _page("settings_audit.html", caller, "/settings/audit", {"rows": found.data, "next": found.next})

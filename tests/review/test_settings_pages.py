@@ -1,0 +1,179 @@
+"""Settings: admins only, secrets shown once, every form does what its route does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.classify.active_model import set_pipeline
+from service.desk.model_figures import measured
+from service.work import Work
+from tests.classify.tagging import WordPipeline
+from tests.review.test_pages import BAD, _csrf, _fill, browser
+
+__all__ = ["browser"]
+Browser = Callable[..., TestClient]
+PAGES = ("", "/people", "/keys", "/told", "/workspace", "/audit")
+
+
+@pytest.fixture(autouse=True)
+def words_pipeline() -> Iterator[None]:
+    set_pipeline(WordPipeline())
+    yield
+    set_pipeline(None)
+
+
+def test_settings_are_for_admins(browser: Browser) -> None:
+    admin, lead = browser(role="admin"), browser(role="lead")
+    for path in PAGES:
+        answer = admin.get(f"/settings{path}")
+        assert answer.status_code == 200, path
+        assert "style=" not in answer.text
+        assert lead.get(f"/settings{path}").status_code == 403, path
+    assert 'href="/settings"' in admin.get("/map").text
+    assert 'href="/settings"' not in lead.get("/map").text
+    token = _csrf(lead.get("/map").text)
+    for path in ("model/retrain", "people", "keys", "told", "workspace/zone", "workspace/erase"):
+        assert lead.post(f"/settings/{path}", data={"csrf": token}).status_code == 403, path
+        assert admin.post(f"/settings/{path}", data={"csrf": "wrong"}).status_code == 403, path
+
+
+def test_the_model_page_shows_every_label(browser: Browser) -> None:
+    admin = browser(role="admin")
+    text = admin.get("/settings").text
+    live = admin.get("/v1/model").json()
+    assert live["model"] in text
+    assert "How often a label is right" in text
+    assert "How far its confidence is off" in text
+    for label in live["labels"]["emotion"]:
+        assert label.replace("_", " ") in text
+    token = _csrf(text)
+    nothing = admin.post("/settings/model/retrain", data={"csrf": token})
+    assert nothing.status_code == 409
+    assert "no corrections" in nothing.text
+    assert admin.post("/settings/model/rollback", data={"csrf": token}).status_code == 409
+
+
+def test_a_key_is_shown_once(browser: Browser) -> None:
+    admin = browser(role="admin")
+    token = _csrf(admin.get("/settings/keys").text)
+    made = admin.post(
+        "/settings/keys", data={"csrf": token, "name": "<i>export</i>", "scope.read": "yes", "scope.review": "yes"}
+    )
+    assert made.status_code == 201
+    key = re.search(r"jm_[\w-]{30,}", made.text)
+    assert key is not None
+    assert "<i>export" not in made.text
+    listed = admin.get("/settings/keys").text
+    assert key[0] not in listed
+    assert "read, review" in listed
+    nothing = admin.post("/settings/keys", data={"csrf": token, "name": "again"})
+    assert nothing.status_code == 422
+    assert "Tick what the key may do" in nothing.text
+    assert 'value="again"' in nothing.text
+    revoke = re.search(r'action="(/settings/keys/\d+/revoke)"', listed)
+    assert revoke is not None
+    assert "does not hold any more" in admin.post(revoke[1], data={"csrf": token}).text
+    assert "key: revoke" in admin.get("/settings/audit").text
+    assert browser(role="admin", workspace="elsewhere").post(revoke[1], data={"csrf": token}).status_code in (
+        403,
+        404,
+    )
+
+
+def test_a_link_is_shown_once_and_access_ends(browser: Browser) -> None:
+    admin = browser(role="admin")
+    token = _csrf(admin.get("/settings/people").text)
+    made = admin.post("/settings/people", data={"csrf": token, "name": "Maria", "role": "lead"})
+    assert made.status_code == 201
+    link = re.search(r"/sign-in\?token=([\w-]+)", made.text)
+    assert link is not None
+    listed = admin.get("/settings/people").text
+    assert link[1] not in listed
+    assert "Maria" in listed
+    (mine,) = re.findall(
+        r'action="(/settings/people/\d+/disable)"(?:(?!</form>).)*End access of a admin', listed, re.S
+    )[-1:]
+    wrong = admin.post("/settings/people", data={"csrf": token, "name": "Maria", "role": "queen"})
+    assert wrong.status_code == 422
+    hers = re.search(r'action="(/settings/people/\d+/disable)"(?:(?!</form>).)*End access of Maria', listed, re.S)
+    assert hers is not None
+    assert "Their access ended" in admin.post(hers[1], data={"csrf": token}).text
+    last = admin.post(mine, data={"csrf": token})
+    assert last.status_code == 409
+    assert "last admin" in last.text
+
+
+def test_an_address_is_told(browser: Browser) -> None:
+    admin = browser(role="admin")
+    token = _csrf(admin.get("/settings/told").text)
+    data = {"csrf": token, "url": "https://1.1.1.1/hook", "name": "Room", "event.import.finished": "yes"}
+    made = admin.post("/settings/told", data=data)
+    assert made.status_code == 201, made.text
+    secret = re.search(r"whsec_\S{20,}?(?=<)", made.text)
+    assert secret is not None
+    listed = admin.get("/settings/told").text
+    assert secret[0] not in listed
+    assert "Finished imports" in listed
+    refused = admin.post("/settings/told", data=data | {"url": "http://127.0.0.1/x"})
+    assert refused.status_code == 422
+    assert 'role="alert"' in refused.text
+    assert "Tick what is to be told" in admin.post("/settings/told", data={"csrf": token, "url": data["url"]}).text
+    for step, said in (("test", "on its way"), ("end", "ended")):
+        action = re.search(rf'action="(/settings/told/[^"]+/{step})"', admin.get("/settings/told").text)
+        assert action is not None
+        assert said in admin.post(action[1], data={"csrf": token}).text
+    assert "Nobody yet" in admin.get("/settings/told").text
+
+
+def test_the_time_zone(browser: Browser) -> None:
+    admin = browser(role="admin")
+    token = _csrf(admin.get("/settings/workspace").text)
+    done = admin.post("/settings/workspace/zone", data={"csrf": token, "timezone": "Europe/Berlin"})
+    assert "counted anew" in done.text
+    assert "<option selected>Europe/Berlin" in done.text
+    wrong = admin.post("/settings/workspace/zone", data={"csrf": token, "timezone": "Mars/Base"})
+    assert wrong.status_code == 422
+
+
+def test_erasure_asks_once_more(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} number {n}" for n in range(4)])
+    admin = browser(role="admin")
+    token = _csrf(admin.get("/settings/workspace").text)
+    asked = admin.post("/settings/workspace/erase", data={"csrf": token, "respondent": "r2"})
+    assert "can&#39;t be undone" in asked.text or "can't be undone" in asked.text
+    assert len(admin.get("/v1/feedback").json()["data"]) == 4
+    gone = admin.post("/settings/workspace/erase", data={"csrf": token, "respondent": "r2", "sure": "yes"})
+    assert "Erased, with 1 pieces" in gone.text
+    assert len(admin.get("/v1/feedback").json()["data"]) == 3
+    again = admin.post("/settings/workspace/erase", data={"csrf": token, "respondent": "r2", "sure": "yes"})
+    assert "Nothing of this person" in again.text
+    assert admin.post("/settings/workspace/erase", data={"csrf": token, "respondent": " "}).status_code == 422
+    assert "r2" not in admin.get("/settings/audit").text
+
+
+def test_figures_say_where_there_is_too_little() -> None:
+    label = {"label": "relief", "n": 0, "predicted": 3, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+    field = {
+        "n": 40,
+        "accuracy": 0.8,
+        "accuracy_interval": [0.65, 0.9],
+        "confident_accuracy": 0.9,
+        "calibration_error": 0.06,
+        "calibration_error_debiased": 0.0,
+        "labels": [label],
+    }
+    report = {
+        "gold": "own.tsv",
+        "with_question": {"n": 40, "unsure": {"empty": 0.1}, "fields": {"emotion": field}},
+    }
+    (found,) = measured([report])
+    assert found.name == "own.tsv"
+    (one,) = found.fields[0].labels
+    assert one.found is None
+    assert one.right is not None
+    assert one.few
+    assert found.fields[0].off_width == 40.0
