@@ -89,6 +89,10 @@ async def post_hook(request: Request, sender: str, endpoint_id: str) -> Response
 @router.api_route(
     "/hooks/{sender}/{endpoint_id}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
 )
+# pasted with a slash at its end the address still takes deliveries: senders do not follow redirects, or lose the body
+@router.api_route(
+    "/hooks/{sender}/{endpoint_id}/", methods=["POST", "GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
+)
 async def other_hook(request: Request, sender: str, endpoint_id: str) -> Response:
     """The same by another method, where the tool lets its admins choose one; 405 for all other senders."""
     return await _taken(request, sender, endpoint_id)
@@ -175,6 +179,7 @@ def _reply(endpoint: Endpoint, call: Call) -> Reply:
     tags=["webhooks in"],
     summary="Check an address (for senders)",
 )
+@router.head("/hooks/{sender}/{endpoint_id}/", response_class=Response, include_in_schema=False)
 async def head_hook(sender: str, endpoint_id: str, intake: IntakeOf) -> Response:
     """200 where deliveries are taken; some senders ask before they save an address."""
     await intake.endpoint(sender, endpoint_id)

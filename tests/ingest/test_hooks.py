@@ -257,3 +257,10 @@ def test_nothing_of_an_erased_person_comes_back_raw(
     assert b"words of old" not in kept.body
     assert "erased" in kept.detail
     assert client.get("/v1/feedback").json()["data"] == []
+
+
+def test_a_slash_at_the_end_of_the_address_is_no_redirect(client: Any, endpoint: dict[str, Any]) -> None:
+    answer = client.post(endpoint["path"] + "/", **signed({"data": DATA}), follow_redirects=False)
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert client.head(endpoint["path"] + "/", follow_redirects=False).status_code == 200
+    assert client.get(endpoint["path"] + "/", follow_redirects=False).status_code == 405
