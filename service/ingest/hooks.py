@@ -89,7 +89,7 @@ async def post_hook(request: Request, sender: str, endpoint_id: str) -> Response
 @router.api_route(
     "/hooks/{sender}/{endpoint_id}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
 )
-# pasted with a slash at its end the address still takes deliveries: senders do not follow redirects, or lose the body
+# pasted with a slash at its end the address still takes deliveries: senders that follow a redirect lose the body
 @router.api_route(
     "/hooks/{sender}/{endpoint_id}/", methods=["POST", "GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
 )
