@@ -139,7 +139,7 @@ def test_read_why_then_accept_and_reject(lead: Page) -> None:
 
 def test_keyboard_alone_reaches_a_decision(lead: Page) -> None:
     lead.goto(lead.url.replace("/map", "/suggestions"))
-    for _ in range(40):
+    for _ in range(80):
         lead.keyboard.press("Tab")
         focused: Any = lead.evaluate("document.activeElement.textContent.trim()")
         if focused == "Accept":
@@ -149,10 +149,45 @@ def test_keyboard_alone_reaches_a_decision(lead: Page) -> None:
     assert outline != "none"
 
 
+def test_the_first_page_leads_to_a_decision_and_its_reason(lead: Page) -> None:
+    lead.get_by_role("link", name="What changed").click()
+    lead.get_by_role("heading", name="What changed", exact=True).wait_for()
+    assert lead.get_by_role("heading", name="How often the labels are right").is_visible()
+    lead.get_by_role("region", name="To decide").get_by_role("button").first.click()
+    lead.wait_for_load_state()
+    assert lead.get_by_role("status").inner_text() == "Accepted."
+    lead.get_by_role("region", name="What changes did").get_by_role("link", name="Why").first.click()
+    assert lead.get_by_role("heading", name="Did it help?").is_visible()
+    assert lead.get_by_role("heading", name="The arithmetic of the rank").is_visible()
+    lead.get_by_role("link", name="Mark the words that weighed").click()
+    lead.locator(".said-list mark").first.wait_for()
+
+
+def test_an_admin_makes_a_key(site: Site, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    page = site.watch(context.new_page())
+    page.goto(site.link("admin", workspace="empty"))
+    page.wait_for_url("**/map")
+    page.get_by_role("link", name="Settings").click()
+    for tab in ("People", "Who is told", "Workspace", "Audit log", "Keys"):
+        page.get_by_role("navigation", name="Settings").get_by_role("link", name=tab).click()
+        page.wait_for_load_state()
+        assert page.get_by_role("heading", name="Settings", exact=True).is_visible()
+    page.get_by_label("What it is for").fill("Nightly export")
+    page.get_by_label("read: read the map").check()
+    page.get_by_role("button", name="Make the key").click()
+    assert page.locator(".secret code").inner_text().startswith("jm_")
+    page.goto(f"{site.address}/settings/keys")
+    assert page.locator(".secret").count() == 0
+    assert page.get_by_role("rowheader", name="Nightly export").is_visible()
+    context.close()
+    assert site.console == []
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1920])
 def test_nothing_runs_out_of_the_page(lead: Page, width: int) -> None:
     lead.set_viewport_size({"width": width, "height": 800})
-    for path in ("/map", "/suggestions", "/docs"):
+    for path in ("/", "/map", "/suggestions", "/changes", "/docs"):
         lead.goto(lead.url.split("/", 3)[0] + "//" + lead.url.split("/", 3)[2] + path)
         wide: Any = lead.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, (path, width)
