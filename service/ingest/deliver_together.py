@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from service.auth import Vault
 from service.errors import TooLarge, crossed_locks, database_away
@@ -167,7 +167,8 @@ def _ready(settings: Settings, number: int, arrival: Arrival) -> _Ready:
 def _store(
     session: Session, vault: Vault, settings: Settings, run: Sequence[_Ready], *, count_repeats: bool
 ) -> None:
-    repeated = _repeated(session, run)
+    # a run is of one workspace's endpoints, which all have ids
+    repeated = bulk.stored_deliveries(session, [(one.arrival.endpoint.id or 0, one.external_id) for one in run])
     new: list[tuple[_Ready, Reading]] = []
     for one in run:
         if (one.arrival.endpoint.id, one.external_id) in repeated:
@@ -213,14 +214,3 @@ def _store(
     session.connection().execute(_NOTE, noted)
     if emptied:
         session.execute(update(TABLE).where(TABLE.c.id.in_(emptied)).values(body=b""))
-
-
-def _repeated(session: Session, run: Sequence[_Ready]) -> set[tuple[int, str]]:
-    """The deliveries (endpoint, external_id) among these that were stored before."""
-    rows = session.execute(
-        select(col(Delivery.endpoint_id), col(Delivery.external_id)).where(
-            col(Delivery.endpoint_id).in_({one.arrival.endpoint.id for one in run}),
-            col(Delivery.external_id).in_({one.external_id for one in run}),
-        )
-    )
-    return {(row.endpoint_id, row.external_id) for row in rows}

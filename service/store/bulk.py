@@ -80,7 +80,7 @@ def among(session: Session, column: Any, values: Sequence[str]) -> ColumnElement
 
 # Without statistics (a new table, a large import) PostgreSQL would read the whole workspace for a list of keys: so
 # the keys drive the search, one look into the unique index each
-_FIND = {
+_ITEMS = {
     "postgresql": text(
         "SELECT found.id FROM unnest(CAST(:sources AS text[]), CAST(:identities AS text[]))"
         " AS key (source, identity)"
@@ -103,7 +103,33 @@ def ids_of_items(session: Session, workspace_id: int, keys: Collection[tuple[str
         given: dict[str, Any] = {"sources": sources, "identities": identities}
     else:
         given = {"keys": orjson.dumps(list(keys)).decode()}
-    return sorted(session.execute(_FIND[dialect], {"workspace_id": workspace_id, **given}).scalars())
+    return sorted(session.execute(_ITEMS[dialect], {"workspace_id": workspace_id, **given}).scalars())
+
+
+_DELIVERIES = {
+    "postgresql": text(
+        "SELECT key.endpoint_id, key.external_id"
+        " FROM unnest(CAST(:endpoints AS bigint[]), CAST(:external_ids AS text[]))"
+        " AS key (endpoint_id, external_id)"
+        " CROSS JOIN LATERAL (SELECT id FROM delivery WHERE endpoint_id = key.endpoint_id"
+        " AND external_id = key.external_id LIMIT 1) AS found"
+    ),
+    "sqlite": text(
+        "SELECT found.endpoint_id, found.external_id FROM json_each(:keys) AS key CROSS JOIN delivery AS found"
+        " ON found.endpoint_id = key.value ->> 0 AND found.external_id = key.value ->> 1"
+    ),
+}
+
+
+def stored_deliveries(session: Session, keys: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those of these (endpoint_id, external_id) of which a delivery is stored."""
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        endpoints, external_ids = map(list, zip(*keys, strict=True))
+        given: dict[str, Any] = {"endpoints": endpoints, "external_ids": external_ids}
+    else:
+        given = {"keys": orjson.dumps(list(keys)).decode()}
+    return {(row.endpoint_id, row.external_id) for row in session.execute(_DELIVERIES[dialect], given)}
 
 
 @cache

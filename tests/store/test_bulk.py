@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from service.store import bulk, rollups
 from service.store.engine import Database
 from service.store.rollup_records import new_record, read_records, zone_of
-from service.store.schema import FeedbackItem, Workspace
+from service.store.schema import Delivery, Endpoint, FeedbackItem, Workspace
 
 TABLE = FeedbackItem.__table__  # type: ignore[attr-defined]
 MOMENT = datetime(2026, 11, 20, 23, 30, 0, 120, tzinfo=timezone(timedelta(hours=2)))
@@ -127,3 +127,26 @@ def test_among_finds_what_is_listed(database: Database, workspace_id: int) -> No
         found = select(TABLE.c.identity).where(bulk.among(session, TABLE.c.identity, [*odd[:2], "id:x"]))
         assert set(session.execute(found).scalars()) == set(odd[:2])
         assert session.execute(select(TABLE.c.id).where(bulk.among(session, TABLE.c.identity, []))).all() == []
+
+
+def test_of_each_delivery_it_is_told_whether_it_is_stored(database: Database, workspace_id: int) -> None:
+    with database.write() as session:
+        ends = [
+            Endpoint(workspace_id=workspace_id, public_id=f"p{n}", sender="tally", name="", source="", secrets="")
+            for n in range(2)
+        ]
+        session.add_all(ends)
+        session.flush()
+        for end, name in ((ends[0], "a"), (ends[1], "b")):
+            assert end.id is not None
+            row = {"workspace_id": workspace_id, "endpoint_id": end.id, "external_id": name, "received_at": MOMENT}
+            rest = {"headers": {"x": name}, "content_type": "", "body": b"\x00\\x\xff\n", "state": "parsed"}
+            more = {"detail": "", "results": [{"index": 0}], "repeats": 0}
+            assert bulk.insert_with_ids(session, Delivery.__table__, [row | rest | more])  # type: ignore[attr-defined]
+    with database.read() as session:
+        one, two = ((end.id or 0) for end in ends)
+        asked = [(one, "a"), (one, "b"), (two, "b"), (two, "c")]
+        assert bulk.stored_deliveries(session, asked) == {(one, "a"), (two, "b")}
+        found = session.execute(select(Delivery).order_by(Delivery.external_id)).scalars().all()
+        assert [row.body for row in found] == [b"\x00\\x\xff\n"] * 2
+        assert (found[0].headers, found[0].results) == ({"x": "a"}, [{"index": 0}])
