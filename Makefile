@@ -45,13 +45,13 @@ train: setup-dev         ## the tagging model, from ../shared/gold and data/writ
 	$(BIN)/python -m training
 
 bench-map: setup-dev     ## the journey map at a million segments, on SQLite and PostgreSQL
-	$(BIN)/python benchmarks/map.py
+	$(BIN)/python -m benchmarks.map
 
 bench-receiver: setup-dev  ## acknowledging deliveries beside a bare route, an import and its tagging running
-	$(BIN)/python benchmarks/receiver.py --keep
+	$(BIN)/python -m benchmarks.receiver --keep
 
 bench-imports: setup-dev  ## storing a file's rows beside the bare insert of the same rows
-	$(BIN)/python benchmarks/imports.py --keep
+	$(BIN)/python -m benchmarks.imports --keep
 
 bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm for nothing, what do they see
 	$(BIN)/python -m benchmarks.statistics --figures benchmarks/figures/statistics.json

@@ -1,4 +1,4 @@
-"""How fast the journey map is at a million segments: `python benchmarks/map.py` (see benchmarks/README.md).
+"""How fast the journey map is at a million segments: `python -m benchmarks.map` (see benchmarks/README.md).
 
 Fills an empty database with invented items over two years, through the rollups' own write path, then asks for the
 map: whole, by period and with one attribute filter; with the frame in memory, right after an append, and with an

@@ -26,11 +26,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from receiver_bare import METADATA
-from receiver_load import SECRET, TEXTS
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from benchmarks.receiver_bare import METADATA
+from benchmarks.receiver_load import SECRET, TEXTS
 from service import auth
 from service.ingest.import_requests import import_path
 from service.settings import PREFIX, Settings
@@ -165,7 +165,7 @@ def load(port: int, path: str, run: str, given: argparse.Namespace, *, seconds: 
         "rate": rate,
         "run": run,
     }
-    command = [sys.executable, str(HERE / "receiver_load.py")]
+    command = [sys.executable, "-m", "benchmarks.receiver_load"]
     for name, value in arguments.items():
         command += [f"--{name}", str(value)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 150)
@@ -194,11 +194,19 @@ def measure(arm: str, url: str, folder: Path, file: Path, given: argparse.Namesp
         f"{PREFIX}EMBEDDED_WORKER": "false",
         f"{PREFIX}MAX_QUEUE_JOBS": str(settings.max_queue_jobs),
         "BENCHMARK_DATABASE": settings.sqlalchemy_url,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": str(HERE.parent),
     }
     if arm == BARE:
         path = "/bare"
-        command = ["-m", "uvicorn", "--factory", "receiver_bare:bare_app", "--port", str(port), "--no-access-log"]
+        command = [
+            "-m",
+            "uvicorn",
+            "--factory",
+            "benchmarks.receiver_bare:bare_app",
+            "--port",
+            str(port),
+            "--no-access-log",
+        ]
     else:
         path = f"/hooks/standard-webhooks/{PUBLIC_ID}"
         command = ["-m", "service", "serve", "--port", str(port)]
