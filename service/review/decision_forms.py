@@ -14,12 +14,20 @@ from service.review.charts import words
 from service.store.columns import now
 from service.suggest.decisions import DECISIONS_NEEDING, DecisionBody
 
-LABELS: Final = {"roll_back": "Roll back", "start": "Start", "complete": "Keep it", "snooze": "Later"}
+LABELS: Final = {
+    "roll_back": "Roll back",
+    "start": "Start",
+    "test": "Test small",
+    "complete": "Keep it",
+    "snooze": "Later",
+}
 DONE: Final = {
     "accept": "Accepted.",
     "edit": "Saved and accepted.",
     "reject": "Rejected; it stays so.",
     "snooze": "Put off; it comes back by itself.",
+    "plan": "Planned.",
+    "test": "In test: try it in a small step first.",
     "start": "Started: from this day on it is measured.",
     "complete": "Kept.",
     "roll_back": "Rolled back.",

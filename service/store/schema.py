@@ -634,9 +634,11 @@ class Suggestion(SQLModel, table=True):
     topic: str
     playbook_entry: str
     adaptation: str = Field(sa_column=Column(Text, nullable=False))  # the playbook's, or as edited
-    status: str = "suggested"  # suggested, accepted, edited, rejected, snoozed, …
+    status: str = "suggested"  # see decisions.STATUSES
     owner: str | None = None
     snoozed_until: datetime | None = _time(nullable=True)
+    due: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    ticket: str | None = Field(default=None, sa_column=Column(Text, nullable=True))  # address in another system
     created_at: datetime = _time()
     updated_at: datetime = _time()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,6 +83,10 @@ EXAMPLE: dict[str, Any] = {
     "owner": None,
     "usual_owner": "Checkout product owner",
     "snoozed_until": None,
+    "due": None,
+    "ticket": None,
+    "reopened": None,
+    "kind": "pain",
     "possible": ["accept", "edit", "reject", "snooze"],
     "created_at": "2026-08-03T00:00:00Z",
     "updated_at": "2026-11-02T00:00:00Z",
@@ -92,8 +96,22 @@ DECISION_EXAMPLE: dict[str, Any] = {
     "at": "2026-11-03T09:00:00Z",
     "actor": "person:maria",
     "decision": "accept",
-    "old": {"status": "suggested", "adaptation": "Cut the checkout to one page.", "owner": None, "until": None},
-    "new": {"status": "accepted", "adaptation": "Cut the checkout to one page.", "owner": "Maria", "until": None},
+    "old": {
+        "status": "suggested",
+        "adaptation": "Cut the checkout to one page.",
+        "owner": None,
+        "until": None,
+        "due": None,
+        "ticket": None,
+    },
+    "new": {
+        "status": "accepted",
+        "adaptation": "Cut the checkout to one page.",
+        "owner": "Maria",
+        "until": None,
+        "due": "2026-12-01",
+        "ticket": None,
+    },
     "reason": "Worst point of the autumn survey",
     "effective_at": None,
     "numbers": {"size": EXAMPLE["size"], "trend": EXAMPLE["trend"], "priority": 5.782},
@@ -223,6 +241,17 @@ class Alternative(BaseModel):
     similarity: float = Field(description="Of customers' words to its patterns, 0 to 1; not a probability.")
 
 
+class Reopened(BaseModel):
+    """A rejection that no longer holds: the numbers then, now, and of what came since."""
+
+    rejected_at: datetime
+    reason: str | None
+    then: dict[str, Any]
+    now: dict[str, Any]
+    since: dict[str, Any]
+    says: str
+
+
 class SuggestionOut(BaseModel):
     """A row of the table: what customers say at a stage, and what to change."""
 
@@ -258,6 +287,10 @@ class SuggestionOut(BaseModel):
     owner: str | None
     usual_owner: str = Field(description="The role that usually owns such a change.")
     snoozed_until: datetime | None
+    due: date | None = Field(description="Day by which it is to be done.")
+    ticket: str | None = Field(description="Address of a ticket in another system.")
+    reopened: Reopened | None = Field(description="It was rejected; the evidence has grown since.")
+    kind: str = Field(description="pain (what to change) or delight (what to keep and spread).")
     possible: list[str] = Field(description="Decisions that are possible now.")
     created_at: datetime | None = Field(description="Since when customers report it.")
     updated_at: datetime | None = Field(description="Newest evidence or decision.")

@@ -18,6 +18,7 @@ from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail
 from service.suggest.decisions import STATUSES, DecisionBody, map_versions
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
+from service.suggest.selected import Kind
 from service.suggest.weights import WeightsBody
 
 router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
@@ -35,6 +36,9 @@ def list_suggestions(
     status: Annotated[
         list[str] | None, Query(description="Only these statuses; all without it.", examples=[["suggested"]])
     ] = None,
+    kind: Annotated[
+        Kind, Query(description="pain: what to change; delight: what to keep and spread.", examples=["delight"])
+    ] = "pain",
 ) -> dict[str, Any]:
     """The table *stage | what customers say | what to change*.
 
@@ -42,7 +46,7 @@ def list_suggestions(
     Filters are those of the map; `attr.<name>=<value>` keeps items with this attribute. Callers who may not read
     verbatims get the numbers alone.
     """
-    query = table.SuggestionQuery(selection=selection, model=model, status=_statuses(status))
+    query = table.SuggestionQuery(selection=selection, model=model, status=_statuses(status), kind=kind)
     return table.suggestions(
         session,
         workspace_id=caller.workspace_id,
@@ -103,7 +107,11 @@ def read_suggestion(id: str, caller: Reader, session: ReadDb, model: Model = "7-
 def decide_suggestion(
     id: str, caller: Decider, database: DatabaseOf, session: Db, body: JsonBody
 ) -> dict[str, Any]:
-    """Accept, edit (with `adaptation`), reject (with `reason`), snooze (`until`), start, complete or roll back.
+    """Accept, edit (with `adaptation`), reject (with `reason`), snooze (`until`), and what follows from it.
+
+
+    What was agreed to is planned (`plan`), tried in a small step (`test`), live (`start`), kept (`complete`) or
+    rolled back. `note` writes down a reason, an owner, a due day or a ticket at any time and leaves the status.
 
     Who, when, what was before and after, why, and the numbers as they stood are kept. 409 where the status does
     not allow it; the answer says what is possible.

@@ -17,7 +17,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Complaints:
-    """Negative mentions, and the pairs of item and pain that they make up.
+    """Negative mentions (of delights, positive ones), and the pairs of item and pain that they make up.
 
     A pain's *cell* is stage * topics + topic. A pair is an item of a stage's own column with at least one negative
     mention of the topic there; pairs are sorted by cell.
@@ -40,8 +40,12 @@ def complaints(
     mention_topic: Ints,
     mention_emotion: Ints,
     mention_touchpoint: Ints,
+    sign: float = -1.0,
 ) -> Complaints:
-    """Sort negative mentions by pain; labels are codebook positions, a touchpoint of -1 is unknown."""
+    """Sort mentions by pain; labels are codebook positions, a touchpoint of -1 is unknown.
+
+    `sign` is that of the mentions' sentiment; harm is how far an emotion lies to that side.
+    """
     topics, touchpoints = len(codebook.topics), len(codebook.touchpoints)
     valence = np.array([entry.valence for entry in codebook.emotions])
     cell = mention_stage * topics + mention_topic
@@ -50,7 +54,7 @@ def complaints(
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
-    harm = np.maximum(FLOOR, -valence[mention_emotion[inside]])[order]
+    harm = np.maximum(FLOOR, sign * valence[mention_emotion[inside]])[order]
     return Complaints(
         mention_item=mention_item,
         mention_cell=cell,

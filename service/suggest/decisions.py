@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -17,31 +17,47 @@ from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
 from service.suggest.playbook import Entry
 
-Status = Literal["suggested", "accepted", "edited", "rejected", "snoozed", "live", "kept", "rolled_back"]
+Status = Literal[
+    "suggested",
+    "accepted",
+    "edited",
+    "rejected",
+    "snoozed",
+    "planned",
+    "testing",
+    "live",
+    "kept",
+    "rolled_back",
+]
 STATUSES: tuple[Status, ...] = (
     "suggested",
     "accepted",
     "edited",
     "rejected",
     "snoozed",
+    "planned",
+    "testing",
     "live",
     "kept",
     "rolled_back",
 )
-DecisionName = Literal["accept", "edit", "reject", "snooze", "start", "complete", "roll_back"]
+StepName = Literal["accept", "edit", "reject", "snooze", "plan", "test", "start", "complete", "roll_back"]
+DecisionName = Literal[StepName, "note"]
 # decision -> (status it leads to, statuses it is possible from)
-STEPS: dict[DecisionName, tuple[Status, frozenset[Status]]] = {
+STEPS: dict[StepName, tuple[Status, frozenset[Status]]] = {
     "accept": ("accepted", frozenset({"suggested", "snoozed", "rejected", "rolled_back"})),
     "edit": ("edited", frozenset({"suggested", "snoozed", "rejected", "rolled_back", "accepted", "edited"})),
-    "reject": ("rejected", frozenset({"suggested", "snoozed", "accepted", "edited"})),
+    "reject": ("rejected", frozenset({"suggested", "snoozed", "accepted", "edited", "planned"})),
     "snooze": ("snoozed", frozenset({"suggested", "snoozed"})),
-    "start": ("live", frozenset({"accepted", "edited"})),
+    "plan": ("planned", frozenset({"accepted", "edited"})),
+    "test": ("testing", frozenset({"accepted", "edited", "planned"})),
+    "start": ("live", frozenset({"accepted", "edited", "planned", "testing"})),
     "complete": ("kept", frozenset({"live"})),
-    "roll_back": ("rolled_back", frozenset({"live", "kept"})),
+    "roll_back": ("rolled_back", frozenset({"testing", "live", "kept"})),
 }
 # a change of the map: these decisions make up its history
 MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
-DECISIONS_NEEDING: dict[DecisionName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
+DECISIONS_NEEDING: dict[StepName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -50,11 +66,28 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _near(day: date) -> date:
+    if not 1990 <= day.year <= 2200:
+        raise ValueError("the year must lie between 1990 and 2200")
+    return day
+
+
+def _address(text: str) -> str:
+    # it is shown as a link: nothing but an address of the web
+    if not text.startswith(("https://", "http://")) or any(one.isspace() for one in text):
+        raise ValueError("must be an address that begins with https:// or http://")
+    return text
+
+
 Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
 class DecisionBody(BaseModel):
-    """A decision as it is sent. `edit` needs `adaptation`, `reject` needs `reason`, `snooze` needs `until`."""
+    """A decision as it is sent. `edit` needs `adaptation`, `reject` needs `reason`, `snooze` needs `until`.
+
+    `note` is possible at any time and leaves the status: it writes down `reason` or sets owner, due day or ticket,
+    which any other decision may set as well.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,17 +97,21 @@ class DecisionBody(BaseModel):
     owner: Short | None = None
     until: Moment | None = None  # snoozed until then
     effective_at: Moment | None = None  # when the change takes or took effect; `start` defaults to now
+    due: Annotated[date, AfterValidator(_near)] | None = None
+    ticket: Annotated[Said, AfterValidator(_address)] | None = None  # address of a ticket in another system
 
 
-def shown_status(suggestion: Suggestion, moment: datetime) -> str:
-    """The status now: a snooze ends by itself."""
+def shown_status(suggestion: Suggestion, moment: datetime, *, reopened: bool = False) -> str:
+    """The status now: a snooze ends by itself, a rejection when the evidence has grown (evidence_growth.py)."""
+    if reopened and suggestion.status == "rejected":
+        return "suggested"
     if suggestion.status == "snoozed" and (suggestion.snoozed_until is None or suggestion.snoozed_until <= moment):
         return "suggested"
     return suggestion.status
 
 
 def possible(status: str) -> list[str]:
-    """The decisions that can follow a status."""
+    """The decisions that can follow a status; `note` always can."""
     return [name for name, (_, sources) in STEPS.items() if status in sources]
 
 
@@ -88,30 +125,34 @@ def decide(
     actor: str,
     body: DecisionBody,
     numbers: Mapping[str, Any],
+    reopened: bool = False,
 ) -> Suggestion:
     """Take the decision and write it into the history, with `numbers` as they stood.
 
+    `reopened`: it was rejected, and evidence has grown since as much as to be suggested again.
     The suggestion's row is made by its first decision. Raises BadInput where the decision lacks what it needs or
     carries what it has no use for, Conflict where the status does not allow it.
     """
     _check(body)
     moment = now()
     found = _locked(session, workspace_id, stage, topic, entry, moment)
-    status = shown_status(found, moment)
-    target, sources = STEPS[body.decision]
+    status = shown_status(found, moment, reopened=reopened)
+    target, sources = STEPS[body.decision] if body.decision != "note" else (status, frozenset({status}))
     if status not in sources:
         raise Conflict(
             f"«{body.decision}» is not possible while the suggestion is {status}; "
             f"possible: {', '.join(possible(status)) or 'nothing'}."
         )
-    if status == "suggested":
+    if status == "suggested" and body.decision != "note":
         # what is agreed to is the wording that was shown; a later playbook does not change it
         found.adaptation, found.playbook_entry = entry.adaptation, entry.id
     before = _state(found, status)
-    found.status = target
-    found.adaptation = body.adaptation or found.adaptation
-    found.owner = body.owner or found.owner
-    found.snoozed_until = body.until
+    found.owner, found.due = body.owner or found.owner, body.due or found.due
+    found.ticket = body.ticket or found.ticket
+    if body.decision != "note":  # a note leaves also what is behind a status: a rejection, a snooze
+        found.status = target
+        found.adaptation = body.adaptation or found.adaptation
+        found.snoozed_until = body.until
     found.updated_at = moment
     session.add(found)
     assert found.id is not None
@@ -166,14 +207,19 @@ def _state(suggestion: Suggestion, status: str) -> dict[str, Any]:
         "adaptation": suggestion.adaptation,
         "owner": suggestion.owner,
         "until": rfc3339(until),
+        "due": suggestion.due.isoformat() if suggestion.due else None,
+        "ticket": suggestion.ticket,
     }
 
 
 def _check(body: DecisionBody) -> None:
-    needed = DECISIONS_NEEDING.get(body.decision)
+    needed = DECISIONS_NEEDING.get(body.decision) if body.decision != "note" else None
     if needed is not None and getattr(body, needed) is None:
         detail = f"«{body.decision}» needs «{needed}»."
         raise BadInput(detail, errors=[FieldError(f"/{needed}", "missing", detail)])
+    if body.decision == "note" and not any((body.reason, body.owner, body.due, body.ticket)):
+        detail = "«note» needs «reason», «owner», «due» or «ticket»."
+        raise BadInput(detail, errors=[FieldError("/reason", "missing", detail)])
     for field, decision in (("adaptation", "edit"), ("until", "snooze")):
         if getattr(body, field) is not None and body.decision != decision:
             detail = f"«{field}» goes with the decision «{decision}» only."

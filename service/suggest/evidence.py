@@ -62,11 +62,17 @@ Key = tuple[str, str]
 
 
 def evidence_of(
-    session: Session, *, workspace_id: int, pains: Sequence[Pain], codebook: Codebook, limit: int = VERBATIMS
+    session: Session,
+    *,
+    workspace_id: int,
+    pains: Sequence[Pain],
+    codebook: Codebook,
+    limit: int = VERBATIMS,
+    sentiment: str = "negative",
 ) -> dict[Key, list[Verbatim]]:
     """The best verbatims of each pain, best first, by stage and topic; two queries for any number of pains."""
     wanted = {(pain.stage, pain.topic): pain.newest(CANDIDATES) for pain in pains}
-    found = _candidates(session, workspace_id, wanted)
+    found = _candidates(session, workspace_id, wanted, sentiment)
     background = Counter(word for group in found.values() for one in group for word in one.words)
     everything = sum(len(group) for group in found.values())
     finalists: dict[Key, list[Verbatim]] = {}
@@ -85,7 +91,7 @@ def evidence_of(
 
 
 def _candidates(
-    session: Session, workspace_id: int, wanted: Mapping[Key, Sequence[int]]
+    session: Session, workspace_id: int, wanted: Mapping[Key, Sequence[int]], sentiment: str
 ) -> dict[Key, list[Verbatim]]:
     ids = sorted({item_id for group in wanted.values() for item_id in group})
     if not ids:
@@ -108,7 +114,7 @@ def _candidates(
             # the segment's workspace is its item's; asked of both, SQLite walks all items of the workspace
             col(Segment.workspace_id) == workspace_id,
             col(Segment.item_id).in_(ids),
-            col(Segment.sentiment) == "negative",
+            col(Segment.sentiment) == sentiment,
         )
         .order_by(col(FeedbackItem.at).desc(), col(Segment.item_id), col(Segment.position))
     ).all()
@@ -146,7 +152,7 @@ def _told(
     # words that others use for this pain and not for everything else
     lifts = sorted((typical[word] / size - background[word] / everything for word in one.words), reverse=True)
     apart = sum(lifts[:5]) / 5
-    feeling = max(0.0, -codebook.valence(one.emotion))
+    feeling = abs(codebook.valence(one.emotion))
     return 0.5 * length + 0.3 * min(1.0, max(0.0, 2 * apart)) + 0.2 * feeling
 
 

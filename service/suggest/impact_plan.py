@@ -16,7 +16,7 @@ WASHOUT_WEEKS: Final = 1  # after the start, while the change reaches people
 PLANNED_WEEKS: Final = 8  # measured after that
 MIN_BASELINE_WEEKS: Final = 4
 SMALLEST_EFFECT: Final = 0.2  # worth having: a fifth fewer of the stage's items
-AGREED: Final = ("accepted", "edited", "live", "kept")
+AGREED: Final = ("accepted", "edited", "planned", "testing", "live", "kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,6 +14,7 @@ from nlp.codebook import DATA_FOLDER, load_codebook
 Effort = Literal["low", "medium", "high"]
 EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 FALLBACK_TOPIC = "general"
+KEEPING = "Building on what works: appreciative inquiry (D. Cooperrider, S. Srivastva, 1987)"
 
 
 class PlaybookError(ValueError):
@@ -47,6 +48,7 @@ class Playbook:
 
     entries: tuple[Entry, ...]
     questions: tuple[tuple[str, str], ...] = ()  # by topic: what to ask where nothing fits
+    keeping: tuple[tuple[str, Entry], ...] = ()  # by topic: what to keep and spread; of no stage yet
 
     def entry_for(self, stage: str, topic: str) -> Entry | None:
         """The first entry of this stage and topic, else the stage's "find out why"; None for an unknown stage."""
@@ -60,6 +62,11 @@ class Playbook:
     def find_out_why(self, stage: str) -> Entry | None:
         """What to do where nothing fits; None for an unknown stage."""
         return next((entry for entry in self.entries if entry.stage == stage and not entry.patterns), None)
+
+    def keep(self, stage: str, topic: str) -> Entry | None:
+        """What to keep and spread where customers praise; None for an unknown topic."""
+        found = next((entry for about, entry in self.keeping if about == topic), None)
+        return replace(found, stage=stage) if found is not None else None
 
     def ask(self, topic: str) -> tuple[str, ...]:
         """What to ask customers who have trouble with a topic that no entry fits."""
@@ -92,7 +99,7 @@ def load_playbook(path: Path | None = None) -> Playbook:
     ideas = raw.get("ideas", {})
     entries = tuple(_entry(one, index, stages, topics, ideas) for index, one in enumerate(found, start=1))
     _check_whole(entries, stages)
-    return Playbook(entries, _questions(raw.get("question", []), topics))
+    return Playbook(entries, _questions(raw.get("question", []), topics), _keeping(raw.get("keep", []), topics))
 
 
 @lru_cache(maxsize=1)
@@ -147,6 +154,30 @@ def _questions(raw: Any, topics: set[str]) -> tuple[tuple[str, str], ...]:
         if not isinstance(one, dict) or set(one) != {"topic", "ask"} or one["topic"] not in topics:
             raise PlaybookError(f"question {index}: needs a codebook topic and what to ask, and nothing else")
         found.append((str(one["topic"]), str(one["ask"]).strip()))
+    return tuple(found)
+
+
+def _keeping(raw: Any, topics: set[str]) -> tuple[tuple[str, Entry], ...]:
+    expected = {"topic", "praise", "adaptation", "metric", "owner", "test"}
+    found = []
+    for index, one in enumerate(raw, start=1):
+        if not isinstance(one, dict) or set(one) != expected or one["topic"] not in topics:
+            raise PlaybookError(f"keep {index}: needs {', '.join(sorted(expected))}, and nothing else")
+        texts = {name: str(text).strip() for name, text in one.items()}
+        topic = texts["topic"]
+        entry = Entry(
+            id=f"keep-{topic.replace('_', '-')}",
+            stage="",
+            topics=(topic,),
+            pain=texts["praise"],
+            adaptation=texts["adaptation"],
+            effort="low",
+            metric=texts["metric"],
+            owner=texts["owner"],
+            test=texts["test"],
+            idea=KEEPING,
+        )
+        found.append((topic, entry))
     return tuple(found)
 
 

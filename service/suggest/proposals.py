@@ -17,6 +17,7 @@ from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import Suggestion
 from service.suggest.decisions import public_id, shown_status
+from service.suggest.evidence_growth import Growth, grown
 from service.suggest.fitting import fits_of
 from service.suggest.match import Fit
 from service.suggest.pains import Pain
@@ -46,11 +47,14 @@ class Proposal:
     n: int  # items in the stage, also where none has the pain
     near: tuple[tuple[Entry, float], ...] = ()  # entries that come near, with their scores
     ask: tuple[str, ...] = ()  # what to ask where nothing fits
+    reopened: Growth | None = None  # was rejected; what is new since
+    kind: str = "pain"  # or delight
 
     @property
     def id(self) -> str:
         """The public id."""
-        return public_id(self.stage, self.topic)
+        plain = public_id(self.stage, self.topic)
+        return plain if self.kind == "pain" else f"{self.kind}.{plain}"
 
     @property
     def says(self) -> str:
@@ -103,11 +107,13 @@ def proposals(
     heard = {
         key: pain for key, pain in selected.pains.items() if pain.respondents >= MIN_RESPONDENTS or key in rows
     }
+    growth = _growth(session, workspace_id, timezone, list(rows.values()))
     fits = fits_of(session, workspace_id=workspace_id, matcher=matcher, pains=heard)
     found = []
     for stage, topic in sorted(heard.keys() | rows.keys()):
         pain, row = heard.get((stage, topic)), rows.get((stage, topic))
-        status = shown_status(row, moment) if row is not None else "suggested"
+        reopened = growth.get((stage, topic))
+        status = shown_status(row, moment, reopened=reopened is not None) if row is not None else "suggested"
         if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
             continue
         fit = fits.get((stage, topic)) or matcher.fit(stage, topic, ())
@@ -122,7 +128,7 @@ def proposals(
                 pain=pain,
                 entry=fit.entry,
                 exact=fit.fits,
-                rank=_rank(
+                rank=rank_of(
                     pain,
                     known=fit.fits or topic != FALLBACK_TOPIC,
                     effort=fit.entry.effort,
@@ -135,9 +141,20 @@ def proposals(
                 n=selected.items.get(stage, 0),
                 near=fit.near,
                 ask=() if fit.fits else matcher.playbook.ask(topic),
+                reopened=reopened,
             )
         )
     return sorted(found, key=Proposal.order)
+
+
+def _growth(
+    session: Session, workspace_id: int, timezone: str, rows: list[Suggestion]
+) -> dict[tuple[str, str], Growth]:
+    """What is new about rejected ones, whatever is looked at now."""
+    if not any(row.status == "rejected" for row in rows):
+        return {}
+    everything = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=Selection())
+    return grown(session, workspace_id=workspace_id, rows=rows, pains=everything.pains)
 
 
 def _decided(playbook: Playbook, row: Suggestion, fit: Fit | None) -> Fit | None:
@@ -148,15 +165,16 @@ def _decided(playbook: Playbook, row: Suggestion, fit: Fit | None) -> Fit | None
     return Fit(entry, bool(entry.patterns), fit.near if fit is not None else ())
 
 
-def _rank(
+def rank_of(
     pain: Pain | None,
     *,
     known: bool,
     effort: Effort,
     selected: Selected,
-    score_drop: float | None,
     weights: Weights,
+    score_drop: float | None = None,
 ) -> Rank:
+    """The rank of a pain or delight among those of its selection."""
     if pain is None:
         return rank(share_low=0.0, n=0, severity=0.0, exact_entry=known, effort=effort, weights=weights)
     mean = _mean_value(pain)

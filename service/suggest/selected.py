@@ -13,6 +13,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from sqlmodel import Session
@@ -23,6 +24,9 @@ from service.store.rollup_frame import Frame
 from service.suggest.counted import Counted, complaints
 from service.suggest.pains import Pain, find_pains
 
+Kind = Literal["pain", "delight"]
+# sentiment of the mentions, and on which side of 0 its emotions lie
+SAID: dict[Kind, tuple[str, float]] = {"pain": ("negative", -1.0), "delight": ("positive", 1.0)}
 FRAMES_KEPT = 8
 SELECTIONS_KEPT = 8  # of a frame
 
@@ -40,17 +44,19 @@ class Selected:
     value: float | None = None
 
 
-def pains_of(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> Selected:
-    """The pains of a workspace's items in a selection; BadInput for a period that can't be counted."""
+def pains_of(
+    session: Session, *, workspace_id: int, timezone: str, selection: Selection, kind: Kind = "pain"
+) -> Selected:
+    """The pains or delights of a workspace's items in a selection; BadInput for a period that can't be counted."""
     first, end = selection.days(timezone)
     filters = selection.filters()
     frame = rollup_frame.load(session, workspace_id)
     kept = _kept_of(frame)
-    key = (first, end, tuple((kind, tuple(values)) for kind, values in sorted(filters.items())))
+    key = (kind, first, end, tuple((kind, tuple(values)) for kind, values in sorted(filters.items())))
     with kept.lock:
         found = kept.selections.get(key)
         if found is None:
-            everything = kept.counted = kept.counted or _counted(frame)
+            everything = _everything(kept, frame, kind)
             mask = frame.mask(first_day=first, end_day=end, filters=filters)
             found = _found(replace(everything, item_stage=np.where(mask, everything.item_stage, -1)))
             kept.selections[key] = found
@@ -64,15 +70,20 @@ def counted_of(frame: Frame) -> Counted:
     """All items of a workspace with what they complain about, whatever the selection."""
     kept = _kept_of(frame)
     with kept.lock:
-        kept.counted = kept.counted or _counted(frame)
-        return kept.counted
+        return _everything(kept, frame, "pain")
+
+
+def _everything(kept: _Kept, frame: Frame, kind: Kind) -> Counted:
+    if kind not in kept.counted:
+        kept.counted[kind] = _counted(frame, kind)
+    return kept.counted[kind]
 
 
 @dataclass(slots=True)
 class _Kept:
     frame: weakref.ref[Frame]
     lock: threading.Lock = field(default_factory=threading.Lock)
-    counted: Counted | None = None
+    counted: dict[Kind, Counted] = field(default_factory=dict)
     selections: OrderedDict[Hashable, Selected] = field(default_factory=OrderedDict)
 
 
@@ -107,7 +118,7 @@ def _found(counted: Counted) -> Selected:
     )
 
 
-def _counted(frame: Frame) -> Counted:
+def _counted(frame: Frame, kind: Kind) -> Counted:
     """The columns of all items of a frame, whatever the selection."""
     codes = rollup_codes.codes()
     touchpoints, topics, sentiments = (codes.size(name) for name in ("touchpoint", "topic", "sentiment"))
@@ -115,8 +126,9 @@ def _counted(frame: Frame) -> Counted:
     stage = np.where(place < codes.pairs, place // touchpoints, -1)
     stage[stage >= len(codes.labels["stage"])] = -1  # a label that has left the codebook
 
-    negative = codes.labels["sentiment"].index("negative")
-    chosen = np.flatnonzero(frame.segment_cell // topics % sentiments == negative)
+    sentiment, sign = SAID[kind]
+    said = codes.labels["sentiment"].index(sentiment)
+    chosen = np.flatnonzero(frame.segment_cell // topics % sentiments == said)
     cell = frame.segment_cell[chosen].astype(np.int64)
     mention_place, mood, topic = cell // topics // codes.moods, cell // topics % codes.moods, cell % topics
     mention_stage, emotion = mention_place // touchpoints, mood // sentiments
@@ -132,6 +144,7 @@ def _counted(frame: Frame) -> Counted:
         mention_topic=topic[known],
         mention_emotion=emotion[known],
         mention_touchpoint=touchpoint[known],
+        sign=sign,
     )
     return Counted(
         item_id=frame.rows["item_id"],

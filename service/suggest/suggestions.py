@@ -19,16 +19,17 @@ from service.store.journey_models import journey_model
 from service.store.metric_rates import Exposure, exposures, rate, stage_series
 from service.store.rollup_codes import codebook
 from service.store.themes import ThemeSize, themes_of
-from service.suggest import decisions
+from service.suggest import decisions, delights
 from service.suggest.evidence import evidence_of
 from service.suggest.impact import plan_for
 from service.suggest.pains import Pain
 from service.suggest.proposals import Proposal, key_of, proposals
+from service.suggest.selected import Kind
 from service.suggest.wording import arithmetic, public, size, trend
 
 OPEN = ("suggested",)
 # what stands on the map: what is proposed and what was agreed, not what was put aside
-ON_THE_MAP = ("suggested", "accepted", "edited", "live", "kept")
+ON_THE_MAP = ("suggested", "accepted", "edited", "planned", "testing", "live", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class SuggestionQuery:
     selection: Selection = field(default_factory=Selection)
     model: str = "7-stage"
     status: tuple[str, ...] = ()
+    kind: Kind = "pain"
 
 
 def suggestions(
@@ -57,20 +59,27 @@ def suggestions(
     """
     model = journey_model(session, workspace_id=workspace_id, model_id=query.model, codebook=codebook())
     moment = now()
-    found = proposals(
-        session,
-        workspace_id=workspace_id,
-        timezone=timezone,
-        selection=query.selection,
-    )
+    listed = proposals if query.kind == "pain" else delights.delights
+    found = listed(session, workspace_id=workspace_id, timezone=timezone, selection=query.selection)
     if query.status:
         found = [one for one in found if one.status in query.status]
     if after is not None:
         place = _place(after)
         found = [one for one in found if one.order() > place]
     shown = found[:limit]
+    if query.kind == "pain":
+        data = _written(session, workspace_id, timezone, shown, model, verbatims, query.selection)
+    else:
+        data = delights.written(
+            session,
+            workspace_id=workspace_id,
+            timezone=timezone,
+            chosen=shown,
+            model=model,
+            verbatims=verbatims,
+        )
     return {
-        "data": _written(session, workspace_id, timezone, shown, model, verbatims, query.selection),
+        "data": data,
         "next": encode_cursor(list(shown[-1].order())) if len(found) > limit else None,
         "as_of": rfc3339(moment),
     }
@@ -87,6 +96,17 @@ def suggestion(
 ) -> dict[str, Any]:
     """One suggestion over all time with `rank` and `decisions`; NotFound where there is none of this id."""
     chosen_model = journey_model(session, workspace_id=workspace_id, model_id=model, codebook=codebook())
+    if public_id.startswith(delights.PREFIX):
+        praised = delights.one_delight(session, workspace_id=workspace_id, timezone=timezone, public_id=public_id)
+        [written] = delights.written(
+            session,
+            workspace_id=workspace_id,
+            timezone=timezone,
+            chosen=[praised],
+            model=chosen_model,
+            verbatims=verbatims,
+        )
+        return written | {"rank": arithmetic(praised), "decisions": []}
     one = _one(session, workspace_id, timezone, public_id)
     [written] = _written(session, workspace_id, timezone, [one], chosen_model, verbatims, Selection())
     past = decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic)
@@ -127,15 +147,21 @@ def decide_on(
         entry=one.entry,
         actor=actor,
         body=body,
+        reopened=one.reopened is not None,
         numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3), **plan},
     )
-    status = decisions.shown_status(row, now())
+    # a note on a reopened one leaves it reopened
+    reopened = one.reopened is not None and body.decision == "note"
+    status = decisions.shown_status(row, now(), reopened=reopened)
     return written | {
         "status": status,
         "adaptation": row.adaptation,
         "owner": row.owner,
         "snoozed_until": rfc3339(row.snoozed_until) if status == "snoozed" else None,
         "possible": decisions.possible(status),
+        "due": row.due.isoformat() if row.due else None,
+        "ticket": row.ticket,
+        "reopened": one.reopened.public() if one.reopened is not None and reopened else None,
         "updated_at": rfc3339(row.updated_at),
         "rank": arithmetic(one),
         "decisions": decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic),

@@ -55,7 +55,11 @@ def public(
         "owner": row.owner if row else None,
         "usual_owner": entry.owner,
         "snoozed_until": rfc3339(row.snoozed_until) if row and one.status == "snoozed" else None,
-        "possible": possible(one.status),
+        "possible": possible(one.status) if one.kind == "pain" else [],
+        "kind": one.kind,
+        "due": row.due.isoformat() if row and row.due else None,
+        "ticket": row.ticket if row else None,
+        "reopened": one.reopened.public() if one.reopened is not None else None,
         "created_at": rfc3339(_first_seen(one, timezone)),
         "updated_at": rfc3339(_last_change(one, timezone)),
     }
@@ -135,6 +139,8 @@ def why(one: Proposal) -> str:
         f"{in_words(confidence(pain.share.value, pain.share.low), pain.respondents)}. "
         f"Severity {pain.severity:.1f} of 1."
     )
+    if one.reopened is not None:
+        said = f"{one.reopened.says} {said}"
     change = pain.trend.change
     if change is not None and pain.trend.significant:
         said += (

@@ -24,9 +24,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "edit": {"adaptation": "One page, guest checkout first."},
     "reject": {"reason": "Known, and gone with the autumn release."},
     "snooze": {"until": TOMORROW},
+    "plan": {},
+    "test": {},
     "start": {},
     "complete": {},
     "roll_back": {},
+    "note": {},
 }
 # how to come to each status
 PATHS: dict[str, list[str]] = {
@@ -35,6 +38,8 @@ PATHS: dict[str, list[str]] = {
     "edited": ["edit"],
     "rejected": ["reject"],
     "snoozed": ["snooze"],
+    "planned": ["accept", "plan"],
+    "testing": ["accept", "plan", "test"],
     "live": ["accept", "start"],
     "kept": ["accept", "start", "complete"],
     "rolled_back": ["accept", "start", "roll_back"],
@@ -53,7 +58,14 @@ def test_an_accepted_one_tells_who_when_why_and_the_numbers(client: Any, shop: i
     [made] = row["decisions"]
     assert (made["actor"], made["decision"], made["reason"]) == ("key:test", "accept", "Worst of the autumn")
     assert made["old"]["status"] == "suggested"
-    assert made["new"] == {"status": "accepted", "adaptation": row["adaptation"], "owner": "Maria", "until": None}
+    assert made["new"] == {
+        "status": "accepted",
+        "adaptation": row["adaptation"],
+        "owner": "Maria",
+        "until": None,
+        "due": None,
+        "ticket": None,
+    }
     assert made["numbers"]["size"] == row["size"]
     assert made["numbers"]["size"]["count"] == 12
     again = client.get(f"/v1/suggestions/{ID}").json()
@@ -120,6 +132,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"decision": "reject", "reason": "x" * 2001}, "/reason"),
     ({"decision": "accept", "colour": "red"}, "/colour"),
     ({"decision": "accept", "owner": 7}, "/owner"),
+    ({"decision": "accept", "due": "some day"}, "/due"),
+    ({"decision": "accept", "due": "0001-01-01"}, "/due"),
+    ({"decision": "accept", "ticket": "javascript:alert(1)"}, "/ticket"),
+    ({"decision": "accept", "ticket": "https://x.example/a b"}, "/ticket"),
+    ({"decision": "note"}, "/reason"),
 ]
 
 
@@ -160,6 +177,92 @@ def test_rejected_stays_rejected_as_evidence_grows(client: Any, shop: int, add: 
     assert ID not in {row["id"] for row in client.get("/v1/suggestions?status=suggested").json()["data"]}
     both = client.get("/v1/suggestions?status=suggested,rejected").json()["data"]
     assert {row["id"] for row in both} == {ID, "support.responsiveness"}
+
+
+def test_rejected_comes_back_when_the_evidence_has_grown_and_says_what_is_new(
+    client: Any, shop: int, add: AddItem, database: Database
+) -> None:
+    decide(client, "reject")
+    with database.write() as session:
+        for day in range(40):
+            add(shop, day=20 + day, session=session)
+    row = client.get(f"/v1/suggestions/{ID}").json()
+    assert row["status"] == "suggested"
+    reopened = row["reopened"]
+    assert reopened["reason"] == BODIES["reject"]["reason"]
+    assert (reopened["then"]["count"], reopened["now"]["count"], reopened["since"]["count"]) == (12, 52, 40)
+    assert reopened["says"] in row["why"]
+    assert set(row["possible"]) == set(possible("suggested"))
+    # whatever is looked at, and in the list of what is to be decided
+    assert ID in {
+        one["id"] for one in client.get("/v1/suggestions?status=suggested&channel=review").json()["data"]
+    }
+    # a note does not decide
+    noted = client.post(f"/v1/suggestions/{ID}/decision", json={"decision": "note", "reason": "Ask Maria"}).json()
+    assert (noted["status"], noted["reopened"]["now"]["count"]) == ("suggested", 52)
+    # rejected again, it takes as much growth anew
+    again = decide(client, "reject").json()
+    assert (again["status"], again["reopened"]) == ("rejected", None)
+    assert again["decisions"][-1]["old"]["status"] == "suggested"
+    for day in range(5):
+        add(shop, day=70 + day)
+    assert client.get(f"/v1/suggestions/{ID}").json()["status"] == "rejected"
+
+
+def test_one_loud_person_does_not_reopen(client: Any, shop: int, add: AddItem, database: Database) -> None:
+    decide(client, "reject")
+    with database.write() as session:
+        for day in range(60):
+            add(shop, day=20 + day, respondent="loud", session=session)
+    assert client.get(f"/v1/suggestions/{ID}").json()["status"] == "rejected"
+
+
+def test_more_of_the_same_share_does_not_reopen_until_it_has_doubled(
+    client: Any, shop: int, add: AddItem, database: Database
+) -> None:
+    decide(client, "reject")
+
+    def more(days: range) -> None:
+        with database.write() as session:
+            for day in days:
+                add(shop, day=day, session=session)
+                add(shop, topic="general", sentiment="positive", emotion="joy", day=day, session=session)
+
+    more(range(20, 31))  # 11 of 22, as before
+    assert client.get(f"/v1/suggestions/{ID}").json()["status"] == "rejected"
+    more(range(31, 33))
+    row = client.get(f"/v1/suggestions/{ID}").json()
+    assert row["status"] == "suggested"
+    assert "25 people report it by now, 12 did then" in row["reopened"]["says"]
+
+
+def test_owner_due_day_ticket_and_notes(client: Any, shop: int) -> None:
+    first = client.post(
+        f"/v1/suggestions/{ID}/decision",
+        json={"decision": "note", "owner": "Maria", "due": "2026-12-24", "ticket": "https://t.example/7"},
+    ).json()
+    assert (first["status"], first["owner"], first["due"], first["ticket"]) == (
+        "suggested",
+        "Maria",
+        "2026-12-24",
+        "https://t.example/7",
+    )
+    decide(client, "accept")
+    decide(client, "note", reason="Waits for the new supplier")
+    row = client.get(f"/v1/suggestions/{ID}").json()
+    assert (row["status"], row["owner"], row["due"]) == ("accepted", "Maria", "2026-12-24")
+    assert [one["decision"] for one in row["decisions"]] == ["note", "accept", "note"]
+    assert row["decisions"][2]["reason"] == "Waits for the new supplier"
+    assert row["decisions"][0]["new"]["ticket"] == "https://t.example/7"
+    # what changed the map is told without notes
+    assert [one["decision"] for one in client.get("/v1/map-versions").json()["data"]] == ["accept"]
+
+
+def test_a_note_does_not_end_a_snooze(client: Any, shop: int) -> None:
+    decide(client, "snooze")
+    row = decide(client, "note", reason="Still waiting").json()
+    assert row["status"] == "snoozed"
+    assert row["snoozed_until"] is not None
 
 
 def test_a_snooze_ends_by_itself(client: Any, shop: int, database: Database) -> None:

@@ -706,6 +706,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=True),
         sa.Column("snoozed_until", MOMENT, nullable=True),
+        sa.Column("due", sa.Date(), nullable=True),
+        sa.Column("ticket", sa.Text(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suggestion")),
