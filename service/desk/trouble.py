@@ -27,7 +27,7 @@ class Trouble:
 
 
 def troubles(session: Session, *, workspace_id: int) -> list[Trouble]:
-    """Of the last LOOKED_AT_DAYS days, at most MOST of each kind; four queries at any size."""
+    """Of the last LOOKED_AT_DAYS days, at most MOST of each kind; three queries at any size."""
     since = now() - timedelta(days=LOOKED_AT_DAYS)
     return [
         *_waiting_files(session, workspace_id, since),
@@ -90,7 +90,7 @@ def _waiting_files(session: Session, workspace_id: int, since: datetime) -> list
         .order_by(col(FileImport.id).desc())
         .limit(MOST)
     ).scalars()
-    return [Trouble(one.filename, _said(one), "/sources#files", one.created_at) for one in rows]
+    return [Trouble(one.filename, _said(one), f"/sources/imports/{one.id}", one.created_at) for one in rows]
 
 
 def _said(one: FileImport) -> str:

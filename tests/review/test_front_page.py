@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -104,6 +105,7 @@ def test_a_file_in_trouble_is_told(browser: Browser, work: Work, workspace_id: i
     text = browser().get("/").text
     assert "&lt;b&gt;broken&lt;/b&gt;.csv" in text
     assert "could not be read" in text
+    assert re.search(r'href="/sources/imports/\d+"', text)
     assert "could not be read" not in browser(workspace="elsewhere").get("/").text
 
 
