@@ -18,6 +18,7 @@ from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.desk.front_page import router as front_page
+from service.desk.inbox_page import router as inbox_page
 from service.desk.settings_pages import router as settings_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
@@ -106,6 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings_pages,
         feedback_page,
         item_page,
+        inbox_page,
         reference,
         playbook,
     ):

@@ -28,7 +28,7 @@ from service.dependencies import (
 )
 from service.errors import BadInput, FieldError, Forbidden
 from service.idempotency import IdempotentRoute
-from service.paging import Page, PageQuery, row_id
+from service.paging import Page, PageQuery, encode_cursor, row_id
 from service.review import corrections, erasure
 from service.review.export import FORMATS, MEDIA_TYPES, encode, export_rows
 from service.review.feedback_models import FeedbackDetail, FeedbackPage, FollowUp
@@ -72,7 +72,7 @@ def list_feedback(caller: Reader, session: ReadDb, page: Page, filters: Filters)
     rows = newest(session, caller.workspace_id, filters, page)
     shown = rows[: page.limit]
     last = shown[-1] if shown else None
-    key = [int(last.at.timestamp() * 1_000_000), last.id] if last is not None else None
+    key = _key(last) if last is not None else None
     return FeedbackPage(
         data=views(session, shown, verbatims=caller.may("verbatims")), next=page.next_after(rows, key)
     )
@@ -92,6 +92,15 @@ def newest(
         )
     newest_first = found.order_by(col(FeedbackItem.at).desc(), col(FeedbackItem.id).desc())
     return session.execute(newest_first.limit(page.limit + 1)).scalars().all()
+
+
+def _key(item: FeedbackItem) -> list[int | None]:
+    return [int(item.at.timestamp() * 1_000_000), item.id]
+
+
+def position_of(item: FeedbackItem) -> str:
+    """The cursor of what comes behind an item in the list."""
+    return encode_cursor(_key(item))
 
 
 def _position(key: Any) -> tuple[datetime, int]:

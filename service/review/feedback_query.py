@@ -48,6 +48,7 @@ class FeedbackFilters:
     unsure: bool | None = None
     corrected: bool | None = None
     state: str | None = None
+    unsure_reason: str | None = None
     import_id: int | None = None
     conversation: str | None = None
     follow_up: Sequence[str] = ()
@@ -83,6 +84,8 @@ class FeedbackFilters:
             found.append(col(FeedbackItem.corrected).is_(self.corrected))
         if self.state is not None:
             found.append(col(FeedbackItem.state) == self.state)
+        if self.unsure_reason is not None:
+            found.append(col(FeedbackItem.unsure_reason) == self.unsure_reason)
         if self.import_id is not None:
             found.append(col(FeedbackItem.import_id) == self.import_id)
         if self.conversation is not None:

@@ -12,7 +12,7 @@ from service.review.feedback_query import codebook
 from service.store.shown import ITEM_FIELDS
 
 NONE = "–"  # what a form sends where a second stage or emotion is wanted absent
-KEYS = "1234567890qwertyuiopfghjkl"  # to choose a label with one press, in the codebook's order
+KEYS = "1234567890qwertyuiopfghjkl"  # to choose a label with one press; s and z are skip and undo
 
 
 def choices(field: str, *, of_segment: bool = False) -> list[dict[str, Any]]:

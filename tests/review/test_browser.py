@@ -184,10 +184,59 @@ def test_an_admin_makes_a_key(site: Site, browser: Browser) -> None:
     assert site.console == []
 
 
+def test_a_reviewer_labels_ten_items_by_keyboard(lead: Page) -> None:
+    lead.get_by_role("link", name="Review", exact=True).click()
+    lead.get_by_role("link", name="Random sample").click()
+    lead.wait_for_load_state()
+    lead.get_by_role("button", name="Draw 20 at random").click()
+    waiting = lead.get_by_role("link", name="Random sample").locator(".count")
+    assert waiting.inner_text() == "20"
+    assert lead.locator(".choice input:checked").count() == 0, "blind"
+    for _ in range(10):
+        for key in "5w2gw":  # delivery, frustration, neutral, general, product
+            lead.keyboard.press(key)
+        with lead.expect_navigation():
+            lead.keyboard.press("Enter")
+    assert waiting.inner_text() == "10"
+    assert "Measured on your data: n" in lead.locator("aside").inner_text()
+    with lead.expect_navigation():
+        lead.keyboard.press("z")
+    assert waiting.inner_text() == "11"
+    lead.get_by_role("link", name="Unsure").click()
+    first = lead.locator(".said").inner_text()
+    with lead.expect_navigation():
+        lead.keyboard.press("s")
+    assert lead.locator(".said").inner_text() != first
+
+
+def test_find_feedback_correct_it_and_answer(lead: Page) -> None:
+    lead.get_by_role("link", name="Feedback", exact=True).click()
+    lead.get_by_label("Words").fill("parcel")
+    lead.get_by_role("button", name="Show", exact=True).click()
+    lead.wait_for_url("**/feedback?q=parcel")
+    lead.get_by_role("link", name="labels and history").first.click()
+    lead.wait_for_load_state()  # the script listens to keys from then on
+    topic = lead.get_by_label("Topic").first
+    before = topic.input_value()
+    topic.focus()
+    lead.keyboard.press("4" if before != "speed" else "3")
+    lead.get_by_role("button", name="Save", exact=True).first.click()
+    assert "Stored." in lead.get_by_role("status").inner_text()
+    lead.get_by_role("button", name="Take it back").click()
+    assert lead.get_by_label("Topic").first.input_value() == before
+    lead.get_by_label("Owner").fill("Ada")
+    lead.get_by_role("button", name="Save the follow-up").click()
+    lead.locator(".status.needs_answer").wait_for()
+    lead.get_by_role("link", name="All feedback").click()
+    lead.get_by_role("link", name="Needs an answer").click()
+    lead.get_by_role("button", name="Answered").first.click()
+    lead.get_by_text("Nobody waits for an answer").wait_for()
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1920])
 def test_nothing_runs_out_of_the_page(lead: Page, width: int) -> None:
     lead.set_viewport_size({"width": width, "height": 800})
-    for path in ("/", "/map", "/suggestions", "/changes", "/docs"):
+    for path in ("/", "/map", "/suggestions", "/changes", "/feedback?unsure=true", "/review", "/docs"):
         lead.goto(lead.url.split("/", 3)[0] + "//" + lead.url.split("/", 3)[2] + path)
         wide: Any = lead.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, (path, width)
