@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets as random
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from service.auth import Caller, Vault
@@ -15,9 +15,17 @@ from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultO
 from service.errors import BadInput, Conflict, FieldError, NotFound, field_errors
 from service.idempotency import IdempotentRoute, not_for_replay
 from service.ingest import credentials
+from service.ingest.endpoint_answers import (
+    ChangedEndpoint,
+    CreatedEndpoint,
+    EndpointPage,
+    EndpointView,
+    NewCredentials,
+    NewEndpoint,
+    NewSecret,
+)
 from service.ingest.endpoint_secrets import (
     MAX_SECRETS,
-    Secret,
     active_secrets,
     checked_secrets,
     encrypted,
@@ -25,7 +33,6 @@ from service.ingest.endpoint_secrets import (
     made_secrets,
     secrets_of,
 )
-from service.ingest.incoming import OptionalId
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.signatures import SenderOptions
@@ -37,110 +44,6 @@ from service.store.schema import AuditEvent, Endpoint, EndpointApi
 ADDRESS_BYTES = 16  # 128 random bits: for unsigned senders the address is the credential
 
 router = APIRouter(tags=["webhooks in"], route_class=IdempotentRoute)
-
-
-class NewEndpoint(BaseModel):
-    """A webhook address to make."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    sender: str
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    source: OptionalId = None
-    secrets: Annotated[list[str | Secret], Field(max_length=MAX_SECRETS)] | None = None
-    options: dict[str, Any] | None = None
-    credentials: Annotated[
-        dict[str, Any] | None,
-        Field(description="What the sender's API wants to see, where it has to be asked; never shown again."),
-    ] = None
-
-
-class ChangedEndpoint(BaseModel):
-    """What of a webhook address is otherwise from now on; what is left out stays as it is."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    options: Annotated[
-        dict[str, Any] | None,
-        Field(description="All of them: those that are left out take their defaults again."),
-    ] = None
-
-
-class NewCredentials(BaseModel):
-    """What the sender's API wants to see from now on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    credentials: dict[str, Any]
-
-
-class NewSecret(BaseModel):
-    """A secret that follows the ones before."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    value: str | Secret | None = None
-    keep_old_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 24.0
-
-
-EXAMPLE: dict[str, Any] = {
-    "id": "Jh2xq0cPMpyWQd7jZcT9yA",
-    "url": "http://localhost:8000/hooks/standard-webhooks/Jh2xq0cPMpyWQd7jZcT9yA",
-    "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="],
-}
-
-
-VIEW_EXAMPLE: dict[str, Any] = {
-    "id": EXAMPLE["id"],
-    "url": EXAMPLE["url"],
-    "sender": "standard-webhooks",
-    "name": "App feedback",
-    "source": "app",
-    "options": {"replay_window_seconds": 300},
-    "secrets": 1,
-    "credentials": False,
-    "trouble": None,
-    "created_at": "2026-11-02T10:15:00Z",
-    "removed_at": None,
-}
-
-
-class CreatedEndpoint(BaseModel):
-    """The address and its secrets, which are shown this once (null when the answer is replayed)."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
-    id: str
-    url: str
-    secrets: list[str] | None
-
-
-class EndpointView(BaseModel):
-    """A webhook address without its secrets."""
-
-    model_config = ConfigDict(json_schema_extra={"example": VIEW_EXAMPLE})
-
-    id: str
-    url: str
-    sender: str
-    name: str
-    source: str
-    options: dict[str, Any]
-    secrets: Annotated[int, Field(description="How many secrets hold now.")]
-    credentials: Annotated[bool, Field(description="Whether there are credentials for the sender's API.")]
-    trouble: Annotated[str | None, Field(description="Why the sender's API can't be asked now.")]
-    created_at: datetime
-    removed_at: datetime | None
-
-
-class EndpointPage(BaseModel):
-    """One page of addresses, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"data": [VIEW_EXAMPLE], "next": "MTc"}})
-
-    data: list[EndpointView]
-    next: str | None
 
 
 def sender_named(name: str) -> Sender:

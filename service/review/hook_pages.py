@@ -16,7 +16,7 @@ from service.dependencies import Admin, Db, ReadDb, SettingsOf, VaultOf
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.ingest import endpoints
 from service.ingest.credentials import model_of
-from service.ingest.endpoints import ChangedEndpoint, NewCredentials
+from service.ingest.endpoint_answers import ChangedEndpoint, NewCredentials, NewSecret
 from service.ingest.senders import SENDERS
 from service.ingest.senders.guide import read_guide
 from service.review.delivery_pages import shown
@@ -57,7 +57,7 @@ def renew_secret(
     """A further secret, shown on this answer only; the ones before hold for a day more."""
     value = form.get("secret", "").strip() or None
     try:
-        asked = endpoints.NewSecret(value=value)
+        asked = NewSecret(value=value)
         made = endpoints.add_secret(session, vault, settings, caller=caller, endpoint_id=endpoint_id, asked=asked)
     except (ValidationError, BadInput) as error:
         errors = [FieldError("/secret", one.code, one.detail) for one in _errors(error)]

@@ -16,7 +16,8 @@ from service.dependencies import Admin, Db, ReadDb, SettingsOf, VaultOf
 from service.errors import BadInput, FieldError, NotFound
 from service.ingest import endpoints
 from service.ingest.deliver import stored_call
-from service.ingest.endpoints import ChangedEndpoint, options_of
+from service.ingest.endpoint_answers import ChangedEndpoint
+from service.ingest.endpoints import options_of
 from service.ingest.replays import may_be_retaken
 from service.ingest.senders import SENDERS
 from service.ingest.senders.mapped import Trial, places, try_mapping

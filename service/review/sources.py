@@ -17,7 +17,8 @@ from service.dependencies import Admin, Db, ReadDb, Reader, SettingsOf, VaultOf
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.ingest import endpoints
 from service.ingest.credentials import model_of
-from service.ingest.endpoints import NewEndpoint, sender_named
+from service.ingest.endpoint_answers import NewEndpoint
+from service.ingest.endpoints import sender_named
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.guide import read_guide
