@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests import chromium
 
-PAGES = (("map", "/map"), ("suggestions", "/suggestions"))
+PAGES = (("map", "/map"), ("suggestions", "/suggestions"), ("feedback", "/feedback"), ("review", "/review"))
 
 
 def take(browser: Browser, address: str, link: str, folder: Path) -> list[Path]:

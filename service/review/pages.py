@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -148,6 +149,17 @@ def _sentiment_mix(stage: Mapping[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
+def _feedback_of(request: Request, stages: Sequence[str], **more: str) -> str:
+    """The list of what a cell of the map counts: the map's period and filters, the column's stages."""
+    pairs = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if value and (name in ("from", "to", "channel", "source", "language") or name.startswith("attr."))
+    ]
+    pairs += [("stage", stage) for stage in stages]
+    return "/feedback?" + urlencode([*pairs, ("unsure", "false"), *more.items()])
+
+
 @router.get("/map")
 def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
     """The journey map with stages as columns."""
@@ -180,6 +192,7 @@ def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
             "curve": charts.emotion_curve(found["stages"]),
             "reasons": REASONS,
             "bar": lambda items: round(100 * items / most, 1),
+            "feedback_of": partial(_feedback_of, request),
             "interval": _interval,
             "score_text": _score_text,
             "score_interval": _score_interval,

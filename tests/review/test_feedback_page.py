@@ -70,6 +70,25 @@ def test_words_and_filters_stand_in_the_address(
     assert exported.count("\r\n") == 2, "a head and the one row of the selection"
 
 
+def test_cells_of_the_map_lead_to_what_they_count(
+    browser: Browser, work: Work, client: Client, words: WordPipeline
+) -> None:
+    for n in range(4):
+        text = f"stage=delivery topic=delivery sentiment=negative {n}"
+        tagged_item(work, client.workspace_id, text, attributes={"plan": "pro"}, respondent=f"r{n}")
+    tagged_item(work, client.workspace_id, "stage=delivery topic=price sentiment=positive", channel="chat")
+    tagged_item(work, client.workspace_id, "stage=delivery topic=delivery (unsure)")
+    tagged_item(work, client.workspace_id, "stage=usage topic=delivery sentiment=negative")
+    analyst = browser("analyst")
+    for selection in ("", "channel=chat", "attr.plan=pro&from=2026-02-28&to=2026-04-01"):
+        page = analyst.get(f"/map?{selection}").text
+        counted = re.findall(r'<a class="big" href="([^"]+)" aria-label="([0-9,]+)', page)
+        counted += re.findall(r'<li><a href="([^"]+)"><b>[^<]+</b></a> <span class="n">([0-9]+) of', page)
+        assert len(counted) > 7
+        for address, number in counted:
+            assert len(_listed(analyst.get(html.unescape(address)).text)) == int(number), address
+
+
 def test_a_form_s_empty_fields_leave_the_address(browser: Browser, client: Client) -> None:
     analyst = browser("analyst")
     answer = analyst.get("/feedback?q=&stage=delivery&attribute=plan%3Dpro&unsure=")
