@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf, log
@@ -11,10 +14,13 @@ from sqlmodel import Session
 
 from service.aggregate.trends import By, weekly_trends
 from service.selection import Selection
+from service.store import rollup_frame
+from service.store.rollup_frame import Frame
 
 CHANGE_FIELDS: Final[tuple[By, ...]] = ("stage", "topic", "emotion")
 Measure = Literal["items", "net_sentiment"]
 MEASURES: Final[tuple[Measure, ...]] = ("items", "net_sentiment")
+FRAMES_KEPT: Final = 8
 Z: Final = 1.959964  # half the width of a 95 % interval in standard errors
 
 
@@ -63,7 +69,27 @@ class Change:
 
 
 def significant(session: Session, *, workspace_id: int, timezone: str) -> Iterator[Change]:
-    """Labels whose count or net sentiment changed beyond noise between the last two periods, field by field."""
+    """Labels whose count or net sentiment changed beyond noise between the last two periods, field by field.
+
+    Worked out once for each state of the rollups: the first page and those who are told ask for the same.
+    """
+    frame = rollup_frame.load(session, workspace_id)
+    with _lock:
+        kept = _kept.get(id(frame))
+    if kept is None or kept[0]() is not frame:
+        kept = (weakref.ref(frame), tuple(_found(session, workspace_id, timezone)))
+        with _lock:
+            _kept[id(frame)] = kept
+            while len(_kept) > FRAMES_KEPT:
+                _kept.popitem(last=False)
+    return iter(kept[1])
+
+
+_kept: OrderedDict[int, tuple[weakref.ref[Frame], tuple[Change, ...]]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _found(session: Session, workspace_id: int, timezone: str) -> Iterator[Change]:
     for by in CHANGE_FIELDS:
         for row in weekly_trends(
             session, workspace_id=workspace_id, timezone=timezone, selection=Selection(), by=by
