@@ -44,6 +44,7 @@ NUMBERS: dict[str, str] = {
 WORDS = (*LABEL_FIELDS, "channel", "source", "language", "model", "declared_stage", "score_kind")
 FLAG_DATED, FLAG_KNOWN, FLAG_CORRECTED = 1, 2, 4
 FLAGS = {"dated": FLAG_DATED, "known": FLAG_KNOWN, "corrected": FLAG_CORRECTED}
+_REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
 SEGMENT_WORDS = tuple(f"segment_{name}" for name in LABEL_FIELDS)
 MAX_SEGMENTS = 65_535
 
@@ -78,9 +79,13 @@ def encode_records(added: Sequence[ItemRecord], removed: Sequence[ItemRecord]) -
 
     def index(name: str, words: Sequence[str | None]) -> Array:
         known = lists[name]
-        for word in dict.fromkeys(words):
+        distinct = dict.fromkeys(words)
+        for word in distinct:
             if word is not None:
                 known.setdefault(word, len(known))
+        if len(distinct) == 1:  # as most columns of a file's slice
+            [word] = distinct
+            return np.full(len(words), -1 if word is None else known[word], dtype="<i4")
         return np.array([-1 if word is None else known[word] for word in words], dtype="<i4")
 
     columns: dict[str, Array] = {
@@ -89,7 +94,7 @@ def encode_records(added: Sequence[ItemRecord], removed: Sequence[ItemRecord]) -
         "flags": sum(
             (np.array(of[name], dtype="<u1") * np.uint8(flag) for name, flag in FLAGS.items()), np.zeros(1, "<u1")
         ),
-        "reason": np.array([REASONS.index(reason) for reason in of["reason"]], dtype="<u1"),
+        "reason": np.array([_REASON_CODES[reason] for reason in of["reason"]], dtype="<u1"),
         "attribute_count": np.array([len(pairs) for pairs in of["attributes"]], dtype="<u1"),
         "segment_count": np.array([min(len(parts), MAX_SEGMENTS) for parts in of["segments"]], dtype="<u2"),
         "attribute": index(
@@ -99,7 +104,7 @@ def encode_records(added: Sequence[ItemRecord], removed: Sequence[ItemRecord]) -
     for name in ("item_id", "day", "respondent", "response", "chars"):
         columns[name] = np.array(of[name], dtype=NUMBERS[name])
     for name in ("score_value", "score_min", "score_max", "value"):
-        columns[name] = np.array([np.nan if v is None else v for v in of[name]], dtype=NUMBERS[name])
+        columns[name] = np.array(of[name], dtype=NUMBERS[name])  # None becomes NaN
     for name in WORDS:
         columns[name] = index(name, of[name])
     parts = [part for found in of["segments"] for part in found[:MAX_SEGMENTS]]

@@ -207,7 +207,7 @@ def _record(
             bool(corrected),
             chars,
             *row[19:24],
-            tuple(sorted((str(name), str(value)) for name, value in (attributes or {}).items())),
+            tuple(sorted([(str(name), str(value)) for name, value in attributes.items()])) if attributes else (),
             tuple(segments) if tagged else (),
         )
     )
