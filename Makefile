@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-statistics bench-tagging clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-statistics bench-tagging bench-themes clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -56,6 +56,9 @@ bench-imports: setup-dev  ## storing a file's rows beside the bare insert of the
 bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm for nothing, what do they see
 	$(BIN)/python -m benchmarks.statistics --figures benchmarks/figures/statistics.json
 	$(BIN)/python -m benchmarks.impact --worlds 1500 --figures benchmarks/figures/impact.json
+
+bench-themes: setup-dev  ## how good themes are beside k-means and HDBSCAN, and how long grouping takes
+	$(BIN)/python -m benchmarks.themes --figures benchmarks/figures/themes.json
 
 .venv-bench/.made: requirements-bench.txt requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

@@ -33,9 +33,9 @@ FINE: Final = 9
 """Mean size of the fine groups that the joining starts from."""
 SMALL_FINE, MOST_SMALL = 3, 40
 """The same where there are few rows, up to so many groups."""
-NEAR: Final = 0.40
+NEAR: Final = 0.33
 """A row belongs to a centre from this cosine on, or from what nearly all of the centre's own members reach."""
-NEAR_WORDS: Final = 0.20
+NEAR_WORDS: Final = 0.14
 """The same where only the words half of a row is known."""
 SPLIT_BELOW, MERGE_ABOVE = 0.45, 0.75
 """How alike the centres of a group's parts may be at most for it to split, and of two groups at least to merge."""

@@ -38,7 +38,7 @@ from service.work import Work
 NO_STAGE: Final = "none"
 SLICE: Final = 2_000  # segments vectorised and written at once
 CENTRE_SAMPLE: Final = 300  # members from which a centre or a name is made anew
-LEAST_MEANING, SHARE_MEANING, MOST_MEANING = 3_000, 0.2, 30_000  # texts of one run that the encoder reads
+LEAST_MEANING, SHARE_MEANING, MOST_MEANING = 2_000, 0.15, 20_000  # texts of one run that the encoder reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,268 @@
+"""How good themes are, and how long grouping takes: `make bench-themes`.
+
+*Good*: texts with native labels (Banking77's intents, NHS comments' subcategories), each source as one lot; each
+way of grouping makes as many groups as there are labels, from the same vectors. AMI and V-measure; ways that leave
+texts out are compared on what they group, with the coverage beside. *Time*: the job itself, in a database of its
+own, on one segment a text with the fast tier's labels and the default model's vectors; then a day's 2 % on top.
+
+    python -m benchmarks.themes [--corpus FOLDER] [--texts 2000] [--segments 10000] [--figures FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, insert, select
+from sqlmodel import col
+
+from nlp import themes as groups_of
+from nlp.likeness import Likeness, readable
+from nlp.pipeline import Pipeline
+from nlp.theme_names import Said, names
+
+CORPUS = Path("../shared/corpus")
+Labels = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def rows_of(corpus: Path, source: str, most: int) -> list[tuple[str, str]]:
+    """Texts with their native labels, evenly over the file; no text twice."""
+    found: dict[str, str] = {}
+    with gzip.open(corpus / "feedback.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["source"] == source and row.get("native_label"):
+                found.setdefault(row["text"], str(row["native_label"]))
+    everything = list(found.items())
+    order = np.random.default_rng(7).permutation(len(everything))[:most]
+    return [everything[at] for at in order]
+
+
+def k_means(rows: Any, groups: int) -> Labels:
+    """scikit-learn's, ten starts."""
+    from sklearn.cluster import KMeans
+
+    found: Labels = KMeans(groups, n_init=10, random_state=0).fit_predict(rows).astype(np.int64)
+    return found
+
+
+def hdbscan(rows: Any, _groups: int) -> Labels:
+    """scikit-learn's HDBSCAN with BERTopic's least size; it chooses the number of groups itself."""
+    from sklearn.cluster import HDBSCAN
+    from sklearn.decomposition import PCA
+
+    reduced = PCA(min(5, rows.shape[1], len(rows)), random_state=0).fit_transform(rows)
+    found: Labels = HDBSCAN(min_cluster_size=10, copy=True).fit_predict(reduced).astype(np.int64)
+    return found
+
+
+def scores(native: Labels, group: Labels) -> dict[str, float]:
+    """Agreement on what was grouped, and how much was."""
+    from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
+
+    inside = group >= 0
+    return {
+        "ami": round(float(adjusted_mutual_info_score(native[inside], group[inside])), 3),
+        "v_measure": round(float(v_measure_score(native[inside], group[inside])), 3),
+        "coverage": round(float(inside.mean()), 3),
+        "groups": len(np.unique(group[inside])),
+    }
+
+
+def quality(corpus: Path, source: str, most: int, likenesses: dict[str, Likeness]) -> dict[str, Any]:
+    """All ways of grouping on one source."""
+    rows = rows_of(corpus, source, most)
+    texts = [readable(text) for text, _ in rows]
+    kinds, native = np.unique([label for _, label in rows], return_inverse=True)
+    found: dict[str, Any] = {"texts": len(rows), "native_labels": len(kinds)}
+    ways: dict[str, Callable[[Any, int], Labels]] = {
+        "ours": lambda vectors, groups: groups_of.find(vectors, groups=groups),
+        "ours, its own number of groups": lambda vectors, _: groups_of.find(vectors),
+        "k-means": k_means,
+        "HDBSCAN": hdbscan,
+    }
+    for name, likeness in likenesses.items():
+        started = time.perf_counter()
+        vectors = likeness.vectors(texts)
+        speed = round(len(texts) / (time.perf_counter() - started))
+        of = {way: scores(native, group(vectors, len(kinds))) for way, group in ways.items()}
+        half = len(texts) // 2
+        first = groups_of.find(vectors[:half])
+        later = groups_of.nearest(vectors[half:], groups_of.centres(vectors[:half], first))
+        of["ours, later half joined to the first half's groups"] = scores(native[half:], later.group)
+        found[name] = {"texts_a_second": speed, **of}
+        if name == "words and meaning":
+            found["blind"] = blind(texts, vectors, likeness)
+    return found
+
+
+def blind(texts: list[str], vectors: Any, likeness: Likeness) -> dict[str, Any]:
+    """Held-out texts put to themes by the themes' names alone, by likeness of the vectors (no reader)."""
+    held = np.arange(len(texts)) % 5 == 0
+    group = groups_of.find(vectors)
+    numbers = range(int(group.max()) + 1)
+    called = names(
+        [[Said(texts[at], at) for at in np.flatnonzero((group == n) & ~held).tolist()] for n in numbers]
+    )
+    named = [n for n in numbers if called[n]]
+    chosen = np.flatnonzero(held & np.isin(group, named))
+    said = likeness.vectors([called[n] for n in named])
+    guess = np.array(named)[(vectors[chosen] @ said.T).argmax(axis=1)]
+    return {
+        "texts": len(chosen),
+        "themes": len(named),
+        "right": round(float((guess == group[chosen]).mean()), 3),
+        "read_by": "vectors, not by a person",
+    }
+
+
+def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
+    """The job over so many segments in a fresh SQLite database: from none, then with a day's 2 % on top."""
+    from nlp.artifact import default_folder
+    from service import auth
+    from service.settings import Settings
+    from service.stop import Stop
+    from service.store.engine import Database
+    from service.store.migrate import migrate
+    from service.store.schema import FeedbackItem, Segment, Theme
+    from service.store.theme_upkeep import ask_themes
+    from service.work import Work
+    from service.worker import KINDS, Worker
+
+    sources = ("nhs", "bank", "bank-t", "rlang", "multidogo", "tbird", "proscons", "products", "clinc")
+    texts: list[str] = []
+    with gzip.open(corpus / "feedback.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["source"] in sources and 15 <= len(row["text"]) <= 300:
+                texts.append(row["text"])
+    day = segments // 50
+    order = np.random.default_rng(5).permutation(len(texts))[: segments + day]
+    chosen = [texts[at] for at in order]
+    with tempfile.TemporaryDirectory(prefix="journeymap-themes-") as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            database_url=f"sqlite:///{folder}/themes.db",
+            secret_key="benchmark",
+            models_dir=model or default_folder(),
+        )
+        migrate(settings.sqlalchemy_url)
+        database = Database(settings.sqlalchemy_url)
+        work = Work(settings=settings, database=database, vault=auth.Vault(settings))
+        with database.write() as session:
+            workspace_id = auth.workspace_named(session, "default", create=True).id
+        assert workspace_id is not None
+        fast = Pipeline.load(None, "fast")
+
+        def add(first: int, some: list[str]) -> None:
+            asked: list[str | None] = [None] * len(some)
+            chances = fast.probabilities(some, asked)
+            labels = {
+                name: [fast.artifact.model.labels[name][at] for at in chances[name].argmax(axis=1)]
+                for name in chances
+            }
+            moment = datetime(2026, 3, 1, tzinfo=UTC)
+            shared = {"workspace_id": workspace_id, "source": "corpus", "channel": "review", "state": "tagged"}
+            with database.write() as session:
+                session.execute(
+                    insert(FeedbackItem),
+                    [
+                        {**shared, "id": first + at, "identity": f"id:{first + at}", "text": text, "at": moment}
+                        | {"received_at": moment, "attributes": {}, "text_version": 1, "corrected": False}
+                        for at, text in enumerate(some)
+                    ],
+                )
+                session.execute(
+                    insert(Segment),
+                    [
+                        {"workspace_id": workspace_id, "item_id": first + at, "position": 0, "start": 0}
+                        | {"end": len(text), "corrected": False}
+                        | {name: labels[name][at] for name in ("stage", "emotion", "topic", "touchpoint")}
+                        | {"sentiment": labels["sentiment"][at].replace("mixed", "negative")}
+                        for at, text in enumerate(some)
+                    ],
+                )
+
+        def run() -> tuple[float, float]:
+            with database.write() as session:
+                ask_themes(session, workspace_id, delay_seconds=0.0)
+            worker = Worker(work, Stop(), kinds={"themes": KINDS["themes"]})
+            worker._load_model()
+            started, spent = time.perf_counter(), time.process_time()
+            worker.run_until_idle()
+            return round(time.perf_counter() - started, 1), round(time.process_time() - spent, 1)
+
+        def themes() -> dict[int, str]:
+            with database.read() as session:
+                rows = session.execute(
+                    select(col(Theme.id), col(Theme.name)).where(col(Theme.state) == "active")
+                ).all()
+            return {row[0]: row[1] for row in rows}
+
+        for start in range(0, segments, 5_000):
+            add(start + 1, chosen[start : min(start + 5_000, segments)])
+        seconds, cpu = run()
+        before = themes()
+        with database.read() as session:
+            rows = session.execute(
+                select(col(Segment.theme) > 0, func.count())
+                .where(col(Segment.sentiment) == "negative", col(Segment.stage) != "none")
+                .group_by(col(Segment.theme) > 0)
+            ).all()
+        counts = {bool(inside): n for inside, n in rows}
+        add(segments + 1, chosen[segments:])
+        day_seconds, day_cpu = run()
+        after = themes()
+        database.dispose()
+    return {
+        "segments": segments,
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "themes": len(before),
+        "negative_unassigned": round(counts.get(False, 0) / max(1, sum(counts.values())), 3),
+        "day": {
+            "segments": day,
+            "seconds": day_seconds,
+            "cpu_seconds": day_cpu,
+            "ids_and_names_kept": round(sum(after.get(n) == name for n, name in before.items()) / len(before), 4),
+        },
+    }
+
+
+def main() -> None:
+    """Print the figures, and write them where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--texts", type=int, default=2_000)
+    parser.add_argument("--segments", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--figures", type=Path)
+    arguments = parser.parse_args()
+    model = Pipeline.load(None, "accurate").artifact.model
+    whole = Likeness.of_model(model, "accurate")
+    likenesses = {"words and meaning": whole, "words": Likeness(whole.version, whole.linear, None)}
+    found: dict[str, Any] = {
+        "quality": {
+            source: quality(arguments.corpus, source, arguments.texts, likenesses) for source in ("bank", "nhs")
+        }
+    }
+    found["time"] = [timed(arguments.corpus, segments, None) for segments in arguments.segments]
+    found["load_average"] = [round(one, 1) for one in os.getloadavg()]
+    written = json.dumps(found, indent=1)
+    print(written)
+    if arguments.figures:
+        arguments.figures.write_text(written + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
