@@ -35,7 +35,7 @@ router = APIRouter(include_in_schema=False)
 LISTED = 30
 CHANNELS = ("survey", "review", "ticket", "chat", "call", "social", "other")
 MOST_CHOICES = 200  # of sources and attributes that are offered
-CHOSEN = ("source", "language", "channel", *LABEL_FILTERS, "pain", "delight", "follow_up")
+CHOSEN = ("source", "language", "channel", *LABEL_FILTERS, "pain", "delight", "place", "theme", "follow_up")
 TABS = (
     ("", "All"),
     ("follow_up=needs_answer", "Needs an answer"),
@@ -51,6 +51,7 @@ NAMES = {
     "unsure": "model unsure",
     "corrected": "corrected",
     "follow_up": "follow-up",
+    "place": "of the column",
     "pain": "complaint about",
     "delight": "praise of",
     "import_id": "file",
@@ -84,7 +85,7 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
             "chips": [
                 {
                     "name": NAMES.get(name, name.removeprefix(ATTRIBUTE_PREFIX)).replace("_", " "),
-                    "value": {"true": "yes", "false": "no"}.get(value, value),
+                    "value": _said(name, value),
                     "plain": name in ("q", "source", "owner", "conversation") or name.startswith(ATTRIBUTE_PREFIX),
                     "without": urlencode([*pairs[:at], *pairs[at + 1 :]]),
                 }
@@ -104,7 +105,7 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
             "kept": [
                 (name, value)
                 for name, value in pairs
-                if name in ("state", "import_id", "conversation", "owner", "pain", "delight")
+                if name in ("state", "import_id", "conversation", "owner", "pain", "delight", "place", "theme")
                 or name.startswith(ATTRIBUTE_PREFIX)
             ],
         },
@@ -160,6 +161,16 @@ def _choices(session: Session, workspace_id: int) -> dict[str, Sequence[str]]:
         "language": sorted(words.get("language", {}))[:MOST_CHOICES],
         "attribute": attributes[:MOST_CHOICES],
     }
+
+
+def _said(name: str, value: str) -> str:
+    """A filter's value in words."""
+    if name == "place":
+        stage, _, touchpoints = value.partition(":")
+        but = touchpoints.startswith("!")
+        named = charts.words(touchpoints.removeprefix("!")).replace(",", ", ")
+        return f"{stage}{' but' if but else ' by' if named else ''} {named}".strip()
+    return {"true": "yes", "false": "no"}.get(value, value)
 
 
 def _row(item: dict[str, Any], words: str | None) -> dict[str, Any]:

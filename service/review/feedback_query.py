@@ -31,6 +31,23 @@ def codebook() -> Codebook:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A stage, or only some touchpoints of it: those named, or with `but` all others.
+
+    Written `consideration`, `consideration:website,email` or `consideration:!website,email`: columns of a journey
+    model may split a stage.
+    """
+
+    stage: str
+    touchpoints: tuple[str, ...] = ()
+    but: bool = False
+
+    def __str__(self) -> str:
+        named = ",".join(self.touchpoints)
+        return f"{self.stage}:{'!' if self.but else ''}{named}" if named else self.stage
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackFilters:
     """Values of one filter widen, different filters narrow. None and empty: not asked for."""
 
@@ -55,6 +72,7 @@ class FeedbackFilters:
     owner: str | None = None
     pain: Sequence[str] = ()  # topics of which the item complains where it stands on the map
     delight: Sequence[str] = ()
+    place: Sequence[Place] = ()
     theme: Sequence[str] = ()  # ids
     attributes: dict[str, list[str]] = field(default_factory=dict)
 
@@ -94,6 +112,8 @@ class FeedbackFilters:
             found.append(_one_of(col(FeedbackItem.follow_up), self.follow_up))
         if self.owner is not None:
             found.append(col(FeedbackItem.follow_up_owner) == self.owner)
+        if self.place:
+            found.append(or_(*(_at(one) for one in self.place)))
         for topics, sentiment in ((self.pain, "negative"), (self.delight, "positive")):
             found += [_says_of(topics, sentiment)] if topics else []
         if self.theme:
@@ -106,6 +126,27 @@ class FeedbackFilters:
         for name, values in self.attributes.items():
             found.append(_one_of(attributes[name].as_string(), values))
         return found
+
+
+def _at(place: Place) -> ColumnElement[bool]:
+    stage, touchpoint = col(FeedbackItem.stage) == place.stage, col(FeedbackItem.touchpoint)
+    if not place.touchpoints:
+        return stage
+    if place.but:
+        return and_(stage, or_(touchpoint.is_(None), touchpoint.not_in(place.touchpoints)))
+    return and_(stage, touchpoint.in_(place.touchpoints))
+
+
+def places(values: Sequence[str]) -> list[Place]:
+    """The filter `place` of an address; BadInput for labels that the codebook does not have."""
+    found = []
+    for value in values:
+        stage, _, rest = value.partition(":")
+        touchpoints = tuple(one for one in rest.removeprefix("!").split(",") if one)
+        check_labels("stage", [stage], named="place")
+        check_labels("touchpoint", touchpoints, named="place")
+        found.append(Place(stage, touchpoints, but=rest.startswith("!")))
+    return found
 
 
 def _says_of(topics: Sequence[str], sentiment: str) -> ColumnElement[bool]:
@@ -181,6 +222,12 @@ def feedback_filters(
     owner: Annotated[str | None, Query(description="Who follows up.")] = None,
     pain: Annotated[list[str], Query(description="Topics: items that count as this pain point on the map.")] = [],  # noqa: B006
     delight: Annotated[list[str], Query(description="Topics: items that count as this delight on the map.")] = [],  # noqa: B006
+    place: Annotated[
+        list[str],
+        Query(
+            description="A stage, or a part: `consideration:website,email`, `consideration:!website` (all but)."
+        ),
+    ] = [],  # noqa: B006
 ) -> FeedbackFilters:
     """The filters of a request; `attr.<name>=` filters by an attribute."""
     filters = FeedbackFilters(
@@ -205,6 +252,7 @@ def feedback_filters(
         owner=owner,
         pain=pain,
         delight=delight,
+        place=places(place),
     )
     for name in LABEL_FILTERS:
         check_labels(name, getattr(filters, name))
@@ -218,7 +266,7 @@ def feedback_filters(
 # everything that `feedback_filters` declares, by its name in the address
 KNOWN = frozenset(
     {*LABEL_FILTERS, "channel", "source", "language", "from", "to", "q", "unsure", "corrected"}
-    | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight"}
+    | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight", "place"}
 )
 
 

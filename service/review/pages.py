@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from nlp.codebook import JourneyModel
 from service import auth
 from service.aggregate.journey import journey_map
 from service.aggregate.journey_models import list_models
@@ -23,10 +24,12 @@ from service.dependencies import (
 )
 from service.errors import JourneymapError, NotFound, Unauthorized
 from service.review import charts, sources, suggestion_pages
+from service.review.feedback_query import Place, codebook
 from service.review.forms import Form, SignedInForm
 from service.review.render import STATIC, page, wants_page
 from service.selection import selection_query
 from service.store.columns import now
+from service.store.journey_models import journey_model
 from service.suggest import suggestions
 
 router = APIRouter(include_in_schema=False)
@@ -149,14 +152,30 @@ def _sentiment_mix(stage: Mapping[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
-def _feedback_of(request: Request, stages: Sequence[str], **more: str) -> str:
-    """The list of what a cell of the map counts: the map's period and filters, the column's stages."""
+def places_of(model: JourneyModel, column: int) -> list[Place]:
+    """Which stages, or touchpoints of them, stand in a column of a journey model."""
+    found = []
+    touchpoints = codebook().labels("touchpoint")
+    for stage in codebook().labels("stage"):
+        inside = tuple(one for one in touchpoints if model.column(stage, one) == column)
+        if model.column(stage, None) == column:
+            outside = tuple(one for one in touchpoints if one not in inside)
+            found.append(Place(stage, outside, but=bool(outside)))
+        elif inside:
+            found.append(Place(stage, inside))
+    return found
+
+
+def _feedback_of(request: Request, model: JourneyModel, column: int, **more: str) -> str:
+    """The list of what a cell of the map counts: the map's period and filters, the places of the column."""
     pairs = [
         (name, value)
         for name, value in request.query_params.multi_items()
         if value and (name in ("from", "to", "channel", "source", "language") or name.startswith("attr."))
     ]
-    pairs += [("stage", stage) for stage in stages]
+    found = places_of(model, column)
+    plain = not any(place.touchpoints for place in found)
+    pairs += [("stage" if plain else "place", str(place)) for place in found]
     return "/feedback?" + urlencode([*pairs, ("unsure", "false"), *more.items()])
 
 
@@ -164,6 +183,7 @@ def _feedback_of(request: Request, stages: Sequence[str], **more: str) -> str:
 def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
     """The journey map with stages as columns."""
     query = _map_query(request)
+    model = journey_model(session, workspace_id=caller.workspace_id, model_id=query.model, codebook=codebook())
     found = journey_map(
         session,
         workspace_id=caller.workspace_id,
@@ -192,7 +212,7 @@ def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
             "curve": charts.emotion_curve(found["stages"]),
             "reasons": REASONS,
             "bar": lambda items: round(100 * items / most, 1),
-            "feedback_of": partial(_feedback_of, request),
+            "feedback_of": partial(_feedback_of, request, model),
             "interval": _interval,
             "score_text": _score_text,
             "score_interval": _score_interval,

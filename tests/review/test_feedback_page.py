@@ -52,6 +52,9 @@ def test_words_and_filters_stand_in_the_address(
         ("attr.plan=pro", made[:1]),
         ("pain=price&stage=purchase", made[1:2]),
         ("delight=price", []),
+        ("place=purchase:product,email&place=delivery:!store", made[1::-1]),
+        ("place=purchase:!product&place=usage:store", []),
+        ("theme=99", []),
         ("from=2026-03-02", []),
         ("corrected=true", []),
     ):
@@ -79,8 +82,10 @@ def test_cells_of_the_map_lead_to_what_they_count(
     tagged_item(work, client.workspace_id, "stage=delivery topic=price sentiment=positive", channel="chat")
     tagged_item(work, client.workspace_id, "stage=delivery topic=delivery (unsure)")
     tagged_item(work, client.workspace_id, "stage=usage topic=delivery sentiment=negative")
+    for touchpoint in ("website", "store", "email"):  # the first model has a column for some touchpoints alone
+        tagged_item(work, client.workspace_id, f"stage=consideration touchpoint={touchpoint} sentiment=negative")
     analyst = browser("analyst")
-    for selection in ("", "channel=chat", "attr.plan=pro&from=2026-02-28&to=2026-04-01"):
+    for selection in ("", "channel=chat", "model=5-stage-decision", "attr.plan=pro&from=2026-02-28&to=2026-04-01"):
         page = analyst.get(f"/map?{selection}").text
         counted = re.findall(r'<a class="big" href="([^"]+)" aria-label="([0-9,]+)', page)
         counted += re.findall(r'<li><a href="([^"]+)"><b>[^<]+</b></a> <span class="n">([0-9]+) of', page)
@@ -95,7 +100,15 @@ def test_a_form_s_empty_fields_leave_the_address(browser: Browser, client: Clien
     assert answer.url.query == b"stage=delivery&attr.plan=pro"
     assert "Nothing in this selection" in answer.text
     assert "No feedback yet" in analyst.get("/feedback?stage=").text
-    for wrong in ("stage=nowhere", "unsure=maybe", "odd=1", "attribute=plan", "follow_up=later", f"q={'x' * 201}"):
+    for wrong in (
+        "stage=nowhere",
+        "unsure=maybe",
+        "odd=1",
+        "attribute=plan",
+        "place=usage:moon",
+        "follow_up=later",
+        f"q={'x' * 201}",
+    ):
         assert analyst.get(f"/feedback?{wrong}").status_code == 422, wrong
 
 
