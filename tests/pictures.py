@@ -9,7 +9,17 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests import chromium
 
-PAGES = (("map", "/map"), ("suggestions", "/suggestions"), ("feedback", "/feedback"), ("review", "/review"))
+PAGES = (
+    ("today", "/"),
+    ("map", "/map"),
+    ("suggestions", "/suggestions"),
+    ("changes", "/changes"),
+    ("feedback", "/feedback"),
+    ("review", "/review"),
+    ("sources", "/sources"),
+    ("connect", "/sources/connect"),
+    ("settings", "/settings"),
+)
 
 
 def take(browser: Browser, address: str, link: str, folder: Path) -> list[Path]:
