@@ -41,6 +41,7 @@ from service.review.reference import router as reference
 from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
+from service.suggest.map_api import router as map_document
 from service.suggest.playbook_api import router as playbook
 from service.suggest.suggestions import suggestions_by_stage
 
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         inbox_page,
         reference,
         playbook,
+        map_document,
     ):
         app.include_router(router)
     framework_document = app.openapi

@@ -110,23 +110,8 @@ def _suggestion(client: Any) -> str:
 
 
 def _map_version(client: Any) -> str:
-    from sqlmodel import select
-
-    from service.store.schema import Suggestion, SuggestionDecision
-
-    with client.database.write() as session:
-        found = session.exec(select(Suggestion).where(Suggestion.workspace_id == client.workspace_id)).one()
-        session.add(
-            SuggestionDecision(
-                workspace_id=client.workspace_id,
-                suggestion_id=found.id,
-                actor="key:test",
-                decision="accept",
-                old={"status": "suggested", "adaptation": MARK, "owner": None},
-                new={"status": "accepted", "adaptation": MARK, "owner": None},
-                reason=MARK,
-            )
-        )
+    answer = client.put("/v1/map-document", json={"document": {"goal": MARK}, "reason": MARK})
+    assert answer.status_code == 200, answer.text
     return str(client.get("/v1/map-versions").json()["data"][0]["id"])
 
 
@@ -146,6 +131,12 @@ def _subscription(client: Any) -> str:
     # an address that needs no name server; nothing is sent without a worker
     body = {"url": "https://93.184.216.34/hook", "name": MARK}
     return str(client.post("/v1/subscriptions", json=body).json()["id"])
+
+
+def _persona(client: Any) -> str:
+    answer = client.post("/v1/personas", json={"name": MARK, "attributes": {"plan": [MARK]}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 def _playbook_entry(client: Any) -> str:
@@ -176,6 +167,7 @@ OWNED: dict[str, Callable[[Any], str]] = {
     "/v1/suggestions/{id}": _suggestion,
     "/v1/map-versions/{id}": _map_version,
     "/v1/playbook/{id}": _playbook_entry,
+    "/v1/personas/{id}": _persona,
     "/v1/themes/{id}": _theme,
     "/v1/respondents/{key}": _respondent,
     "/v1/subscriptions/{subscription_id}": _subscription,

@@ -231,6 +231,24 @@ class Verbatim(Answer):
     end: int
 
 
+class EvidenceStrength(Answer):
+    """How much a column rests on: none, thin, fair or good, by people."""
+
+    strength: str
+    items: int
+    respondents: int
+    says: str
+
+
+class Freshness(Answer):
+    """When a column last had something new; `says` where it is stale."""
+
+    newest: str | None
+    days: int | None
+    stale: bool
+    says: str | None
+
+
 class MapStage(Answer):
     """A column of the map."""
 
@@ -255,6 +273,36 @@ class MapStage(Answer):
     verbatims: list[Verbatim]
     suggestions: list[dict[str, Any]]
     metrics: list[Lane]
+    evidence: EvidenceStrength
+    freshness: Freshness
+
+
+class Question(Answer):
+    """What several people ask in much the same words."""
+
+    verbatim: str
+    feedback_id: str
+    people: int
+    mentions: int
+
+
+class AskedStage(Answer):
+    """The questions of a column; `asked` counts question-shaped mentions, `people` who asks."""
+
+    stage: str
+    asked: int
+    people: int
+    questions: list[Question]
+
+
+class TopQuestionsAnswer(Answer):
+    """What customers ask, by column; from the newest items."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": examples.TOP_QUESTIONS})
+
+    model: str
+    items_read: int
+    stages: list[AskedStage]
 
 
 class Unassigned(Answer):

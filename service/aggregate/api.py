@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.aggregate.answers import JourneyMapAnswer, TrendsAnswer, WorkspaceAnswer
+from service.aggregate.answers import JourneyMapAnswer, TopQuestionsAnswer, TrendsAnswer, WorkspaceAnswer
 from service.aggregate.journey import journey_map
 from service.aggregate.journey_models import (
     JourneyModelAnswer,
@@ -20,13 +20,25 @@ from service.aggregate.journey_models import (
     replace_model,
 )
 from service.aggregate.query import MapQuery
+from service.aggregate.questions import top_questions
 from service.aggregate.themes import theme_trends
 from service.aggregate.trends import By, weekly_trends
-from service.dependencies import Admin, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
+from service.dependencies import (
+    Admin,
+    Db,
+    Decider,
+    JsonBody,
+    ReadDb,
+    Reader,
+    VerbatimReader,
+    json_body,
+    parse_body,
+)
 from service.errors import BadInput, FieldError
 from service.idempotency import IdempotentRoute
 from service.selection import SelectionQuery
 from service.store import rollups
+from service.store.personas import of_persona
 from service.store.schema import AuditEvent
 
 router = APIRouter(tags=["map"], route_class=IdempotentRoute)
@@ -44,6 +56,11 @@ EXAMPLE_MODEL: dict[str, Any] = {
 }
 
 
+PersonaQuery = Annotated[
+    str | None, Query(max_length=200, description="Only what a persona says.", examples=["returning-shopper"])
+]
+
+
 def _json(answer: dict[str, Any]) -> Response:
     # built by us field by field; a second pass through the answer's model would cost more than the counting
     return Response(orjson.dumps(answer), media_type="application/json")
@@ -59,6 +76,7 @@ def read_map(
     compare_to: Annotated[
         Literal["previous"] | None, Query(description="Adds the equally long period before `from`.")
     ] = None,
+    persona: PersonaQuery = None,
 ) -> Response:
     """Each item of the period in exactly one stage of the model, or in `unassigned` with its reason.
 
@@ -66,6 +84,7 @@ def read_map(
     items with this attribute; a filter that is repeated widens. Every number has its n and 95 % interval over
     respondents. Callers who may not read verbatims get the numbers alone.
     """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
     query = MapQuery.model_validate({**selection.model_dump(), "model": model, "compare_to": compare_to})
     return _json(
         journey_map(
@@ -88,6 +107,7 @@ def read_trends(
     by: Annotated[
         By | Literal["theme"], Query(description="Labels of this field, or themes.", examples=["topic"])
     ] = "stage",
+    persona: PersonaQuery = None,
 ) -> Response:
     """Items, their share and net sentiment of each label and week, for items whose time the sender gave.
 
@@ -98,6 +118,7 @@ def read_trends(
     for all labels together **per look** (one look a period); who looks every week of a year sees false alarms in
     more than 5 % of unchanged years. How many: docs/statistics.md.
     """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
     if by == "theme":
         return _json(
             theme_trends(session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection)
@@ -105,6 +126,30 @@ def read_trends(
     return _json(
         weekly_trends(
             session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection, by=by
+        )
+    )
+
+
+@router.get("/v1/top-questions", response_model=TopQuestionsAnswer, summary="What customers ask, by stage")
+def read_questions(
+    caller: VerbatimReader,
+    session: ReadDb,
+    selection: SelectionQuery,
+    model: Annotated[str, Query(description="Journey model.", examples=["7-stage"])] = "7-stage",
+    persona: PersonaQuery = None,
+) -> Response:
+    """Question-shaped mentions that share most of their words, each told in one customer's words.
+
+    From the newest 4,000 items of the selection; what one person alone asks is counted, not shown.
+    """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
+    return _json(
+        top_questions(
+            session,
+            workspace_id=caller.workspace_id,
+            timezone=caller.timezone,
+            selection=selection,
+            model_id=model,
         )
     )
 

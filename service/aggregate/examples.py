@@ -94,6 +94,8 @@ _STAGE: JsonDict = {
         }
     ],
     "suggestions": [],
+    "evidence": {"strength": "good", "items": 812, "respondents": 655, "says": "655 people."},
+    "freshness": {"newest": "2026-11-15", "days": 0, "stale": False, "says": None},
     "metrics": [
         {
             "name": "orders",
@@ -157,6 +159,20 @@ TRENDS: JsonDict = {
         }
     ],
     "labels": _LABELS,
+}
+TOP_QUESTIONS: JsonDict = {
+    "model": "7-stage",
+    "items_read": 852,
+    "stages": [
+        {
+            "stage": "Conversion",
+            "asked": 31,
+            "people": 29,
+            "questions": [
+                {"verbatim": "Can I pay in instalments?", "feedback_id": "1044", "people": 9, "mentions": 9}
+            ],
+        }
+    ],
 }
 WORKSPACE: JsonDict = {"name": "default", "timezone": "Europe/Berlin"}
 JOURNEY_MODEL: JsonDict = {

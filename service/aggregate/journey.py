@@ -16,6 +16,7 @@ from sqlmodel import Session
 from nlp.codebook import JourneyModel
 from service.aggregate.change import Course, past_of, periods_of, trends, weekly, weekly_means
 from service.aggregate.columns import counted_columns
+from service.aggregate.evidence import staleness, strength
 from service.aggregate.map_metrics import with_metrics
 from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
@@ -75,7 +76,9 @@ def journey_map(
         "series": [{"week" (Monday), "items", "net_sentiment": number|null}],
         "verbatims": [{"feedback_id","text","occurred_at","channel","polarity","emotion","topic",
                        "start","end"}],
-        "suggestions": []}],
+        "suggestions": [],
+        "evidence": {"strength": none, thin, fair or good, "items", "respondents", "says"},
+        "freshness": {"newest" (date), "days", "stale", "says"}}],
      "unassigned": {"items", "reasons": {"none","unsure","unsupported_language","meaningless","no_text",
                     "untagged"}, "segments"},
      "totals": {"items", "segments", "respondents", "undated", "net_sentiment", "emotion_score",
@@ -112,7 +115,13 @@ def journey_map(
         "as_of": rfc3339(as_of),
         "timezone": timezone,
         "stages": [
-            {**stage, "verbatims": said[number], "suggestions": _suggestions_of(model, number, proposed)}
+            {
+                **stage,
+                "verbatims": said[number],
+                "suggestions": _suggestions_of(model, number, proposed),
+                "evidence": strength(stage["items"], stage["respondents"]),
+                "freshness": staleness(counted.newest[number], today=as_of.date(), end=end),
+            }
             for number, stage in enumerate(columns)
         ],
         "unassigned": counted.unassigned,
@@ -154,6 +163,7 @@ class Counted:
     previous: dict[str, Any] | None
     labels: dict[str, Any]
     candidates: Candidates
+    newest: list[int | None]  # by column, the day of the newest item whose sender gave the time
 
 
 KEPT = 32  # maps of a frame
@@ -208,7 +218,16 @@ def _count(frame: Frame, question: Question) -> Counted:
         "trends_withheld": WITHHELD if withheld else None,
         "label_quality": LABEL_QUALITY,
     }
-    return Counted(stages, totals, unassigned, previous, labels, candidates(tally, pairs))
+    newest = _newest(tally, dated)
+    return Counted(stages, totals, unassigned, previous, labels, candidates(tally, pairs), newest)
+
+
+def _newest(tally: Tally, dated: Array) -> list[int | None]:
+    """By column the day of its newest dated item."""
+    of = replace(tally, mask=tally.mask & dated)
+    newest = np.full(of.groups, -1, dtype=np.int64)
+    np.maximum.at(newest, of.column, of.chosen("day"))
+    return [int(day) if day >= 0 else None for day in newest]
 
 
 def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Array:

@@ -12,6 +12,7 @@ from service.aggregate.query import MapQuery
 from service.dependencies import ReadDb, Reader
 from service.review.map_picture import map_csv, map_pdf, map_png, map_svg
 from service.selection import SelectionQuery
+from service.store.personas import of_persona
 from service.suggest.suggestions import suggestions_by_stage
 
 router = APIRouter(tags=["the map"])
@@ -38,8 +39,12 @@ def _route(form: Form) -> None:
         session: ReadDb,
         selection: SelectionQuery,
         model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
+        persona: Annotated[
+            str | None, Query(max_length=200, description="Only what a persona says.", examples=["buyer"])
+        ] = None,
     ) -> Response:
         """The same map as `GET /v1/journey-map`, with the same filters, to put into slides or a spreadsheet."""
+        selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
         found = journey_map(
             session,
             workspace_id=caller.workspace_id,

@@ -662,6 +662,43 @@ class SuggestionDecision(SQLModel, table=True):
     numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
 
 
+class Persona(SQLModel, table=True):
+    """Whose map it is: a name, and the attributes of the feedback that is theirs."""
+
+    __table_args__ = (UniqueConstraint("workspace_id", "public_id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    public_id: str
+    name: str
+    attributes: dict[str, Any] = _json()  # name to values
+    description: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
+class MapVersion(SQLModel, table=True):
+    """A version of the map: what people wrote on it and which changes stood on it. Append-only.
+
+    Nothing of any customer but the ids of feedback.
+    """
+
+    __tablename__ = "map_version"
+    __table_args__ = (Index("ix_map_version_workspace_id_persona", "workspace_id", "persona", "id"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    persona: str  # its public id; empty: everybody
+    at: datetime = _time()
+    actor: str
+    kind: str  # document, restore, import, or the decision that made it: accept, edit, roll_back
+    decision_id: int | None = _ref("suggestion_decision.id", nullable=True)
+    document: dict[str, Any] = _json()
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    evidence: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
 class SuggestionWeights(SQLModel, table=True):
     """How a workspace weighs the parts of a suggestion's rank."""
 

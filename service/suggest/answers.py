@@ -145,21 +145,6 @@ RANK_EXAMPLE: dict[str, Any] = {
         "find_out_why": 0.5,
     },
 }
-VERSION_EXAMPLE: dict[str, Any] = {
-    "id": "7",
-    "at": "2026-11-03T09:00:00Z",
-    "actor": "person:maria",
-    "decision": "accept",
-    "suggestion_id": "purchase.ease_of_use",
-    "stage": "purchase",
-    "topic": "ease_of_use",
-    "adaptation": "Cut the checkout to one page.",
-    "previous": None,
-    "owner": "Maria",
-    "reason": "Worst point of the autumn survey",
-    "effective_at": None,
-    "numbers": DECISION_EXAMPLE["numbers"],
-}
 
 
 def _shows(example: dict[str, Any]) -> ConfigDict:
@@ -349,32 +334,3 @@ class WeightsAnswer(BaseModel):
     most: dict[str, float]
     actor: str | None = Field(description="Who set them; null for the usual ones.")
     updated_at: datetime | None
-
-
-class MapVersion(BaseModel):
-    """A change of the map: what was accepted, edited or rolled back, by whom and why."""
-
-    model_config = _shows(VERSION_EXAMPLE)
-
-    id: str
-    at: datetime
-    actor: str
-    decision: str
-    suggestion_id: str
-    stage: str
-    topic: str
-    adaptation: str
-    previous: str | None = Field(description="The wording before an edit.")
-    owner: str | None
-    reason: str | None
-    effective_at: datetime | None
-    numbers: dict[str, Any]
-
-
-class MapVersionList(BaseModel):
-    """A page of the map's history, the newest first."""
-
-    model_config = _shows({"data": [VERSION_EXAMPLE], "next": None})
-
-    data: list[MapVersion]
-    next: str | None

@@ -1,4 +1,4 @@
-"""Suggestions over HTTP: the table, one row with its history, decisions, and the map's history."""
+"""Suggestions over HTTP: the table, one row with its history, and decisions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from service.dependencies import DatabaseOf, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
-from service.errors import BadInput, FieldError, NotFound
+from service.errors import BadInput, FieldError
 from service.idempotency import IdempotentRoute
-from service.paging import Page, row_id
+from service.paging import Page
 from service.selection import SelectionQuery
+from service.store.personas import of_persona
 from service.store.schema import AuditEvent
 from service.suggest import suggestions as table
 from service.suggest import weights
-from service.suggest.answers import MapVersion, MapVersionList, SuggestionDetail, SuggestionList, WeightsAnswer
-from service.suggest.decisions import STATUSES, DecisionBody, map_versions
+from service.suggest.answers import SuggestionDetail, SuggestionList, WeightsAnswer
+from service.suggest.decisions import STATUSES, DecisionBody
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
 from service.suggest.selected import Kind
@@ -39,6 +40,9 @@ def list_suggestions(
     kind: Annotated[
         Kind, Query(description="pain: what to change; delight: what to keep and spread.", examples=["delight"])
     ] = "pain",
+    persona: Annotated[
+        str | None, Query(description="Only what a persona says.", max_length=200, examples=["returning-shopper"])
+    ] = None,
 ) -> dict[str, Any]:
     """The table *stage | what customers say | what to change*.
 
@@ -46,6 +50,7 @@ def list_suggestions(
     Filters are those of the map; `attr.<name>=<value>` keeps items with this attribute. Callers who may not read
     verbatims get the numbers alone.
     """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
     query = table.SuggestionQuery(selection=selection, model=model, status=_statuses(status), kind=kind)
     return table.suggestions(
         session,
@@ -138,23 +143,6 @@ def read_impact(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
     intervals, so that looking often does not mislead. 409 where no change was accepted.
     """
     return impact(session, workspace_id=caller.workspace_id, timezone=caller.timezone, public_id=id)
-
-
-@router.get("/v1/map-versions", response_model=MapVersionList, summary="The map's history")
-def list_map_versions(caller: Reader, session: ReadDb, page: Page) -> dict[str, Any]:
-    """Each change of the map that was accepted, edited or rolled back, the newest first: who, when, why."""
-    rows = map_versions(session, workspace_id=caller.workspace_id, limit=page.limit + 1, before_id=page.key_id())
-    shown = rows[: page.limit]
-    return {"data": shown, "next": page.next_after(rows, int(shown[-1]["id"]) if shown else None)}
-
-
-@router.get("/v1/map-versions/{id}", response_model=MapVersion, summary="One change of the map")
-def read_map_version(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
-    """One change of the map with the numbers that it rested on."""
-    rows = map_versions(session, workspace_id=caller.workspace_id, limit=1, only_id=row_id(id, "This version"))
-    if not rows:
-        raise NotFound("This version does not exist.")
-    return rows[0]
 
 
 def _statuses(given: list[str] | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from service.moments import rfc3339
 from service.said import Said, Short
 from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
+from service.suggest.map_versions import record
 from service.suggest.playbook import Entry
 
 Status = Literal[
@@ -126,9 +127,11 @@ def decide(
     body: DecisionBody,
     numbers: Mapping[str, Any],
     reopened: bool = False,
+    evidence: Sequence[Mapping[str, Any]] = (),
 ) -> Suggestion:
     """Take the decision and write it into the history, with `numbers` as they stood.
 
+    A decision that changes the map makes a version of it, with `evidence` (ids and spans of feedback).
     `reopened`: it was rejected, and evidence has grown since as much as to be suggested again.
     The suggestion's row is made by its first decision. Raises BadInput where the decision lacks what it needs or
     carries what it has no use for, Conflict where the status does not allow it.
@@ -156,21 +159,22 @@ def decide(
     found.updated_at = moment
     session.add(found)
     assert found.id is not None
-    session.add(
-        SuggestionDecision(
-            workspace_id=workspace_id,
-            suggestion_id=found.id,
-            at=moment,
-            actor=actor,
-            decision=body.decision,
-            old=before,
-            new=_state(found, target),
-            reason=body.reason,
-            effective_at=body.effective_at or (moment if body.decision == "start" else None),
-            numbers=dict(numbers),
-        )
+    made = SuggestionDecision(
+        workspace_id=workspace_id,
+        suggestion_id=found.id,
+        at=moment,
+        actor=actor,
+        decision=body.decision,
+        old=before,
+        new=_state(found, target),
+        reason=body.reason,
+        effective_at=body.effective_at or (moment if body.decision == "start" else None),
+        numbers=dict(numbers),
     )
+    session.add(made)
     session.flush()
+    if body.decision in MAP_CHANGES:
+        record(session, decision=made, evidence=[dict(one) for one in evidence])
     return found
 
 
@@ -259,42 +263,4 @@ def history(session: Session, *, workspace_id: int, stage: str, topic: str) -> l
             "numbers": row.numbers,
         }
         for row in rows
-    ]
-
-
-def map_versions(
-    session: Session, *, workspace_id: int, limit: int, before_id: int | None = None, only_id: int | None = None
-) -> list[dict[str, Any]]:
-    """The decisions that changed the map, the newest first: who, when, why, and what it rested on."""
-    query = (
-        select(SuggestionDecision, Suggestion)
-        .join(Suggestion, col(Suggestion.id) == col(SuggestionDecision.suggestion_id))
-        .where(
-            SuggestionDecision.workspace_id == workspace_id,
-            Suggestion.workspace_id == workspace_id,
-            col(SuggestionDecision.decision).in_(MAP_CHANGES),
-        )
-    )
-    if before_id is not None:
-        query = query.where(col(SuggestionDecision.id) < before_id)
-    if only_id is not None:
-        query = query.where(col(SuggestionDecision.id) == only_id)
-    rows = session.exec(query.order_by(col(SuggestionDecision.id).desc()).limit(limit)).all()
-    return [
-        {
-            "id": str(decision.id),
-            "at": decision.at,
-            "actor": decision.actor,
-            "decision": decision.decision,
-            "suggestion_id": public_id(suggestion.stage, suggestion.topic),
-            "stage": suggestion.stage,
-            "topic": suggestion.topic,
-            "adaptation": decision.new["adaptation"],
-            "previous": decision.old["adaptation"] if decision.decision == "edit" else None,
-            "owner": decision.new["owner"],
-            "reason": decision.reason,
-            "effective_at": decision.effective_at,
-            "numbers": decision.numbers,
-        }
-        for decision, suggestion in rows
     ]

@@ -148,6 +148,9 @@ def decide_on(
         actor=actor,
         body=body,
         reopened=one.reopened is not None,
+        evidence=[
+            {name: found[name] for name in ("feedback_id", "start", "end")} for found in written["evidence"]
+        ],
         numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3), **plan},
     )
     # a note on a reopened one leaves it reopened

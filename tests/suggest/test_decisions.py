@@ -305,7 +305,7 @@ def test_the_maps_history_pages_newest_first(client: Any, shop: int) -> None:
     newest = first["data"][0]
     assert (newest["suggestion_id"], newest["reason"], newest["actor"]) == (ID, "because edit", "key:test")
     assert newest["previous"] is not None
-    assert client.get(f"/v1/map-versions/{newest['id']}").json() == newest
+    assert client.get(f"/v1/map-versions/{newest['id']}").json().items() >= newest.items()
     for wrong in ("0", "x", "99999999999999999999"):
         assert client.get(f"/v1/map-versions/{wrong}").status_code == 404
 

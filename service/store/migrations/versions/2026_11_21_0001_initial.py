@@ -748,6 +748,50 @@ def upgrade() -> None:
     )
     op.create_index("ix_suggestion_decision_suggestion_id", "suggestion_decision", ["suggestion_id"])
     op.create_table(
+        "persona",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("public_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("attributes", DOCUMENT, nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_persona")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_persona_workspace_id_workspace"), ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("workspace_id", "public_id", name=op.f("uq_persona_workspace_id_public_id")),
+    )
+    op.create_table(
+        "map_version",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("persona", sa.String(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("decision_id", BIG_ID, nullable=True),
+        sa.Column("document", DOCUMENT, nullable=False),
+        sa.Column("changes", DOCUMENT, nullable=False),
+        sa.Column("evidence", DOCUMENT, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_map_version")),
+        sa.ForeignKeyConstraint(
+            ["decision_id"],
+            ["suggestion_decision.id"],
+            name=op.f("fk_map_version_decision_id_suggestion_decision"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_map_version_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_map_version_workspace_id_persona", "map_version", ["workspace_id", "persona", "id"])
+    op.create_table(
         "suggestion_weights",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
