@@ -191,6 +191,9 @@ def cannot_store(error: DBAPIError) -> bool:
     """Whether a database error means "try again later" (disk full, locked, connection lost) and not a defect."""
     if getattr(error, "connection_invalidated", False):
         return True
+    before = error.__context__
+    if isinstance(before, DBAPIError) and cannot_store(before):
+        return True  # a full SQLite takes the whole transaction back, so that its savepoint is missed next
     text = str(error.orig).lower()
     signs = (
         "disk is full",

@@ -11,7 +11,7 @@ from nlp.codebook import DATA_FOLDER, load_codebook
 CODEBOOK = load_codebook()
 STAGES = [stage for stage in CODEBOOK.labels("stage") if stage != "none"]
 TOPICS = CODEBOOK.labels("topic")
-FIELDS = {"id", "stage", "topics", "pain", "adaptation", "effort", "metric", "owner", "test"}
+FIELDS = {"id", "stage", "topics", "pain", "adaptation", "effort", "metric", "owner", "test", "idea"}
 
 IMPLAUSIBLE = {
     # Who has only just heard of us has no account, has paid nothing, is owed nothing and waits for no parcel.
@@ -27,15 +27,21 @@ IMPLAUSIBLE = {
 
 
 @pytest.fixture(scope="module")
-def entries() -> list[dict[str, Any]]:
-    content = tomllib.loads((DATA_FOLDER / "playbook.toml").read_text(encoding="utf-8"))
-    assert set(content) == {"entry"}
+def content() -> dict[str, Any]:
+    found = tomllib.loads((DATA_FOLDER / "playbook.toml").read_text(encoding="utf-8"))
+    assert set(found) == {"entry", "ideas", "question", "keep"}
+    return found
+
+
+@pytest.fixture(scope="module")
+def entries(content: dict[str, Any]) -> list[dict[str, Any]]:
     return list(content["entry"])
 
 
 def test_every_entry_has_every_field_in_its_shape(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
-        assert set(entry) == FIELDS, entry["id"]
+        # who asks for the reason has no pattern to look for
+        assert set(entry) == FIELDS | ({"patterns"} if entry["topics"] != ["general"] else set()), entry["id"]
         assert entry["id"].startswith(entry["stage"] + "-"), entry["id"]
         assert entry["stage"] in STAGES, entry["id"]
         assert entry["topics"], entry["id"]
@@ -66,7 +72,7 @@ def test_the_list_of_implausible_pairs_stays_short_and_names_real_pairs() -> Non
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_without_a_topic_the_entry_says_what_to_ask(entries: list[dict[str, Any]], stage: str) -> None:
-    general = [entry for entry in entries if entry["stage"] == stage and "general" in entry["topics"]]
+    general = [entry for entry in entries if entry["stage"] == stage and "patterns" not in entry]
     assert [entry["topics"] for entry in general] == [["general"]]
     adaptation = general[0]["adaptation"]
     assert adaptation.startswith("Find out why: ")
@@ -96,3 +102,13 @@ def test_the_best_known_pains_meet_their_best_known_answer(
     first = next(entry for entry in entries if entry["stage"] == stage and topic in entry["topics"])
     for word in words:
         assert word in first["adaptation"].lower()
+
+
+def test_every_idea_says_where_it_comes_from_and_every_topic_what_to_ask_and_keep(content: dict[str, Any]) -> None:
+    assert {entry["idea"] for entry in content["entry"]} == set(content["ideas"])
+    assert {one["topic"] for one in content["question"]} == set(TOPICS)
+    assert {one["topic"] for one in content["keep"]} == set(TOPICS)
+    assert all(one["ask"].endswith("?") for one in content["question"])
+    patterns = [pattern for entry in content["entry"] for pattern in entry.get("patterns", [])]
+    assert all(len(entry.get("patterns", [""])) >= 1 for entry in content["entry"])
+    assert all(pattern == pattern.strip() != "" for pattern in patterns)
