@@ -126,7 +126,7 @@ class ExportAnswer(ExportBody):
     )
 
 
-class ImportAnswer(BaseModel):
+class MapImported(BaseModel):
     """How many were taken in."""
 
     model_config = _shows({"personas": 1, "documents": 2})
@@ -276,7 +276,7 @@ def export_document(caller: Reader, session: ReadDb) -> dict[str, Any]:
 
 @router.post(
     "/v1/map-document/import",
-    response_model=ImportAnswer,
+    response_model=MapImported,
     summary="Take a written map in",
     openapi_extra=json_body(
         ExportBody,
