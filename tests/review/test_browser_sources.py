@@ -210,6 +210,7 @@ FILE = """id,date,comment,xq1
 def test_an_analyst_mends_a_wrong_guess(signed_in: Page, site: Site) -> None:
     signed_in.goto(f"{site.address}/sources")
     signed_in.get_by_role("link", name="Upload a file").first.click()
+    signed_in.wait_for_url("**/sources/import")  # loaded: a drop before the page's script stands is lost
     # dropped, not chosen
     data = signed_in.evaluate_handle(
         """text => {
