@@ -213,7 +213,7 @@ def adaptations(
 @app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="File to write.")],
-    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, ndjson or parquet.")] = "csv",
     workspace: WorkspaceName = "default",
 ) -> None:
     """Write every item with its labels, confidences and corrections to a file."""

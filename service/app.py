@@ -38,6 +38,7 @@ from service.review.feedback_page import router as feedback_page
 from service.review.item_page import router as item_page
 from service.review.map_export import router as map_export
 from service.review.reference import router as reference
+from service.review.suggestions_export import router as suggestions_export
 from service.settings import Settings
 from service.store.engine import Database
 from service.suggest.api import router as suggest
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         themes,
         drivers,
         map_export,
+        suggestions_export,
         suggest,
         notify,
         access,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,13 +15,18 @@ from sqlmodel import col
 from service.moments import rfc3339
 from service.review.feedback_query import FeedbackFilters
 from service.review.feedback_view import documents
+from service.review.parquet import Field, Kind, parquet
 from service.store.engine import Database
 from service.store.schema import Correction, FeedbackItem
 from service.store.shown import ITEM_FIELDS
 
 PAGE = 500
-FORMATS: Final = ("csv", "ndjson")
-MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+MEDIA_TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+FORMATS: Final = tuple(MEDIA_TYPES)
 
 # a spreadsheet takes a cell that starts so for a formula
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -34,6 +39,19 @@ CSV_COLUMNS: Final = (
     *("state", "model", "language", "unsure_reason"),
     *(column for name in ITEM_FIELDS for column in (name, f"{name}_confidence")),
     *("corrected", "corrected_fields", "corrected_by", "follow_up", "attributes"),
+)
+
+# text where nothing else is said; Parquet holds the segments too
+KINDS: Final[Mapping[str, Kind]] = {
+    **dict.fromkeys(("occurred_at", "received_at"), "moment"),
+    **dict.fromkeys(("value", "score_value", "score_min", "score_max"), "number"),
+    **{f"{name}_confidence": "number" for name in ITEM_FIELDS},
+    "corrected": "truth",
+    "attributes": "json",
+}
+PARQUET_FIELDS: Final = (
+    *(Field(name, KINDS.get(name, "text")) for name in CSV_COLUMNS),
+    Field("segments", "json"),
 )
 
 
@@ -80,7 +98,10 @@ def _said(one: Correction) -> dict[str, Any]:
 
 
 def encode(rows: Iterator[dict[str, Any]], form: str) -> Iterator[bytes]:
-    """The rows as `csv` (with a head) or `ndjson`, in UTF-8, a few at a time."""
+    """The rows as `csv` (with a head), `ndjson`, both in UTF-8, or `parquet`, a few at a time."""
+    if form == "parquet":
+        yield from parquet(PARQUET_FIELDS, (_flat(row) for row in rows))
+        return
     lines = _csv(rows) if form == "csv" else (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     waiting: list[bytes] = []
     for line in lines:
@@ -121,6 +142,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         "corrected_by": row["corrections"][-1]["author"] if row["corrections"] else None,
         "follow_up": row["follow_up"]["state"] if row["follow_up"] else None,
         "attributes": orjson.dumps(row["attributes"]).decode() if row["attributes"] else None,
+        "segments": orjson.dumps(row["segments"]).decode() if row["segments"] else None,
     }
     for name in ITEM_FIELDS:
         label = row[name] or {}

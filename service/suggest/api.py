@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from service.dependencies import DatabaseOf, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
-from service.errors import BadInput, FieldError
 from service.idempotency import IdempotentRoute
 from service.paging import Page
 from service.selection import SelectionQuery
@@ -16,7 +15,7 @@ from service.store.schema import AuditEvent
 from service.suggest import suggestions as table
 from service.suggest import weights
 from service.suggest.answers import SuggestionDetail, SuggestionList, WeightsAnswer
-from service.suggest.decisions import STATUSES, DecisionBody
+from service.suggest.decisions import DecisionBody, statuses_of
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
 from service.suggest.selected import Kind
@@ -51,7 +50,7 @@ def list_suggestions(
     verbatims get the numbers alone.
     """
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
-    query = table.SuggestionQuery(selection=selection, model=model, status=_statuses(status), kind=kind)
+    query = table.SuggestionQuery(selection=selection, model=model, status=statuses_of(status), kind=kind)
     return table.suggestions(
         session,
         workspace_id=caller.workspace_id,
@@ -143,13 +142,3 @@ def read_impact(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
     intervals, so that looking often does not mislead. 409 where no change was accepted.
     """
     return impact(session, workspace_id=caller.workspace_id, timezone=caller.timezone, public_id=id)
-
-
-def _statuses(given: list[str] | None) -> tuple[str, ...]:
-    """Statuses as repeated parameters or with commas; BadInput for an unknown one."""
-    asked = tuple(one.strip() for part in given or () for one in part.split(",") if one.strip())
-    unknown = sorted(set(asked) - set(STATUSES))
-    if unknown:
-        detail = f"statuses are {', '.join(STATUSES)}"
-        raise BadInput(f"status: {detail}", errors=[FieldError("/status", "unknown_status", detail)])
-    return asked

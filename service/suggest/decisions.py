@@ -102,6 +102,16 @@ class DecisionBody(BaseModel):
     ticket: Annotated[Said, AfterValidator(_address)] | None = None  # address of a ticket in another system
 
 
+def statuses_of(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Statuses as repeated parameters or with commas; BadInput for an unknown one."""
+    asked = tuple(one.strip() for part in given or () for one in part.split(",") if one.strip())
+    unknown = sorted(set(asked) - set(STATUSES))
+    if unknown:
+        detail = f"statuses are {', '.join(STATUSES)}"
+        raise BadInput(f"status: {detail}", errors=[FieldError("/status", "unknown_status", detail)])
+    return asked
+
+
 def shown_status(suggestion: Suggestion, moment: datetime, *, reopened: bool = False) -> str:
     """The status now: a snooze ends by itself, a rejection when the evidence has grown (evidence_growth.py)."""
     if reopened and suggestion.status == "rejected":
