@@ -44,6 +44,10 @@ class Selection(BaseModel):
         named |= {f"attr.{name}": values for name, values in self.attributes.items()}
         return {kind: values for kind, values in named.items() if values}
 
+    def question(self, timezone: str) -> tuple[int | None, int | None, tuple[tuple[str, tuple[str, ...]], ...]]:
+        """What decides which items are chosen, to know an answer by: first day, day after the last, filters."""
+        return *self.days(timezone), tuple((kind, tuple(some)) for kind, some in sorted(self.filters().items()))
+
     def days(self, timezone: str) -> tuple[int | None, int | None]:
         """The period as days since 1970-01-01 in the workspace's zone; BadInput for a bound inside a day."""
         first, end = _day(self.from_, timezone, "from"), _day(self.to, timezone, "to")

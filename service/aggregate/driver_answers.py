@@ -22,6 +22,9 @@ DRIVERS: JsonDict = {
     "data": [
         {
             "label": "payment",
+            "id": None,
+            "stage": None,
+            "topic": None,
             "n": 171,
             "share": 0.2106,
             "respondents": 168,
@@ -31,7 +34,9 @@ DRIVERS: JsonDict = {
             "importance": 0.12,
         }
     ],
-    "left_out": [{"label": "accessibility", "n": 4, "why": "too few mention it"}],
+    "left_out": [
+        {"label": "accessibility", "id": None, "stage": None, "topic": None, "n": 4, "why": "too few mention it"}
+    ],
 }
 NET_CHANGE: JsonDict = {
     "of": "net_sentiment",
@@ -71,12 +76,15 @@ class Bounds(Answer):
 
 
 class Driver(Answer):
-    """A topic or stage: how much more or less those who mention it gave, everything else that is known held equal.
+    """A topic, stage or theme: how much more or less those who mention it gave, all else that is known held equal.
 
     `importance` is its part of the scores' variance within source and month, shared fairly among all labels.
     """
 
     label: str
+    id: str | None  # of a theme, as its stage and topic
+    stage: str | None
+    topic: str | None
     n: int  # responses that mention it
     share: float
     respondents: int
@@ -90,6 +98,9 @@ class LeftOut(Answer):
     """A label of which nothing can be said, and why."""
 
     label: str
+    id: str | None
+    stage: str | None
+    topic: str | None
     n: int
     why: str
 

@@ -1,48 +1,45 @@
-"""Which topics (or stages) go with the scores that customers gave, each beside all others.
+"""Which topics (or stages, or themes) go with the scores that customers gave, each beside all others.
 
 One entry a response with a score, counted once. The score is standardised by its kind. Whether a response mentions
 a topic, in any tone, explains it together with all other topics, within the same source, kind and month. What the
 model hears of the tone is left out: it would say twice what the score says already. The topic `general` has no
-column: the others are held against it.
+column: the others are held against it. Themes carry a tone of their own (complaints, or praise), which is said
+with them; the largest THEMES of them have a column.
 
-Formulas
-- Least squares after taking out the means of source and kind, and of months, in turn until nothing moves
-  (R. Frisch, F. Waugh, Econometrica 1, 1933; S. Gaure, "OLS with multiple high dimensional category variables",
-  Computational Statistics & Data Analysis 66, 2013). No shrinkage, so that intervals mean what they say.
-- Variance by respondent: cluster-robust sandwich with its small-sample factor (K.-Y. Liang, S. Zeger,
-  Biometrika 73, 1986; A. C. Cameron, D. Miller, "A practitioner's guide to cluster-robust inference", Journal of
-  Human Resources 50, 2015), t with one degree of freedom less than respondents who mention the topic.
-- Importance: the part of the explained variance that a topic brings, averaged over 200 seeded orders of all topics
-  (LMG: R. Lindeman, P. Merenda, R. Gold 1980; U. Grömping, American Statistician 61, 2007).
-- `significant` for all of them together at 5 % (S. Holm 1979).
+The fit with its errors and importances: service/aggregate/fixed_effects.py. Intervals: t with one degree of
+freedom less than respondents who mention the topic. `significant` for all of them together at 5 % (S. Holm 1979).
+
+An answer is kept as long as the state of the rollups that it was counted from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular
 from scipy.special import stdtr, stdtrit
 from sqlmodel import Session
 
+from service.aggregate.fixed_effects import fit
 from service.aggregate.score_rows import numbers_of_responses, scored_responses
 from service.aggregate.scores import SHOWN
 from service.aggregate.tally import Tally
 from service.beyond_noise import holm
 from service.selection import EPOCH, Selection
+from service.store.kept_answers import KeptAnswers
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
+from service.store.themes import Members, ThemeRow, members_of
 
 Array = NDArray[Any]
-By = Literal["topic", "stage"]
+By = Literal["topic", "stage", "theme"]
 ScoreKind = Literal["nps", "csat", "ces", "stars"]
 MIN_MENTIONS: Final = 20  # responses that mention it, and as many that do not
 MIN_RESPONSES: Final = 100
-ORDERS: Final = 200
-SWEEPS: Final = 200
+THEMES: Final = 40  # so many columns still tell what each of them adds
 LEVEL: Final = 0.95
 VALUES: Final = {"nps": "nps", "csat": "csat_mean", "ces": "ces", "stars": "stars"}
 BESIDE: Final = ("general", "none")  # topic and stage of what says nothing in particular
@@ -51,6 +48,12 @@ ASSOCIATION: Final = (
     "These are associations, not causes: who mentions a topic gave so much more or less than others who mention "
     "the same other topics, in the same source and month."
 )
+OF_THEMES: Final = (
+    "These are associations, not causes: who speaks of a theme gave so much more or less than others who speak of "
+    "the same other themes, in the same source and month. A theme is a complaint or praise by itself, so it goes "
+    "with lower or higher scores almost by nature: compare themes with each other."
+)
+_answers: KeptAnswers[dict[str, Any]] = KeptAnswers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,21 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """Effects in the unit of the score, one entry a column that could be told."""
+class _Column:
+    """What a column of the answer is of."""
 
-    columns: Array
-    effect: Array
-    error: Array
-    freedom: Array
-    importance: Array
-    explained: float
+    label: str
+    theme: ThemeRow | None = None
+
+    def named(self) -> dict[str, Any]:
+        if self.theme is None:
+            return {"label": self.label, "id": None, "stage": None, "topic": None}
+        return {
+            "label": self.label,
+            "id": str(self.theme.id),
+            "stage": self.theme.stage,
+            "topic": self.theme.topic,
+        }
 
 
 def drivers(
@@ -94,6 +103,14 @@ def drivers(
     first, end = selection.days(timezone)
     frame = load(session, workspace_id)
     mask = frame.mask(first_day=first, end_day=end, filters=selection.filters())
+    members = members_of(session, workspace_id, frame) if by == "theme" else None
+    question: Hashable = (by, score, *selection.question(timezone))
+    return _answers.of(members or frame, question, lambda: _drivers(frame, mask, members, by, score))
+
+
+def _drivers(
+    frame: Frame, mask: Array, members: Members | None, by: By, score: ScoreKind | None
+) -> dict[str, Any]:
     tally = Tally(frame, mask, np.zeros(codes().places, dtype=np.uint8), 1)
     found = _scores(tally, [score] if score is not None else list(SHOWN))
     n = 0 if found is None else len(found.value)
@@ -104,7 +121,7 @@ def drivers(
         "n": n,
         "respondents": 0 if found is None else len(np.unique(found.cluster)),
         "unit": "standard deviations of the score",
-        "says": ASSOCIATION,
+        "says": ASSOCIATION if members is None else OF_THEMES,
         "explained": None,
         "data": [],
         "left_out": [],
@@ -112,17 +129,13 @@ def drivers(
     if found is None or n < MIN_RESPONSES:
         answer["says"] = f"Too little to say: {n} responses with a score, {MIN_RESPONSES} are needed."
         return answer
-    said = _said(tally, found, by)
-    labels = codes().labels[by]
+    said, columns = _said(tally, found, by) if members is None else _said_of_themes(tally, found, members)
     counts = said.sum(axis=0)
     enough = np.flatnonzero((counts >= MIN_MENTIONS) & (n - counts >= MIN_MENTIONS))
+    if members is not None:
+        enough = np.sort(enough[np.argsort(-counts[enough], kind="stable")[:THEMES]])
     value, spread = _standardised(found)
-    fitted = fit(
-        value,
-        said[:, enough].astype(np.float64),
-        groups=(found.fixed, found.month),
-        cluster=found.cluster,
-    )
+    fitted = fit(value, said[:, enough], groups=(found.fixed, found.month), cluster=found.cluster)
     told = enough[fitted.columns]
     quantile = stdtrit(fitted.freedom, 0.5 + LEVEL / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,7 +147,7 @@ def drivers(
         scale = spread[SHOWN.index(score)] * POINTS[score] if score is not None else None
         rows.append(
             {
-                "label": labels[column],
+                **columns[column].named(),
                 "n": int(counts[column]),
                 "share": round(float(counts[column] / n), 4),
                 "respondents": len(np.unique(found.cluster[said[:, column]])),
@@ -146,20 +159,27 @@ def drivers(
         )
     answer["data"] = sorted(rows, key=lambda one: (-one["importance"], one["label"]))
     answer["explained"] = round(fitted.explained, 4)
+    looked_at = set(enough.tolist())
     answer["left_out"] = [
         {
-            "label": labels[column],
+            **columns[column].named(),
             "n": int(counts[column]),
-            "why": "too few mention it"
-            if counts[column] < MIN_MENTIONS
-            else "nearly all mention it"
-            if n - counts[column] < MIN_MENTIONS
-            else "it can't be told apart from the others, its source or its month",
+            "why": _why(int(counts[column]), n, column in looked_at),
         }
-        for column in range(len(labels))
+        for column in range(len(columns))
         if counts[column] and column not in set(told.tolist())
     ]
     return answer
+
+
+def _why(count: int, n: int, looked_at: bool) -> str:
+    if count < MIN_MENTIONS:
+        return "too few mention it"
+    if n - count < MIN_MENTIONS:
+        return "nearly all mention it"
+    if not looked_at:
+        return f"only the {THEMES} themes that most responses mention are held beside each other"
+    return "it can't be told apart from the others, its source or its month"
 
 
 def _interval(bounds: Array, digits: int) -> dict[str, float]:
@@ -208,7 +228,7 @@ def _rows_of_responses(frame: Frame, mask: Array) -> Array:
     return found
 
 
-def _said(tally: Tally, scores: Scores, by: By) -> Array:
+def _said(tally: Tally, scores: Scores, by: By) -> tuple[Array, list[_Column]]:
     """(entries, labels): whether the response mentions a topic or stage, in an item or one of its segments."""
     frame, code = tally.frame, codes()
     size = code.size(by)
@@ -232,7 +252,20 @@ def _said(tally: Tally, scores: Scores, by: By) -> Array:
     for beside in BESIDE:
         if beside in code.labels[by]:
             found[:, code.labels[by].index(beside)] = False
-    return found
+    return found, [_Column(label) for label in code.labels[by]]
+
+
+def _said_of_themes(tally: Tally, scores: Scores, members: Members) -> tuple[Array, list[_Column]]:
+    """(entries, themes): whether the response speaks of a shown theme."""
+    themes = [one for one in members.themes.values() if one.state == "active" and one.name]
+    at = {one.id: place for place, one in enumerate(themes)}
+    number = numbers_of_responses(tally.frame)
+    response = np.where(tally.mask, number[tally.frame.rows["response"]], -1)[members.row]
+    column = np.array([at.get(one, -1) for one in members.theme.tolist()], dtype=np.int64)
+    kept = (response >= 0) & (column >= 0)
+    said = np.zeros((int(number.max(initial=-1)) + 1, len(themes)), dtype=bool)
+    said[response[kept], column[kept]] = True
+    return said[scores.response], [_Column(one.name, one) for one in themes]
 
 
 def _standardised(scores: Scores) -> tuple[Array, Array]:
@@ -245,83 +278,3 @@ def _standardised(scores: Scores) -> tuple[Array, Array]:
         spread[kind] = deviation if deviation > 0 else 1.0
         value[of] = (value[of] - value[of].mean()) / spread[kind]
     return value, spread
-
-
-def fit(value: Array, said: Array, *, groups: tuple[Array, ...], cluster: Array) -> Fitted:
-    """Least squares of a value on columns within groups, with errors by cluster."""
-    n = len(value)
-    joined = _within(np.column_stack([value, said]), groups)
-    y, x = joined[:, 0], joined[:, 1:]
-    columns = _told_apart(x, said)
-    x = x[:, columns]
-    if not len(columns):
-        empty = np.empty(0)
-        return Fitted(columns, empty, empty, empty, empty, 0.0)
-    # not by BLAS, whose threads would wait for each other on a busy machine
-    gram, with_y = np.einsum("ij,ik->jk", x, x), np.einsum("ij,i->j", x, y)
-    inverse = np.linalg.inv(gram)
-    effect = inverse @ with_y
-    residual = y - (x * effect).sum(axis=1)
-    _, person = np.unique(cluster, return_inverse=True)
-    people = int(person.max()) + 1
-    pull = np.column_stack(
-        [np.bincount(person, x[:, column] * residual, minlength=people) for column in range(x.shape[1])]
-    )
-    absorbed = sum(len(np.unique(group)) for group in groups) - len(groups) + 1
-    small = people / max(1, people - 1) * (n - 1) / max(1, n - len(columns) - absorbed)
-    variance = small * inverse @ np.einsum("ij,ik->jk", pull, pull) @ inverse
-    mentioning = np.array(
-        [len(np.unique(person[said[:, column] > 0])) for column in columns.tolist()], dtype=np.float64
-    )
-    whole = float(y @ y)
-    importance = _importance(gram, with_y) / whole if whole > 0 else np.zeros(len(columns))
-    return Fitted(
-        columns,
-        effect,
-        np.sqrt(np.maximum(np.diag(variance), 0)),
-        np.maximum(1.0, mentioning - 1),
-        importance,
-        float(importance.sum()),
-    )
-
-
-def _within(columns: Array, groups: tuple[Array, ...]) -> Array:
-    """Columns without the means of each grouping."""
-    numbered = [np.unique(group, return_inverse=True)[1] for group in groups]
-    sizes = [np.bincount(group) for group in numbered]
-    found = np.ascontiguousarray(columns.T.astype(np.float64))
-    for row in found:
-        for _ in range(SWEEPS):
-            moved = 0.0
-            for group, size in zip(numbered, sizes, strict=True):
-                means = np.bincount(group, row) / size
-                row -= means[group]
-                moved = max(moved, float(np.abs(means).max()))
-            if moved < 1e-9:
-                break
-    return found.T
-
-
-def _told_apart(x: Array, said: Array) -> Array:
-    """The columns that are no mixture of others; of such, those that vary most stay."""
-    if not x.shape[1]:
-        return np.empty(0, np.int64)
-    left = np.sqrt((x**2).sum(axis=0)) / np.maximum(np.sqrt(said.sum(axis=0)), 1)
-    candidates = np.flatnonzero(left > 1e-3)
-    if not len(candidates):
-        return candidates
-    scaled = x[:, candidates] / np.sqrt((x[:, candidates] ** 2).sum(axis=0))
-    _, triangle, order = qr(np.einsum("ij,ik->jk", scaled, scaled), pivoting=True)
-    kept = np.abs(np.diag(triangle)) > 1e-6
-    return np.sort(candidates[order[kept]])
-
-
-def _importance(gram: Array, with_y: Array) -> Array:
-    """By column the explained sum of squares that it adds, averaged over orders."""
-    chance = np.random.default_rng(0)
-    found = np.zeros(len(with_y))
-    for _ in range(ORDERS):
-        order = chance.permutation(len(with_y))
-        lower = np.linalg.cholesky(gram[np.ix_(order, order)])
-        found[order] += solve_triangular(lower, with_y[order], lower=True) ** 2
-    return found / ORDERS

@@ -30,14 +30,14 @@ def read_drivers(
     selection: SelectionQuery,
     of: Annotated[Literal["score", "net_sentiment"], Query(description="What is to be explained.")] = "score",
     by: Annotated[
-        Literal["topic", "stage", "source", "channel"],
-        Query(description="Labels that explain; sources and channels for `net_sentiment` only."),
+        Literal["topic", "stage", "theme", "source", "channel"],
+        Query(description="Labels that explain: themes for `score` only, sources and channels for the other."),
     ] = "topic",
     score: Annotated[ScoreKind | None, Query(description="Only this kind of score; all kinds without it.")] = None,
 ) -> dict[str, Any]:
-    """Of scores: how much more or less those gave who mention a topic, over co-occurring topics, within source and
-    month, with 95 % intervals by respondent. These are associations, not causes; the tone of the text, which the
-    model reads, is left out.
+    """Of scores: how much more or less those gave who mention a topic (stage, theme), over co-occurring ones,
+    within source and month, with 95 % intervals by respondent. These are associations, not causes; the tone of the
+    text, which the model reads, is left out.
 
     Of net sentiment: its change from the period before (without `from`: the last four full weeks against the four
     before), taken apart into what is talked about (mix) and how (rate). Filters are those of the map.
@@ -47,9 +47,12 @@ def read_drivers(
         if score is not None:
             detail = "net sentiment has no kind of score; leave «score» out"
             raise BadInput(f"score: {detail}", errors=[FieldError("/score", "not_here", detail)])
+        if by == "theme":
+            detail = "net sentiment is taken apart by topic, stage, source or channel"
+            raise BadInput(f"by: {detail}", errors=[FieldError("/by", "not_here", detail)])
         return net_change(session, workspace_id=workspace_id, timezone=timezone, selection=selection, by=by)
-    if by not in ("topic", "stage"):
-        detail = "scores are compared within each source and channel; ask by topic or stage"
+    if by == "source" or by == "channel":
+        detail = "scores are compared within each source and channel; ask by topic, stage or theme"
         raise BadInput(f"by: {detail}", errors=[FieldError("/by", "not_here", detail)])
     return drivers(session, workspace_id=workspace_id, timezone=timezone, selection=selection, by=by, score=score)
 

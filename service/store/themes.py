@@ -49,7 +49,7 @@ class ThemeRow:
     created_at: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Members:
     """Who belongs to which theme: one entry an item and theme."""
 

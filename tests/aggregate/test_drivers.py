@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
+from service.aggregate import drivers
 from service.aggregate.driver_answers import DRIVERS, NET_CHANGE, DriversAnswer, NetChangeAnswer
-from service.aggregate.drivers import fit
+from service.aggregate.fixed_effects import fit
 from service.store.engine import Database
+from service.store.schema import Segment, Theme
 from tests.store.items_for_counting import START, add_items, make_item
 
 
@@ -60,6 +64,22 @@ def test_what_can_not_be_told_apart_is_left_out() -> None:
     assert 4 not in found.columns
 
 
+def test_groups_are_taken_out_exactly_where_each_source_covers_a_few_months() -> None:
+    """As least squares on an indicator of every source and month has it."""
+    chance = np.random.default_rng(2)
+    month = np.sort(chance.integers(0, 12, 900))
+    source = month // 2 + chance.integers(0, 2, 900)
+    said = chance.random((900, 3)) < 0.2
+    value = chance.normal(size=900) + 0.3 * month - said[:, 0]
+    found = fit(value, said, groups=(source, month), cluster=np.arange(900))
+    indicators = [np.eye(group.max() + 1)[group] for group in (source, month)]
+    whole = np.linalg.lstsq(np.column_stack([said, *indicators]), value, rcond=None)[0]
+    assert found.effect == pytest.approx(whole[:3], abs=1e-9)
+    alone = fit(value, said, groups=(month,), cluster=np.arange(900))
+    whole = np.linalg.lstsq(np.column_stack([said, indicators[1]]), value, rcond=None)[0]
+    assert alone.effect == pytest.approx(whole[:3], abs=1e-9)
+
+
 def _scored(workspace_id: int, chance: np.random.Generator, count: int = 400) -> list[Any]:
     made = []
     for number in range(count):
@@ -104,6 +124,52 @@ def test_drivers_over_http(client: Any, database: Database) -> None:
         bad = client.get(f"/v1/drivers?{query}")
         assert bad.status_code == 422
         assert bad.json()["errors"][0]["pointer"] == pointer
+
+
+def test_themes_beside_each_other(client: Any, database: Database) -> None:
+    made = _scored(client.workspace_id, np.random.default_rng(5))
+    segments = {
+        place: [("purchase", "neutral", "negative", item.topic, "checkout")]
+        for place, item in enumerate(made)
+        if item.topic != "staff"
+    }
+    with database.write() as session:
+        add_items(session, made, segments=segments)
+        for topic in ("payment", "speed"):
+            theme = Theme(
+                workspace_id=client.workspace_id, stage="purchase", topic=topic, side="trouble", name=f"A {topic}"
+            )
+            session.add(theme)
+            session.flush()
+            session.execute(update(Segment).where(col(Segment.topic) == topic).values(theme=theme.id))
+    answer = client.get("/v1/drivers?by=theme&score=nps").json()
+    DriversAnswer.model_validate(answer)
+    assert "compare themes" in answer["says"]
+    found = {one["label"]: one for one in answer["data"]}
+    assert set(found) == {"A payment", "A speed"}
+    assert (found["A payment"]["stage"], found["A payment"]["topic"]) == ("purchase", "payment")
+    assert client.get(f"/v1/themes/{found['A payment']['id']}").json()["name"] == "A payment"
+    assert found["A payment"]["points"]["high"] < 0
+    assert found["A payment"]["n"] == sum(item.topic == "payment" for item in made)
+    # what is dismissed is no column any more, though nothing else came in
+    client.put(f"/v1/themes/{found['A speed']['id']}", json={"state": "dismissed"})
+    assert [one["label"] for one in client.get("/v1/drivers?by=theme&score=nps").json()["data"]] == ["A payment"]
+    assert client.get("/v1/drivers?by=theme&of=net_sentiment").json()["errors"][0]["pointer"] == "/by"
+
+
+def test_what_was_asked_before_is_not_counted_anew(client: Any, database: Database, monkeypatch: Any) -> None:
+    asked = []
+    monkeypatch.setattr(drivers, "fit", lambda *given, **more: asked.append(1) or fit(*given, **more))
+    with database.write() as session:
+        add_items(session, _scored(client.workspace_id, np.random.default_rng(3)))
+    first = client.get("/v1/drivers?score=nps").json()
+    assert client.get("/v1/drivers?score=nps").json() == first
+    assert len(asked) == 1
+    assert client.get("/v1/drivers?score=nps&channel=review").json()["data"] == first["data"]
+    with database.write() as session:
+        add_items(session, [make_item(client.workspace_id, 9000, score_kind="nps", score_value=3, score_max=10)])
+    assert client.get("/v1/drivers?score=nps").json()["n"] == first["n"] + 1
+    assert len(asked) == 3
 
 
 def test_net_sentiment_is_taken_apart(client: Any, database: Database) -> None:
