@@ -19,6 +19,8 @@ from service.auth import Vault
 from service.classify.api import router as classify
 from service.desk.front_page import router as front_page
 from service.desk.inbox_page import router as inbox_page
+from service.desk.journey_model_pages import router as journey_model_pages
+from service.desk.persona_pages import router as persona_pages
 from service.desk.settings_pages import router as settings_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
@@ -108,6 +110,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages.router,
         front_page,
         settings_pages,
+        journey_model_pages,
+        persona_pages,
         feedback_page,
         item_page,
         inbox_page,

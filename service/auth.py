@@ -45,6 +45,7 @@ class Caller:
     actor: str  # "key:<name>" or "person:<name>", for histories
     grants: frozenset[str]  # scopes, with `verbatims` and `decide`
     csrf_token: str | None = None  # set for browser sessions
+    journey_model: str = "7-stage"  # the workspace's choice
 
     def may(self, grant: str) -> bool:
         """Whether the caller holds a scope or grant."""
@@ -229,6 +230,7 @@ def caller_of_key(session: Session, key: str) -> Caller:
         workspace_id=found.workspace_id,
         workspace=workspace.name,
         timezone=workspace.timezone,
+        journey_model=workspace.journey_model,
         actor=f"key:{found.name}",
         grants=grants_of_scopes(found.scopes),
     )
@@ -253,6 +255,7 @@ def caller_of_cookie(session: Session, cookie: str) -> Caller | None:
         workspace_id=browser.workspace_id,
         workspace=workspace.name,
         timezone=workspace.timezone,
+        journey_model=workspace.journey_model,
         actor=f"person:{person.name}",
         grants=ROLES[person.role],
         csrf_token=browser.csrf_token,

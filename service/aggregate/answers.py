@@ -410,9 +410,10 @@ class TrendsAnswer(Answer):
 
 
 class WorkspaceAnswer(Answer):
-    """The caller's workspace."""
+    """The caller's workspace; `journey_model` is the one that the map is shown in by default."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": examples.WORKSPACE})
 
     name: str
     timezone: str
+    journey_model: str

@@ -15,7 +15,9 @@ from service.aggregate.journey_models import (
     JourneyModelAnswer,
     JourneyModelBody,
     JourneyModelList,
+    choose_default,
     create_model,
+    delete_model,
     list_models,
     replace_model,
 )
@@ -59,6 +61,13 @@ EXAMPLE_MODEL: dict[str, Any] = {
 PersonaQuery = Annotated[
     str | None, Query(max_length=200, description="Only what a persona says.", examples=["returning-shopper"])
 ]
+ModelQuery = Annotated[
+    str | None,
+    Query(
+        description="Journey model; without it the workspace's default, `7-stage` unless it chose another.",
+        examples=["7-stage"],
+    ),
+]
 
 
 def _json(answer: dict[str, Any]) -> Response:
@@ -72,7 +81,7 @@ def read_map(
     caller: Reader,
     session: ReadDb,
     selection: SelectionQuery,
-    model: Annotated[str, Query(description="Journey model.", examples=["7-stage"])] = "7-stage",
+    model: ModelQuery = None,
     compare_to: Annotated[
         Literal["previous"] | None, Query(description="Adds the equally long period before `from`.")
     ] = None,
@@ -85,7 +94,9 @@ def read_map(
     respondents. Callers who may not read verbatims get the numbers alone.
     """
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
-    query = MapQuery.model_validate({**selection.model_dump(), "model": model, "compare_to": compare_to})
+    query = MapQuery.model_validate(
+        {**selection.model_dump(), "model": model or caller.journey_model, "compare_to": compare_to}
+    )
     return _json(
         journey_map(
             session,
@@ -135,7 +146,7 @@ def read_questions(
     caller: VerbatimReader,
     session: ReadDb,
     selection: SelectionQuery,
-    model: Annotated[str, Query(description="Journey model.", examples=["7-stage"])] = "7-stage",
+    model: ModelQuery = None,
     persona: PersonaQuery = None,
 ) -> Response:
     """Question-shaped mentions that share most of their words, each told in one customer's words.
@@ -149,7 +160,7 @@ def read_questions(
             workspace_id=caller.workspace_id,
             timezone=caller.timezone,
             selection=selection,
-            model_id=model,
+            model_id=model or caller.journey_model,
         )
     )
 
@@ -193,6 +204,29 @@ def put_model(id: str, caller: Decider, session: Db, body: JsonBody) -> dict[str
     return made
 
 
+@router.delete("/v1/journey-models/{id}", status_code=204, summary="Remove a journey model")
+def remove_model(id: str, caller: Decider, session: Db) -> Response:
+    """One of the workspace's own; what was written on a map in it stays in the map's history.
+
+    409 for a built-in one and for the default.
+    """
+    delete_model(session, workspace_id=caller.workspace_id, model_id=id)
+    _audit(session, caller.workspace_id, caller.actor, "journey_model.remove", id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/journey-models/{id}/default",
+    response_model=JourneyModelAnswer,
+    summary="Show the map in this journey model by default",
+)
+def put_default(id: str, caller: Decider, session: Db) -> dict[str, Any]:
+    """Map, exports and suggestions are projected to it from now on wherever no `model` is asked for."""
+    made = choose_default(session, workspace_id=caller.workspace_id, model_id=id)
+    _audit(session, caller.workspace_id, caller.actor, "journey_model.default", id)
+    return made
+
+
 class WorkspaceBody(BaseModel):
     """What can be changed of a workspace."""
 
@@ -203,8 +237,8 @@ class WorkspaceBody(BaseModel):
 
 @router.get("/v1/workspace", response_model=WorkspaceAnswer, tags=["workspace"], summary="The caller's workspace")
 def read_workspace(caller: Reader) -> dict[str, str]:
-    """Name and time zone."""
-    return {"name": caller.workspace, "timezone": caller.timezone}
+    """Name, time zone and default journey model."""
+    return {"name": caller.workspace, "timezone": caller.timezone, "journey_model": caller.journey_model}
 
 
 @router.put(
@@ -225,7 +259,7 @@ def put_workspace(caller: Admin, session: Db, body: JsonBody) -> dict[str, str]:
     if timezone != caller.timezone:
         rollups.change_timezone(session, caller.workspace_id, timezone)
         _audit(session, caller.workspace_id, caller.actor, "workspace.timezone", timezone)
-    return {"name": caller.workspace, "timezone": timezone}
+    return {"name": caller.workspace, "timezone": timezone, "journey_model": caller.journey_model}
 
 
 def _audit(session: Db, workspace_id: int, actor: str, action: str, target: str) -> None:

@@ -174,11 +174,12 @@ TOP_QUESTIONS: JsonDict = {
         }
     ],
 }
-WORKSPACE: JsonDict = {"name": "default", "timezone": "Europe/Berlin"}
+WORKSPACE: JsonDict = {"name": "default", "timezone": "Europe/Berlin", "journey_model": "7-stage"}
 JOURNEY_MODEL: JsonDict = {
     "id": "our-three-steps",
     "name": "Our three steps",
     "built_in": False,
+    "default": False,
     "stages": [{"name": "Buying", "codebook_stages": [{"stage": "purchase", "touchpoints": None}]}],
     "uncovered": [{"stage": "awareness", "touchpoints": None}],
 }

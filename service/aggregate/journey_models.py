@@ -7,14 +7,14 @@ import unicodedata
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from nlp.codebook import JourneyModel
 from service.aggregate import examples
 from service.errors import BadInput, Conflict, FieldError, NotFound
 from service.store import schema
 from service.store.columns import now
-from service.store.journey_models import model_of_row
+from service.store.journey_models import USUAL_MODEL, journey_model, model_of_row
 from service.store.rollup_codes import codebook
 
 MAX_STAGES = 20
@@ -61,13 +61,17 @@ class JourneyModelBody(BaseModel):
 
 
 class JourneyModelAnswer(BaseModel):
-    """A journey model. `uncovered`: what of the codebook stands in none of its columns."""
+    """A journey model. `uncovered`: what of the codebook stands in none of its columns.
+
+    `default`: the map is shown in it unless another is asked for.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": examples.JOURNEY_MODEL})
 
     id: str
     name: str
     built_in: bool
+    default: bool
     stages: list[ModelStageBody]
     uncovered: list[CoveredStage]
 
@@ -81,12 +85,13 @@ class JourneyModelList(BaseModel):
     next: None = None
 
 
-def answer_of(model: JourneyModel, *, built_in: bool) -> dict[str, Any]:
-    """The model as it is answered."""
+def answer_of(model: JourneyModel, *, built_in: bool, default: str) -> dict[str, Any]:
+    """The model as it is answered; `default` is the id of the workspace's choice."""
     return {
         "id": model.id,
         "name": model.name,
         "built_in": built_in,
+        "default": model.id == default,
         "stages": [
             {
                 "name": column.name,
@@ -115,13 +120,46 @@ def _uncovered(model: JourneyModel) -> list[dict[str, Any]]:
 
 def list_models(session: Session, workspace_id: int) -> list[dict[str, Any]]:
     """The built-in models in the codebook's order, then the workspace's own by age."""
+    chosen = _default(session, workspace_id)
     rows = session.exec(
         select(schema.JourneyModel)
         .where(schema.JourneyModel.workspace_id == workspace_id)
         .order_by(col(schema.JourneyModel.id))
     ).all()
-    built_in = [answer_of(model, built_in=True) for model in codebook().journey_models]
-    return built_in + [answer_of(model_of_row(row), built_in=False) for row in rows]
+    built_in = [answer_of(model, built_in=True, default=chosen) for model in codebook().journey_models]
+    return built_in + [answer_of(model_of_row(row), built_in=False, default=chosen) for row in rows]
+
+
+def _default(session: Session, workspace_id: int) -> str:
+    found = session.exec(
+        select(schema.Workspace.journey_model).where(schema.Workspace.id == workspace_id)
+    ).one_or_none()
+    return found or USUAL_MODEL
+
+
+def choose_default(session: Session, *, workspace_id: int, model_id: str) -> dict[str, Any]:
+    """Show the map in this model unless another is asked for; NotFound for an unknown one."""
+    try:
+        model = journey_model(session, workspace_id=workspace_id, model_id=model_id, codebook=codebook())
+    except BadInput as error:
+        raise NotFound("This journey model does not exist.") from error
+    session.execute(
+        update(schema.Workspace).where(col(schema.Workspace.id) == workspace_id).values(journey_model=model.id)
+    )
+    built_in = model.id in {one.id for one in codebook().journey_models}
+    return answer_of(model, built_in=built_in, default=model.id)
+
+
+def delete_model(session: Session, *, workspace_id: int, model_id: str) -> None:
+    """Remove one of the workspace's own models; Conflict for a built-in one and for the default.
+
+    What was written on a map in this model stays in the map's history.
+    """
+    row = _own(session, workspace_id, model_id)
+    if _default(session, workspace_id) == model_id:
+        raise Conflict("The map is shown in this model by default; choose another default first.")
+    session.delete(row)
+    session.flush()
 
 
 def create_model(session: Session, *, workspace_id: int, body: JourneyModelBody) -> dict[str, Any]:
@@ -135,11 +173,25 @@ def create_model(session: Session, *, workspace_id: int, body: JourneyModelBody)
     row = schema.JourneyModel(workspace_id=workspace_id, slug=slug, name=body.name, stages=stages)
     session.add(row)
     session.flush()
-    return answer_of(model_of_row(row), built_in=False)
+    return answer_of(model_of_row(row), built_in=False, default=_default(session, workspace_id))
 
 
 def replace_model(session: Session, *, workspace_id: int, model_id: str, body: JourneyModelBody) -> dict[str, Any]:
     """Replace name and stages of one of the workspace's own models; its id stays."""
+    row = _own(session, workspace_id, model_id)
+    row.name, row.stages, row.updated_at = body.name, _checked(body), now()
+    session.add(row)
+    session.flush()
+    return answer_of(model_of_row(row), built_in=False, default=_default(session, workspace_id))
+
+
+def checked_model(body: JourneyModelBody) -> JourneyModel:
+    """The model that this would be, without storing it; BadInput naming every place that can't be used."""
+    return model_of_row(schema.JourneyModel(workspace_id=0, slug="draft", name=body.name, stages=_checked(body)))
+
+
+def _own(session: Session, workspace_id: int, model_id: str) -> schema.JourneyModel:
+    """One of the workspace's own models, locked; Conflict for a built-in one."""
     if model_id in {model.id for model in codebook().journey_models}:
         raise Conflict("A built-in journey model can't be changed; create one of your own.")
     row = session.exec(
@@ -149,10 +201,7 @@ def replace_model(session: Session, *, workspace_id: int, model_id: str, body: J
     ).first()
     if row is None:
         raise NotFound("This journey model does not exist.")
-    row.name, row.stages, row.updated_at = body.name, _checked(body), now()
-    session.add(row)
-    session.flush()
-    return answer_of(model_of_row(row), built_in=False)
+    return row
 
 
 def slug_of(name: str) -> str:

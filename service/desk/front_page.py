@@ -49,7 +49,7 @@ def front_page(caller: Reader, session: ReadDb, settings: SettingsOf, done: str 
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
-        query=suggestions.SuggestionQuery(status=suggestions.OPEN),
+        query=suggestions.SuggestionQuery(status=suggestions.OPEN, model=caller.journey_model),
         limit=TOLD,
         verbatims=caller.may("verbatims"),
     )

@@ -11,32 +11,22 @@ from zoneinfo import available_timezones
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import BaseModel, ValidationError
 
 from service import access
 from service.aggregate.api import WorkspaceBody, put_workspace
-from service.aggregate.journey_models import list_models
 from service.auth import SCOPES, Caller
 from service.dependencies import Admin, DatabaseOf, Db, ReadDb, SettingsOf, VaultOf
 from service.desk.model_figures import measured
-from service.errors import BadInput, CannotStore, FieldError, JourneymapError, field_errors
+from service.desk.settings_frame import checked, settings_page
+from service.errors import BadInput, CannotStore, FieldError, JourneymapError
 from service.learn import api as learning
 from service.notify import api as telling
 from service.paging import PageQuery
 from service.review import erasure
 from service.review.forms import SignedInForm
-from service.review.render import page
 
 router = APIRouter(include_in_schema=False)
 
-TABS: Final = (
-    ("/settings", "Model"),
-    ("/settings/people", "People"),
-    ("/settings/keys", "Keys"),
-    ("/settings/told", "Who is told"),
-    ("/settings/workspace", "Workspace"),
-    ("/settings/audit", "Audit log"),
-)
 ROLES: Final = (
     ("viewer", "numbers, no customers' words"),
     ("analyst", "words and labels"),
@@ -67,23 +57,6 @@ DONE: Final = {
 AUDIT_ROWS: Final = 50
 
 
-def _page(
-    template: str, caller: Caller, at: str, context: Mapping[str, Any], *, status: int = 200
-) -> HTMLResponse:
-    found = {"caller": caller, "page": "settings", "tabs": TABS, "at": at, "notice": None, "problem": None}
-    return page(template, {**found, **context}, status=status)
-
-
-def _checked(body: type[BaseModel], given: Mapping[str, Any]) -> Any:
-    try:
-        return body.model_validate(given)
-    except ValidationError as error:
-        found = field_errors(error)
-        raise BadInput(
-            "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in found), errors=found
-        ) from error
-
-
 # --- the model
 
 
@@ -93,8 +66,8 @@ def model_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str |
     try:
         live = learning.model(caller, settings, session)
     except CannotStore as error:
-        return _page("settings_model.html", caller, "/settings", {"live": None, "problem": error.detail})
-    return _page(
+        return settings_page("settings_model.html", caller, "/settings", {"live": None, "problem": error.detail})
+    return settings_page(
         "settings_model.html",
         caller,
         "/settings",
@@ -131,14 +104,14 @@ def _people(
 ) -> HTMLResponse:
     found = access.list_people(caller, session).data
     known = {"people": found, "roles": ROLES, "hours": settings.invite_hours, "invited": None, "form": {}}
-    return _page("settings_people.html", caller, "/settings/people", {**known, **context}, status=status)
+    return settings_page("settings_people.html", caller, "/settings/people", {**known, **context}, status=status)
 
 
 @router.post("/settings/people")
 def invite(form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf) -> HTMLResponse:
     """Invite somebody; the link stands on this answer only."""
     try:
-        asked = _checked(access.NewPerson, {"name": form.get("name", ""), "role": form.get("role", "")})
+        asked = checked(access.NewPerson, {"name": form.get("name", ""), "role": form.get("role", "")})
         made = access.invite_person(session, settings, caller, asked)
     except JourneymapError as error:
         return _people(caller, session, settings, {"problem": error.detail, "form": form}, status=error.status)
@@ -165,7 +138,7 @@ def _keys(caller: Caller, session: ReadDb, context: Mapping[str, Any], *, status
         "made": None,
         "form": {},
     }
-    return _page("settings_keys.html", caller, "/settings/keys", {**known, **context}, status=status)
+    return settings_page("settings_keys.html", caller, "/settings/keys", {**known, **context}, status=status)
 
 
 @router.post("/settings/keys")
@@ -174,7 +147,7 @@ def make_key(form: SignedInForm, caller: Admin, session: Db) -> HTMLResponse:
     scopes = [scope for scope in SCOPES if form.get(f"scope.{scope}")]
     try:
         made = access.make_key(
-            session, caller, _checked(access.NewKey, {"name": form.get("name", ""), "scopes": scopes})
+            session, caller, checked(access.NewKey, {"name": form.get("name", ""), "scopes": scopes})
         )
     except JourneymapError as error:
         problem = error.detail if scopes else "Tick what the key may do."
@@ -211,7 +184,7 @@ def _told(
         "secret": None,
         "form": {},
     }
-    return _page("settings_told.html", caller, "/settings/told", {**known, **context}, status=status)
+    return settings_page("settings_told.html", caller, "/settings/told", {**known, **context}, status=status)
 
 
 @router.post("/settings/told")
@@ -226,7 +199,7 @@ def subscribe(
         **({"name": form["name"].strip()} if form.get("name", "").strip() else {}),
     }
     try:
-        asked = _checked(telling.NewSubscription, given)
+        asked = checked(telling.NewSubscription, given)
         _, secret = telling.subscribe(session, vault, settings, caller=caller, asked=asked)
     except JourneymapError as error:
         problem = error.detail if given["events"] else "Tick what is to be told."
@@ -265,12 +238,13 @@ def _workspace(
     known = {
         "zones": sorted(available_timezones()),
         "zone": caller.timezone,
-        "models": list_models(session, caller.workspace_id),
         "kept": _kept(settings),
         "respondent": "",
         "erased": None,
     }
-    return _page("settings_workspace.html", caller, "/settings/workspace", {**known, **context}, status=status)
+    return settings_page(
+        "settings_workspace.html", caller, "/settings/workspace", {**known, **context}, status=status
+    )
 
 
 def _kept(settings: SettingsOf) -> list[tuple[str, str, str]]:
@@ -293,7 +267,7 @@ def _kept(settings: SettingsOf) -> list[tuple[str, str, str]]:
 def change_zone(form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf) -> Any:
     """Count days in another zone."""
     try:
-        asked = _checked(WorkspaceBody, {"timezone": form.get("timezone", "")})
+        asked = checked(WorkspaceBody, {"timezone": form.get("timezone", "")})
         put_workspace(caller, session, asked.model_dump_json().encode())
     except JourneymapError as error:
         return _workspace(caller, session, settings, {"problem": error.detail}, status=error.status)
@@ -322,4 +296,6 @@ def erase(
 def audit_page(caller: Admin, session: ReadDb, cursor: str | None = None) -> HTMLResponse:
     """Who changed what, when."""
     found = access.audit_page(session, caller, PageQuery(limit=AUDIT_ROWS, cursor=cursor))
-    return _page("settings_audit.html", caller, "/settings/audit", {"rows": found.data, "next": found.next})
+    return settings_page(
+        "settings_audit.html", caller, "/settings/audit", {"rows": found.data, "next": found.next}
+    )

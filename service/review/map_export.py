@@ -38,7 +38,10 @@ def _route(form: Form) -> None:
         caller: Reader,
         session: ReadDb,
         selection: SelectionQuery,
-        model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
+        model: Annotated[
+            str | None,
+            Query(description="A journey model's id; without it the workspace's default.", examples=["7-stage"]),
+        ] = None,
         persona: Annotated[
             str | None, Query(max_length=200, description="Only what a persona says.", examples=["buyer"])
         ] = None,
@@ -49,7 +52,7 @@ def _route(form: Form) -> None:
             session,
             workspace_id=caller.workspace_id,
             timezone=caller.timezone,
-            query=MapQuery.model_validate({**selection.model_dump(), "model": model}),
+            query=MapQuery.model_validate({**selection.model_dump(), "model": model or caller.journey_model}),
             verbatims=caller.may("verbatims"),
             suggestions_by_stage=suggestions_by_stage,
         )

@@ -105,7 +105,7 @@ def sign_out(form: SignedInForm, request: Request, session: Db) -> RedirectRespo
     return answer
 
 
-def _map_query(request: Request) -> MapQuery:
+def _map_query(request: Request, caller: auth.Caller) -> MapQuery:
     """The map's query from an address; an empty form field means "not filtered"."""
     asked = request.query_params
 
@@ -115,7 +115,7 @@ def _map_query(request: Request) -> MapQuery:
     selection = selection_query(
         request, asked.get("from"), asked.get("to"), chosen("channel"), chosen("source"), chosen("language")
     )
-    return MapQuery.model_validate({**selection.model_dump(), "model": asked.get("model") or "7-stage"})
+    return MapQuery.model_validate({**selection.model_dump(), "model": asked.get("model") or caller.journey_model})
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:
@@ -182,7 +182,7 @@ def _feedback_of(request: Request, model: JourneyModel, column: int, **more: str
 @router.get("/map")
 def map_page(request: Request, caller: Reader, session: ReadDb) -> HTMLResponse:
     """The journey map with stages as columns."""
-    query = _map_query(request)
+    query = _map_query(request, caller)
     model = journey_model(session, workspace_id=caller.workspace_id, model_id=query.model, codebook=codebook())
     found = journey_map(
         session,

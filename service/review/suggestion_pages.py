@@ -53,7 +53,7 @@ def suggestions_page(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
-        query=suggestions.SuggestionQuery(status=LISTS[status]),
+        query=suggestions.SuggestionQuery(status=LISTS[status], model=caller.journey_model),
         limit=SHOWN,
         after=PageQuery(cursor=cursor).key(),
         verbatims=caller.may("verbatims"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlmodel import Session, select
 
 from nlp.codebook import Codebook, JourneyModel, ModelStage, StageRule
 from service.errors import BadInput, FieldError
 from service.store import schema
+
+USUAL_MODEL: Final = "7-stage"  # of a workspace that has chosen no other
 
 
 def journey_model(session: Session, *, workspace_id: int, model_id: str, codebook: Codebook) -> JourneyModel:
@@ -16,7 +20,8 @@ def journey_model(session: Session, *, workspace_id: int, model_id: str, codeboo
             return built_in
     row = session.exec(
         select(schema.JourneyModel).where(
-            schema.JourneyModel.workspace_id == workspace_id, schema.JourneyModel.slug == model_id
+            schema.JourneyModel.workspace_id == workspace_id,
+            schema.JourneyModel.slug == model_id.replace("\x00", ""),
         )
     ).first()
     if row is None:

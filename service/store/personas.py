@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from sqlmodel import Session, col, select
 
 from service.errors import BadInput, FieldError
 from service.selection import Selection
+from service.store.rollup_frame import Frame, load
 from service.store.schema import Persona
 
 
@@ -44,3 +46,29 @@ def of_persona(session: Session, *, workspace_id: int, selection: Selection, per
         # a value that no attribute can have: nothing is left where filter and persona exclude each other
         attributes[name] = list(values) if asked is None else [one for one in asked if one in values] or ["\x00"]
     return selection.model_copy(update={"attributes": attributes})
+
+
+def matched(session: Session, *, workspace_id: int, attributes: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many items of all time have these attributes, and of how many customers; an item of nobody is one."""
+    frame = load(session, workspace_id)
+    kinds = {f"attr.{name}": values for name, values in attributes.items()}
+    mask = frame.mask(first_day=None, end_day=None, filters=kinds)
+    return {"items": int(mask.sum()), "customers": int(np.unique(frame.rows["cluster"][mask]).size)}
+
+
+def attributes_seen(session: Session, workspace_id: int) -> dict[str, list[tuple[str, int]]]:
+    """The attributes of a workspace's feedback with their values and how many items have each, most first."""
+    frame = load(session, workspace_id)
+    return frame.once(_seen)
+
+
+def _seen(frame: Frame) -> dict[str, list[tuple[str, int]]]:
+    words = frame.words["attribute"]
+    counts = np.bincount(frame.attribute_word[frame.live[frame.attribute_row]], minlength=len(words))
+    found: dict[str, list[tuple[str, int]]] = {}
+    for pair, word in words.items():
+        name, _, value = pair.partition("\0")
+        if counts[word]:
+            found.setdefault(name, []).append((value, int(counts[word])))
+    ordered = sorted(found.items(), key=lambda one: (-sum(n for _, n in one[1]), one[0]))
+    return {name: sorted(values, key=lambda one: (-one[1], one[0])) for name, values in ordered}

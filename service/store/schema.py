@@ -59,6 +59,7 @@ class Workspace(SQLModel, table=True):
     id: int | None = _id()
     name: str = Field(unique=True)  # slug: "default", "sample"
     timezone: str = "UTC"  # IANA name; days of the map are days here; changing it rebuilds the rollups
+    journey_model: str = "7-stage"  # id of the one that the map is shown in unless another is asked for
     created_at: datetime = _time()
 
 

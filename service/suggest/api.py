@@ -23,7 +23,13 @@ from service.suggest.weights import WeightsBody
 
 router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
 
-Model = Annotated[str, Query(description="Journey model to which `model_stage` belongs.", examples=["7-stage"])]
+Model = Annotated[
+    str | None,
+    Query(
+        description="Journey model to which `model_stage` belongs; without it the workspace's default.",
+        examples=["7-stage"],
+    ),
+]
 
 
 @router.get("/v1/suggestions", response_model=SuggestionList, summary="What to change, best first")
@@ -32,7 +38,7 @@ def list_suggestions(
     session: ReadDb,
     page: Page,
     selection: SelectionQuery,
-    model: Model = "7-stage",
+    model: Model = None,
     status: Annotated[
         list[str] | None, Query(description="Only these statuses; all without it.", examples=[["suggested"]])
     ] = None,
@@ -50,7 +56,8 @@ def list_suggestions(
     verbatims get the numbers alone.
     """
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
-    query = table.SuggestionQuery(selection=selection, model=model, status=statuses_of(status), kind=kind)
+    chosen = model or caller.journey_model
+    query = table.SuggestionQuery(selection=selection, model=chosen, status=statuses_of(status), kind=kind)
     return table.suggestions(
         session,
         workspace_id=caller.workspace_id,
@@ -88,14 +95,14 @@ def put_weights(caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
 
 
 @router.get("/v1/suggestions/{id}", response_model=SuggestionDetail, summary="One suggestion with its history")
-def read_suggestion(id: str, caller: Reader, session: ReadDb, model: Model = "7-stage") -> dict[str, Any]:
+def read_suggestion(id: str, caller: Reader, session: ReadDb, model: Model = None) -> dict[str, Any]:
     """One suggestion over all time, with the arithmetic of its rank and every decision on it."""
     return table.suggestion(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
         public_id=id,
-        model=model,
+        model=model or caller.journey_model,
         verbatims=caller.may("verbatims"),
     )
 

@@ -19,7 +19,11 @@ from service.suggest.personas import PersonaBody
 
 router = APIRouter(tags=["map document"], route_class=IdempotentRoute)
 
-PERSONA = personas.EXAMPLE | {"id": "returning-shopper", "updated_at": "2026-11-03T09:00:00Z"}
+PERSONA = personas.EXAMPLE | {
+    "id": "returning-shopper",
+    "updated_at": "2026-11-03T09:00:00Z",
+    "matches": {"items": 412, "customers": 288},
+}
 NOTES = {
     "stage": "Conversion",
     "goal": "Have it ordered within two minutes",
@@ -90,6 +94,7 @@ class PersonaAnswer(BaseModel):
     attributes: dict[str, list[str]]
     description: str | None
     updated_at: datetime | None
+    matches: dict[str, int] = Field(description="Items of all time that are theirs, and of how many customers.")
 
 
 class PersonaList(BaseModel):
@@ -206,7 +211,7 @@ def list_personas(caller: Reader, session: ReadDb) -> dict[str, Any]:
 @router.get("/v1/personas/{id}", response_model=PersonaAnswer, summary="One persona")
 def read_persona(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
     """Name and attributes."""
-    return personas.public(personas.one(session, workspace_id=caller.workspace_id, public_id=id))
+    return personas.public(session, personas.one(session, workspace_id=caller.workspace_id, public_id=id))
 
 
 @router.post(

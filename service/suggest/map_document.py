@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from service.errors import BadInput, Conflict, FieldError, NotFound
 from service.moments import rfc3339
 from service.said import Said, Short
-from service.store.journey_models import journey_model
+from service.store.journey_models import USUAL_MODEL, journey_model
 from service.store.personas import persona_row, persona_rows
 from service.store.rollup_codes import codebook
 from service.store.schema import MapVersion, Suggestion
@@ -23,7 +23,6 @@ from service.suggest import personas
 EVERYBODY: Final = ""  # the persona of the map of everybody
 FORMAT: Final = 1
 ON_THE_MAP: Final = ("accepted", "edited", "planned", "testing", "live", "kept")
-USUAL_MODEL: Final = "7-stage"
 
 
 class StageNotes(BaseModel):

@@ -14,7 +14,7 @@ from service.errors import Conflict, NotFound
 from service.moments import rfc3339
 from service.said import Said, Short
 from service.store.columns import now
-from service.store.personas import persona_row, persona_rows
+from service.store.personas import matched, persona_row, persona_rows
 from service.store.schema import Persona
 
 MAX_PERSONAS: Final = 50
@@ -39,7 +39,7 @@ class PersonaBody(BaseModel):
 
 def listed(session: Session, *, workspace_id: int) -> list[dict[str, Any]]:
     """All personas, the oldest first."""
-    return [public(row) for row in persona_rows(session, workspace_id)]
+    return [public(session, row) for row in persona_rows(session, workspace_id)]
 
 
 def one(session: Session, *, workspace_id: int, public_id: str) -> Persona:
@@ -68,7 +68,7 @@ def add(session: Session, *, workspace_id: int, body: PersonaBody) -> dict[str, 
     )
     session.add(row)
     session.flush()
-    return public(row)
+    return public(session, row)
 
 
 def replace(session: Session, *, workspace_id: int, public_id: str, body: PersonaBody) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def replace(session: Session, *, workspace_id: int, public_id: str, body: Person
     row.updated_at = now()
     session.add(row)
     session.flush()
-    return public(row)
+    return public(session, row)
 
 
 def remove(session: Session, *, workspace_id: int, public_id: str) -> None:
@@ -90,14 +90,15 @@ def remove(session: Session, *, workspace_id: int, public_id: str) -> None:
     session.flush()
 
 
-def public(row: Persona) -> dict[str, Any]:
-    """A persona as callers see it."""
+def public(session: Session, row: Persona) -> dict[str, Any]:
+    """A persona as callers see it, with how much of the feedback so far is theirs."""
     return {
         "id": row.public_id,
         "name": row.name,
         "attributes": row.attributes,
         "description": row.description,
         "updated_at": rfc3339(row.updated_at),
+        "matches": matched(session, workspace_id=row.workspace_id, attributes=row.attributes),
     }
 
 

@@ -72,7 +72,8 @@ def test_changing_the_time_zone_moves_what_is_counted(client: Any, database: Dat
     assert client.get(question).json()["totals"]["items"] == 0
     assert client.put("/v1/workspace", json={"timezone": "Asia/Tokyo"}).status_code == 200
     assert client.get(question).json()["totals"]["items"] == 1
-    assert client.get("/v1/workspace").json() == {"name": "default", "timezone": "Asia/Tokyo"}
+    known = client.get("/v1/workspace").json()
+    assert known == {"name": "default", "timezone": "Asia/Tokyo", "journey_model": "7-stage"}
     for wrong in ("Mars/Olympus", "../etc/passwd", "", "/etc"):
         assert client.put("/v1/workspace", json={"timezone": wrong}).status_code == 422
 
