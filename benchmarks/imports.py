@@ -23,6 +23,7 @@ from sqlalchemy import insert, select
 from benchmarks.receiver import databases, write_import
 from service import auth
 from service.ingest.import_requests import import_path
+from service.process import look_for_rubbish_less
 from service.settings import Settings
 from service.stop import Stop
 from service.store.engine import Database
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of which the fastest of each way counts")
     parser.add_argument("--keep", action="store_true", help=f"write the figures to {FIGURES.name}")
     given = parser.parse_args()
+    look_for_rubbish_less()  # as a worker does; both ways have it
     figures: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),

@@ -26,6 +26,7 @@ from service.app import create_app
 from service.embedded import EmbeddedWorker
 from service.errors import database_away
 from service.monitor import logs
+from service.process import look_for_rubbish_less
 from service.settings import Settings, SettingsError
 from service.store.migrate import migrate
 
@@ -114,7 +115,9 @@ def web_app() -> FastAPI:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
-    return create_app(settings)
+    app = create_app(settings)
+    look_for_rubbish_less()
+    return app
 
 
 def _end_with(parent: ParentProcess) -> None:

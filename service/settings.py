@@ -41,6 +41,13 @@ class Settings(BaseModel):
         default=True,
         description="`serve` starts one worker process of its own; false when `work` runs apart.",
     )
+    worker_nice: int = Field(
+        default=5,
+        ge=0,
+        le=19,
+        description="How far the worker stands back where processor time is short (as `nice`): whoever waits for "
+        "an answer goes first.",
+    )
     secret_key: str = Field(
         default="",
         description="Key for pseudonyms and stored secrets; empty means a random one kept in DATA_DIR/secret_key. "

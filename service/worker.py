@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
 from service.notify.outgoing import ask_for_news, look_for_news, send
+from service.process import look_for_rubbish_less
 from service.settings import Settings
 from service.stop import Stop
 from service.store import learned, queue
@@ -72,6 +74,10 @@ HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
+# where more single arrivals come than can be tagged, other work still gets on: a step of it, then at most so many
+# times its length for them, and a first step after so long
+SINGLE_SHARE = 4.0
+OTHERS_AFTER_SECONDS = 5.0
 ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for again by another worker
 
 
@@ -92,6 +98,7 @@ class Worker:
         self._next_schedule = 0.0
         self._next_poll_look = 0.0
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+        self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
 
     def run(self) -> None:
         """Work until asked to stop. A database that is locked or away is waited for."""
@@ -103,7 +110,7 @@ class Worker:
                     self._schedule()
                     self._schedule_polls()
                     self._keep_house()
-                    busy = self._run_due()
+                    busy = self._run_others() or self._run_due()
                 except SQLAlchemyError as error:
                     log.warning("the database can't be used now: %s", type(error).__name__)
                     self._stop.wait(DATABASE_RETRY_SECONDS)
@@ -116,7 +123,7 @@ class Worker:
         """Work until nothing is due; for one-off commands and tests."""
         with self._heart:
             self._load_model()
-            while not self._stop.requested and self._run_due():
+            while not self._stop.requested and (self._run_others() or self._run_due()):
                 pass
 
     def _load_model(self) -> None:
@@ -172,10 +179,26 @@ class Worker:
             self._next_poll_look = time.monotonic() + POLL_LOOK_SECONDS
             enqueue_due(self._database)
 
-    def _run_due(self, *, max_priority: int | None = None, kinds: Collection[str] | None = None) -> bool:
+    def _run_others(self) -> bool:
+        """Where for some time nothing but single arrivals was worked on: what else is due; False if nothing is."""
+        return time.monotonic() >= self._others_due and self._run_due(min_priority=Priority.SINGLE + 1)
+
+    def _run_due(
+        self,
+        *,
+        min_priority: int = Priority.SINGLE,
+        max_priority: int | None = None,
+        kinds: Collection[str] | None = None,
+    ) -> bool:
         """Run what is most urgent; False when nothing is due."""
-        jobs = self._claim(max_priority=max_priority, kinds=self._kinds if kinds is None else kinds)
+        jobs = self._claim(
+            min_priority=min_priority,
+            max_priority=max_priority,
+            kinds=self._kinds if kinds is None else kinds,
+        )
         if not jobs:
+            if max_priority is None and kinds is None:
+                self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
             return False
         with self._heart.holding(jobs):
             sound = [job for job in jobs if not self._killed_too_many(job)]
@@ -186,6 +209,8 @@ class Worker:
             for job in sound:
                 if job not in fresh:
                     self._run_batch([job])
+        if jobs[0].priority != Priority.SINGLE and kinds is None:
+            self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
         return True
 
     def _keep_house(self) -> None:
@@ -194,11 +219,13 @@ class Worker:
             self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
             self._run_due(kinds=HOUSEKEEPING & set(self._kinds))
 
-    def _claim(self, *, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
+    def _claim(
+        self, *, min_priority: int, max_priority: int | None, kinds: Collection[str]
+    ) -> list[ClaimedJob]:
         """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
         able = [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
         with self._database.read() as session:
-            found = queue.due(session, kinds=able, max_priority=max_priority)
+            found = queue.due(session, kinds=able, min_priority=min_priority, max_priority=max_priority)
         if found is None:
             return []
         single = found.priority == Priority.SINGLE
@@ -209,6 +236,7 @@ class Worker:
                 lease_seconds=self._settings.lease_seconds,
                 limit=self._kinds[found.kind].batch if single else 1,
                 kinds=[found.kind],
+                min_priority=min_priority,
                 max_priority=found.priority,
             )
 
@@ -238,7 +266,11 @@ class Worker:
                 self._run_batch([job])
 
     def _drive(self, stage: Iterator[None], jobs: Sequence[ClaimedJob]) -> None:
-        """Step through a stage; between its transactions, stop if asked and let single arrivals go first."""
+        """Step through a stage; between its transactions, stop if asked and let single arrivals go first.
+
+        They go first, but not for ever: where they come faster than they can be tagged, the stage gets a share.
+        """
+        began = time.monotonic()
         for _ in stage:
             if self._stop.requested:
                 close = getattr(stage, "close", None)
@@ -248,10 +280,13 @@ class Worker:
                 return
             if jobs[0].priority == Priority.SINGLE:
                 continue
+            until = time.monotonic() + SINGLE_SHARE * (time.monotonic() - began)
             while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
-                pass
+                if time.monotonic() >= until:
+                    break
             if jobs[0].kind not in HOUSEKEEPING:
                 self._keep_house()
+            began = time.monotonic()
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
         try:
@@ -303,6 +338,8 @@ def _reason(error: Exception) -> str:
 
 def run(settings: Settings, stop: Stop) -> None:
     """Run one worker on the settings' database until asked to stop."""
+    look_for_rubbish_less()
+    os.setpriority(os.PRIO_PROCESS, 0, max(settings.worker_nice, os.getpriority(os.PRIO_PROCESS, 0)))
     database = Database(settings.sqlalchemy_url)
     work = Work(settings=settings, database=database, vault=Vault(settings))
     here = {name: kind for name, kind in KINDS.items() if name not in ASKING}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -154,6 +155,39 @@ def test_single_arrivals_overtake_a_long_job(work: Work, enqueue: Callable[..., 
     _run(work, {"long": JobKind(long), "one": JobKind(single, batch=4)})
     assert order == ["slice 0", 1, "slice 1", "slice 2", 2]
     assert _jobs(work) == []
+
+
+def test_where_single_arrivals_never_end_other_work_gets_on(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "OTHERS_AFTER_SECONDS", 0.05)
+    stop, seen = Stop(), []
+
+    def single(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        seen.append("single")
+        with work.database.write() as session:
+            for job in jobs:
+                queue.finish(session, job)
+        if len(seen) < 2000:
+            enqueue(1)  # another has come by the time this one is done
+        yield
+
+    def long(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        for step in range(5):
+            seen.append(f"step {step}")
+            yield
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+        stop.request()
+        yield
+
+    enqueue(1)
+    enqueue(2, kind="long", priority=Priority.BULK)
+    Worker(work, stop, kinds={"one": JobKind(single), "long": JobKind(long)}).run_until_idle()
+    assert len(seen) < 2000, "the long job ended while others still came"
+    steps = [place for place, what in enumerate(seen) if what != "single"]
+    assert [seen[place] for place in steps] == [f"step {step}" for step in range(5)]
+    assert all(after > before + 1 for before, after in pairwise(steps)), "single ones go first between its steps"
 
 
 def test_housekeeping_gets_its_turn_during_a_long_job(

@@ -86,7 +86,13 @@ def enqueue(
     session.execute(dialect.insert(Job).values(values).on_conflict_do_nothing())
 
 
-def due(session: Session, *, kinds: Sequence[str] | None = None, max_priority: int | None = None) -> Due | None:
+def due(
+    session: Session,
+    *,
+    kinds: Sequence[str] | None = None,
+    min_priority: int = Priority.SINGLE,
+    max_priority: int | None = None,
+) -> Due | None:
     """What `claim` would find now; a look that takes no lock, so that idle workers disturb nobody."""
     moment = now()
     waiting_now = select(col(Job.kind), col(Job.priority)).where(
@@ -98,6 +104,8 @@ def due(session: Session, *, kinds: Sequence[str] | None = None, max_priority: i
     for query in (waiting_now, silent):
         if kinds is not None:
             query = query.where(col(Job.kind).in_(kinds))
+        if min_priority > Priority.SINGLE:
+            query = query.where(col(Job.priority) >= min_priority)
         if max_priority is not None:
             query = query.where(col(Job.priority) <= max_priority)
         found = session.execute(
@@ -115,6 +123,7 @@ def claim(
     lease_seconds: float,
     limit: int = 1,
     kinds: Sequence[str] | None = None,
+    min_priority: int = Priority.SINGLE,
     max_priority: int | None = None,
 ) -> list[ClaimedJob]:
     """Take up to `limit` due jobs, most urgent first: queued ones, and those whose worker has fallen silent."""
@@ -123,6 +132,8 @@ def claim(
     waiting_now = select(col(Job.id)).where(col(Job.state) == "queued", col(Job.run_after) <= moment)
     if kinds is not None:
         waiting_now = waiting_now.where(col(Job.kind).in_(kinds))
+    if min_priority > Priority.SINGLE:
+        waiting_now = waiting_now.where(col(Job.priority) >= min_priority)
     if max_priority is not None:
         waiting_now = waiting_now.where(col(Job.priority) <= max_priority)
     waiting_now = waiting_now.order_by(col(Job.priority), col(Job.run_after), col(Job.id)).limit(limit)
