@@ -45,9 +45,9 @@ class Told:
 
 
 def verbatims_of(
-    session: Session, workspace_id: int, wanted: Mapping[int, Sequence[int]]
+    session: Session, workspace_id: int, wanted: Mapping[int, Sequence[int]], *, most: int = SHOWN
 ) -> dict[int, list[Told]]:
-    """Verbatims by theme from some of its items, most telling first; one query for all."""
+    """At most so many verbatims by theme from some of its items, most telling first; one query for all."""
     items = sorted({item for some in wanted.values() for item in some})
     if not items:
         return {}
@@ -77,10 +77,10 @@ def verbatims_of(
         words = said(row, MAX_CHARS)
         if words.raw:
             found[row.theme].append(Told(row, words, frozenset(_WORD.findall(words.raw.lower()))))
-    return {theme: _best(some) for theme, some in found.items()}
+    return {theme: _best(some, most) for theme, some in found.items()}
 
 
-def _best(some: Sequence[Told]) -> list[Told]:
+def _best(some: Sequence[Told], most: int) -> list[Told]:
     typical = Counter(word for one in some for word in one.words)
 
     def telling(one: Told) -> float:
@@ -101,6 +101,6 @@ def _best(some: Sequence[Told]) -> list[Told]:
             continue
         chosen.append(one)
         people.add(person)
-        if len(chosen) == SHOWN:
+        if len(chosen) == most:
             break
     return chosen

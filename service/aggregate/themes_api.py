@@ -20,6 +20,7 @@ from service.aggregate.theme_decisions import (
     merge_themes,
     split_theme,
 )
+from service.aggregate.theme_numbers import Direction
 from service.aggregate.themes import Sentiment, ThemesQuery, list_themes, one_theme
 from service.auth import Caller
 from service.dependencies import Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
@@ -62,10 +63,12 @@ EXAMPLE: dict[str, Any] = {
     "id": "12",
     "name": "Refund takes weeks",
     "named_by": None,
+    "words_name": None,
     "state": "active",
     "waits_for_split": False,
     "stage": "support",
     "topic": "returns_refunds",
+    "side": "trouble",
     "sentiment": "negative",
     "net_sentiment": ESTIMATE,
     "size": {
@@ -80,6 +83,7 @@ EXAMPLE: dict[str, Any] = {
     },
     "small": None,
     "trend": None,
+    "direction": "too_little",
     "verbatims": [
         {
             "feedback_id": "1041",
@@ -94,7 +98,19 @@ EXAMPLE: dict[str, Any] = {
     ],
     "history": [{"at": "2026-11-01T08:00:00+00:00", "what": "found", "segments": 12}],
     "created_at": "2026-11-01T08:00:00Z",
+    "series": [{"week": "2026-11-09", "count": 6, "n": 61, "share": 0.0984, "low": 0.0459, "high": 0.1985}],
 }
+
+
+class ThemeWeek(Answer):
+    """A week (its Monday): count of n items of the stage; shares are null where nothing can be told."""
+
+    week: str
+    count: int
+    n: int
+    share: float | None
+    low: float | None
+    high: float | None
 
 
 class ThemeAnswer(Answer):
@@ -103,18 +119,22 @@ class ThemeAnswer(Answer):
     id: str
     name: str
     named_by: str | None
+    words_name: str | None  # where a person named it: what the words had made of it
     state: str
     waits_for_split: bool
     stage: str
     topic: str
+    side: Literal["trouble", "praise"]  # neutral words stand with the complaints
     sentiment: str
     net_sentiment: Estimate
     size: ThemeSizeAnswer
     small: str | None
     trend: Trend | None
+    direction: Direction | None  # of its number of items; null where changes are withheld or the period runs
     verbatims: list[ThemeVerbatim]
     history: list[dict[str, Any]]
     created_at: str
+    series: list[ThemeWeek] | None = None  # of a theme that is asked for alone
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
 
@@ -195,7 +215,7 @@ def read_themes(
 
 @router.get("/v1/themes/{id}", response_model=ThemeAnswer, summary="One theme")
 def read_theme(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
-    """One theme over all time with its history: found, renamed, split, merged, dismissed."""
+    """One theme over all time with its latest weeks and its history: found, renamed, split, merged, dismissed."""
     return _one(session, caller, row_id(id, MISSING))
 
 
@@ -206,7 +226,10 @@ def read_theme(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
     openapi_extra=json_body(ThemeBody, {"name": "Refunds take weeks"}),
 )
 def put_theme(id: str, caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
-    """A person's name stays, whatever comes in later; a dismissed theme is shown no more, and not found again."""
+    """A person's name stays, whatever comes in later; a dismissed theme is shown no more, and not found again.
+
+    `own_name: false` takes a person's name back: what the words made of it stands again.
+    """
     given = parse_body(ThemeBody, body)
     return _one(
         session,

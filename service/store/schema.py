@@ -592,6 +592,7 @@ class Theme(SQLModel, table=True):
     side: str  # trouble (negative and neutral words), praise (positive ones)
     name: str = Field(sa_column=Column(Text, nullable=False))  # empty: no name yet
     named_by: str | None = None  # who renamed it: it is then never named anew
+    words_name: str = Field(default="", sa_column=Column(Text, nullable=False))  # what a person's name stands for
     state: str = "active"  # active, dismissed, merged, gone
     merged_into: int | None = Field(default=None, sa_column=Column(BigId, nullable=True))
     pinned: bool = False  # a person decided on it: grouping anew leaves it and its members alone

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlmodel import Session, col
 
 from service.store import queue
@@ -89,12 +89,40 @@ def forget_words(session: Session, workspace_id: int, item_ids: Sequence[int]) -
             end(session, theme, "words_erased")
             continue
         theme.stale = True
+        if any(_uses(texts.get(item, ""), theme.words_name) for item in gone):
+            theme.words_name = ""
         if theme.named_by is None and any(_uses(texts.get(item, ""), theme.name) for item in gone):
             theme.name = ""
         theme.updated_at = now()
         session.add(theme)
+    _forget_merged(session, workspace_id, members, texts)
     session.flush()
     ask_themes(session, workspace_id, delay_seconds=0.0)
+
+
+def _forget_merged(
+    session: Session, workspace_id: int, members: dict[int, set[int]], texts: dict[int, str]
+) -> None:
+    """Names of themes that went into those of these items stand in histories: they go with the words too."""
+    cells = session.execute(
+        select(col(Theme.stage), col(Theme.topic))
+        .where(col(Theme.workspace_id) == workspace_id, col(Theme.id).in_(list(members)))
+        .distinct()
+    ).all()
+    for theme in session.execute(
+        select(Theme)
+        .where(
+            col(Theme.workspace_id) == workspace_id,
+            col(Theme.state) == "merged",
+            tuple_(col(Theme.stage), col(Theme.topic)).in_([tuple(cell) for cell in cells]),
+        )
+        .order_by(col(Theme.id))
+        .with_for_update()
+    ).scalars():
+        for name in ("name", "words_name") if theme.named_by is None else ("words_name",):
+            if any(_uses(text, getattr(theme, name)) for text in texts.values()):
+                setattr(theme, name, "")
+                session.add(theme)
 
 
 def _items_left(session: Session, workspace_id: int, theme_id: int, gone: set[int]) -> int:
@@ -125,6 +153,7 @@ def end(session: Session, theme: Theme, why: str) -> None:
         .execution_options(synchronize_session=False)
     )
     theme.state, theme.name, theme.centre, theme.stale, theme.pinned = "gone", "", b"", False, False
+    theme.words_name = ""
     theme.updated_at = now()
     tell(theme, "ended", why=why)
     session.add(theme)

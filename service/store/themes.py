@@ -41,6 +41,8 @@ class ThemeRow:
     side: str
     name: str
     named_by: str | None
+    words_name: str
+    """Where a person named it: what the words had made of it."""
     state: str
     pinned: bool
     waits: bool
@@ -199,6 +201,7 @@ def theme_rows(session: Session, workspace_id: int) -> list[ThemeRow]:
             col(Theme.side),
             col(Theme.name),
             col(Theme.named_by),
+            col(Theme.words_name),
             col(Theme.state),
             col(Theme.pinned),
             col(Theme.parts_wanted).is_not(None),
@@ -209,6 +212,28 @@ def theme_rows(session: Session, workspace_id: int) -> list[ThemeRow]:
         .order_by(col(Theme.id))
     ).all()
     return [ThemeRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Mentioned:
+    """A theme that another one's history speaks of."""
+
+    id: int
+    name: str
+    state: str
+    merged_into: int | None
+
+
+def mentioned(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, Mentioned]:
+    """Themes by id, whatever became of them; ids of nobody's and of other workspaces are left out."""
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(col(Theme.id), col(Theme.name), col(Theme.state), col(Theme.merged_into)).where(
+            col(Theme.workspace_id) == workspace_id, col(Theme.id).in_(sorted(ids))
+        )
+    ).all()
+    return {row[0]: Mentioned(*row) for row in rows}
 
 
 def item_stages(frame: Frame) -> Array:

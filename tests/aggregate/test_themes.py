@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from service.work import Work
 from service.worker import KINDS, Worker
 from tests.classify.tagging import WordPipeline
 from tests.nlp.test_themes import TROUBLES
+from tests.store.items_for_counting import START, add_items, make_item
 
 ENDINGS = ("", " sadly", " again", " for us", " lately", " this month", " here", " really")
 
@@ -198,6 +200,93 @@ def test_what_people_decide_holds(
     after = {one["id"]: one["size"]["items"] for one in client.get("/v1/themes").json()["data"]}
     assert set(after) == set(sizes)
     assert sum(after.values()) == sum(sizes.values()) + 1
+
+
+def test_a_persons_name_is_taken_back(
+    client: Any, work: Work, database: Database, themed: dict[str, dict[str, Any]]
+) -> None:
+    refund = themed["Refund"]
+    address = f"/v1/themes/{refund['id']}"
+    named = client.put(address, json={"name": "Money back", "reason": "as we call it"}).json()
+    assert (named["name"], named["words_name"]) == ("Money back", refund["name"])
+    assert (named["history"][-1]["what"], named["history"][-1]["why"]) == ("renamed", "as we call it")
+    client.put(address, json={"name": "Money"})
+    back = client.put(address, json={"own_name": False}).json()
+    ThemeAnswer.model_validate(back)
+    assert (back["name"], back["named_by"], back["words_name"]) == (refund["name"], None, None)
+    assert back["history"][-1] | {"at": ""} == {
+        "at": "",
+        "what": "name_taken_back",
+        "by": "key:test",
+        "old": "Money",
+    }
+    # what the words had made of it goes with the words, and comes from those that are left
+    client.put(address, json={"name": "Money back"})
+    [first, *_] = client.get(f"/v1/feedback?theme={refund['id']}&limit=100").json()["data"]
+    assert client.delete(f"/v1/feedback/{first['id']}").status_code in (200, 204)
+    _work(work, database)
+    kept = client.get(address).json()
+    assert (kept["name"], kept["words_name"]) == ("Money back", None)
+    client.put(address, json={"own_name": False})
+    _work(work, database)
+    assert client.get(address).json()["name"] == refund["name"]
+
+
+def test_the_weeks_of_a_theme(client: Any, themed: dict[str, dict[str, Any]]) -> None:
+    refund = themed["Refund"]
+    _send(client, [(text, f"week-{n}") for n, text in enumerate(["Nothing of the kind"] * 3)], day="2026-03-16")
+    found = client.get(f"/v1/themes/{refund['id']}").json()
+    assert (found["direction"], found["side"]) == ("too_little", "trouble")
+    [week, *_] = found["series"]
+    size = refund["size"]
+    assert (week["week"], week["count"], week["n"]) == ("2026-03-02", size["count"], size["n"])
+    # one item a respondent: as sure as the size over all time, which is of this one week
+    assert (week["share"], week["low"], week["high"]) == (size["share"], size["low"], size["high"])
+
+
+def test_what_rises_is_said_in_a_word(client: Any, database: Database) -> None:
+    """Payments are told of four times as often in the last four of sixteen weeks, speed as often as ever."""
+    many = {"payment": (10, 40), "speed": (10, 10), "staff": (1, 1)}
+    made = [
+        make_item(
+            client.workspace_id,
+            n,
+            topic=topic,
+            sentiment="negative",
+            occurred_at=START + timedelta(weeks=week, days=n % 7),
+        )
+        for n, (topic, week) in enumerate(
+            (topic, week)
+            for week in range(16)
+            for topic, (before, after) in many.items()
+            for _ in range(after if week >= 12 else before)
+        )
+    ]
+    said = {n: [("purchase", "anger", "negative", one.topic, "checkout")] for n, one in enumerate(made)}
+    with database.write() as session:
+        add_items(session, made, segments=said)
+        for topic in many:
+            theme = Theme(
+                workspace_id=client.workspace_id, stage="purchase", topic=topic, side="trouble", name=topic
+            )
+            session.add(theme)
+            session.flush()
+            session.execute(update(Segment).where(col(Segment.topic) == topic).values(theme=theme.id))
+    told = {one["topic"]: one for one in client.get("/v1/themes?from=2026-03-30&to=2026-04-27").json()["data"]}
+    assert {topic: one["direction"] for topic, one in told.items()} == {
+        "payment": "rising",
+        "speed": "steady",
+        "staff": "too_little",
+    }
+    assert told["payment"]["trend"]["items"]["significant"]
+    # asked for alone it is held beside the same others
+    alone = client.get(f"/v1/themes/{told['payment']['id']}").json()
+    assert alone["trend"]["from"] < alone["trend"]["to"] <= "2026-04-27"
+    assert [one["count"] for one in alone["series"]] == [10] * 12 + [40] * 4
+    assert [one["n"] for one in alone["series"]] == [21] * 12 + [51] * 4
+    # a period that still runs is compared with nothing
+    running = client.get("/v1/themes?from=2026-04-01&to=2026-05-01").json()["data"]
+    assert {one["direction"] for one in running} == {None}
 
 
 def test_bad_decisions_are_named(client: Any, themed: dict[str, dict[str, Any]]) -> None:

@@ -660,6 +660,7 @@ def upgrade() -> None:
         sa.Column("side", sa.String(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("named_by", sa.String(), nullable=True),
+        sa.Column("words_name", sa.Text(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("merged_into", BIG_ID, nullable=True),
         sa.Column("pinned", sa.Boolean(), nullable=False),
