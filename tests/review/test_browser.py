@@ -4,69 +4,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from service import auth, demo
-from service.settings import Settings
-from service.store.engine import Database
-from service.store.migrate import migrate
+from service import demo
 from tests import chromium
-from tests.running import Server, serving
+from tests.site import Site, running
+
+__all__ = ["Site"]  # and its fixtures, for the other browser tests
 
 pytestmark = pytest.mark.browser
-
-
-@dataclass
-class Site:
-    """The running service, and what a browser said while it was used."""
-
-    server: Server
-    database: Database
-    settings: Settings
-    console: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
-
-    def link(self, role: str, workspace: str = demo.WORKSPACE) -> str:
-        with self.database.write() as session:
-            found = auth.workspace_named(session, workspace, create=True)
-            token = auth.invite(session, workspace=found, name=f"a {role}", role=role, hours=1)
-        return f"{self.address}/sign-in?token={token}"
-
-    def watch(self, page: Page) -> Page:
-        def said(message: ConsoleMessage) -> None:
-            self.console.append(message.text)
-
-        def asked(request: Request) -> None:
-            if not request.url.startswith(self.address):
-                self.elsewhere.append(request.url)
-
-        page.on("console", said)
-        page.on("request", asked)
-        page.on("pageerror", lambda error: self.console.append(str(error)))
-        return page
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The service with the sample, once for all tests of this file."""
-    folder = tmp_path_factory.mktemp("site")
-    settings = Settings(data_dir=folder, secret_key="browser-tests", min_free_disk_mb=0, poll_seconds=0.05)
-    migrate(settings.sqlalchemy_url)
-    database = Database(settings.sqlalchemy_url)
-    with serving(settings, log=folder / "serve.log") as server:
-        demo.load_sample(database, f"http://127.0.0.1:{server.port}", Console(file=io.StringIO()))
-        yield Site(server, database, settings)
-    database.dispose()
+    with running(tmp_path_factory.mktemp("site")) as found:
+        demo.load_sample(found.database, found.address, Console(file=io.StringIO()))
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,9 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.settings import Settings
-from service.store.engine import Database
-from service.store.migrate import migrate
 from tests.ingest.senders.fake_api import Answer, Asked, fake_api
-from tests.review.test_browser import Site, browser
-from tests.running import serving
+from tests.review.test_browser import browser
+from tests.site import Site, running
 
 __all__ = ["browser"]  # the fixture
 
@@ -40,13 +37,8 @@ CLIENT_SECRET = "the app's client secret"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The service without any feedback, once for all tests of this file."""
-    folder = tmp_path_factory.mktemp("sources")
-    settings = Settings(data_dir=folder, secret_key="browser-tests", min_free_disk_mb=0, poll_seconds=0.05)
-    migrate(settings.sqlalchemy_url)
-    database = Database(settings.sqlalchemy_url)
-    with serving(settings, log=folder / "serve.log") as server:
-        yield Site(server, database, settings)
-    database.dispose()
+    with running(tmp_path_factory.mktemp("sources")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""All pages, for whoever walks through them: the pictures, the accessibility tests, the count of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from tests.site import Site
+
+# what a GET answers that is no page: for programs, files, and parts of pages that scripts fetch
+FOR_PROGRAMS = ("/v1/", "/hooks/", "/static/")
+NO_PAGES = {
+    "/openapi.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/sources/hooks/{endpoint_id}/live",
+    "/sources/imports/{import_id}/live",
+}
+
+
+@dataclass(frozen=True)
+class PageOf:
+    """One page: the route as the app declares it, for whom, and with which question."""
+
+    name: str
+    route: str
+    query: str = ""
+    role: str = "admin"
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether it is a page of something that an empty workspace has not."""
+        return "{" in self.route and "{sender}" not in self.route
+
+
+PAGES = (
+    PageOf("today", "/"),
+    PageOf("map", "/map"),
+    PageOf("map-viewer", "/map", role="viewer"),
+    PageOf("map-filtered", "/map", "?model=5-stage-decision&channel=ticket"),
+    PageOf("suggestions", "/suggestions"),
+    PageOf("suggestions-aside", "/suggestions", "?status=rejected"),
+    PageOf("suggestion", "/suggestions/{suggestion_id}", "?words=true"),
+    PageOf("changes", "/changes"),
+    PageOf("feedback", "/feedback"),
+    PageOf("feedback-queue", "/feedback", "?follow_up=needs_answer"),
+    PageOf("feedback-viewer", "/feedback", role="viewer"),
+    PageOf("item", "/feedback/{feedback_id}"),
+    PageOf("review", "/review"),
+    PageOf("review-sample", "/review", "?queue=audit"),
+    PageOf("sources", "/sources"),
+    PageOf("sources-viewer", "/sources", role="viewer"),
+    PageOf("connect", "/sources/connect"),
+    PageOf("connect-one", "/sources/connect/{sender}"),
+    PageOf("hook", "/sources/hooks/{endpoint_id}"),
+    PageOf("mapping", "/sources/hooks/{endpoint_id}/mapping"),
+    PageOf("upload", "/sources/import"),
+    PageOf("import", "/sources/imports/{import_id}"),
+    PageOf("deliveries", "/deliveries"),
+    PageOf("delivery", "/deliveries/{delivery_id}"),
+    PageOf("settings", "/settings"),
+    PageOf("settings-people", "/settings/people"),
+    PageOf("settings-keys", "/settings/keys"),
+    PageOf("settings-told", "/settings/told"),
+    PageOf("settings-workspace", "/settings/workspace"),
+    PageOf("settings-audit", "/settings/audit"),
+    PageOf("reference", "/docs"),
+    PageOf("sign-in", "/sign-in", role=""),
+)
+
+
+def routes_of(app: FastAPI) -> set[str]:
+    """The app's routes that answer a GET with a page."""
+    gets = {context.path for context in iter_route_contexts(app.routes) if "GET" in (context.methods or ())}
+    return {path for path in gets if path and not path.startswith(FOR_PROGRAMS)} - NO_PAGES
+
+
+def addresses(site: Site, workspace: str) -> dict[str, str]:
+    """What to put into the routes' braces in a workspace; what it has none of is missing."""
+    key = site.key(workspace)
+
+    def first(path: str, **like: str) -> str | None:
+        rows: list[dict[str, Any]] = site.server.request("GET", path, key=key)[1]["data"]
+        return next((str(row["id"]) for row in rows if like.items() <= row.items()), None)
+
+    delivery = first("/v1/deliveries?state=unparsed") or first("/v1/deliveries")
+    found = {
+        "sender": "zendesk",
+        "suggestion_id": first("/v1/suggestions?status=accepted") or first("/v1/suggestions"),
+        "feedback_id": first("/v1/feedback?corrected=true") or first("/v1/feedback"),
+        "endpoint_id": first("/v1/endpoints", sender="mapped") or first("/v1/endpoints"),
+        "import_id": first("/v1/imports", state="needs_input") or first("/v1/imports"),
+        "delivery_id": delivery,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def address_of(page: PageOf, found: dict[str, str]) -> str:
+    """The path of a page, with what `addresses` found."""
+    return page.route.format(**found) + page.query
