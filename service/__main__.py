@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 
 WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
-HIDDEN = frozenset({"secret_key"})
+HIDDEN = frozenset({"secret_key", "smtp_password"})
 
 
 class Tier(StrEnum):

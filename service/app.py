@@ -17,6 +17,7 @@ from service.aggregate.drivers_api import router as drivers
 from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
+from service.desk.digest_page import router as digest_page
 from service.desk.front_page import router as front_page
 from service.desk.inbox_page import router as inbox_page
 from service.desk.journey_model_pages import router as journey_model_pages
@@ -33,6 +34,7 @@ from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
 from service.notify.api import router as notify
+from service.notify.digest_api import router as digest
 from service.review import pages
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
@@ -104,11 +106,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         suggestions_export,
         suggest,
         notify,
+        digest,
         access,
         health,
         metrics,
         pages.router,
         front_page,
+        digest_page,
         settings_pages,
         journey_model_pages,
         persona_pages,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -106,6 +107,21 @@ class Settings(BaseModel):
         description="Outgoing webhooks may go to private and local addresses too; leave it off where admins of "
         "workspaces are not admins of the network.",
     )
+
+    smtp_host: str = Field(
+        default="", description="Mail server that the weekly digest is sent by; empty: no mail is sent."
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="`starttls` (usually port 587), `tls` from the start (465), or `none` inside your network.",
+    )
+    smtp_user: str = Field(default="", description="User at the mail server; empty: none is asked for.")
+    smtp_password: str = Field(default="", description="Password at the mail server.")
+    smtp_ca_file: Path | None = Field(
+        default=None, description="Certificates that the mail server's may be signed by; empty: the system's."
+    )
+    mail_from: str = Field(default="", description="Sender of mail, such as `Journeymap <cx@shop.example>`.")
 
     import_slice_rows: int = Field(default=500, ge=1, le=5000, description="Rows stored in one transaction.")
     lease_seconds: float = Field(

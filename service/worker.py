@@ -32,6 +32,7 @@ from service.ingest.replays import replay
 from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
+from service.notify.digest_schedule import enqueue_due_digests, make_digest
 from service.notify.outgoing import ask_for_news, look_for_news, send
 from service.process import look_for_rubbish_less
 from service.settings import Settings
@@ -57,6 +58,7 @@ KINDS: Mapping[str, JobKind] = {
     "replay": JobKind(replay),
     "import": JobKind(read_file, on_dead=import_given_up),
     "news": JobKind(look_for_news),
+    "digest": JobKind(make_digest),
     "notify": JobKind(send, batch=8),
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
@@ -69,6 +71,7 @@ HOUSEKEEPING = frozenset({"compact", "upkeep"})
 # a job that ends its worker again and again (memory, a crash in a library) must not stop all work for good
 CRASHES_PER_ATTEMPT = 2
 UPKEEP_SECONDS = 3600.0
+DIGEST_LOOK_SECONDS = 60.0  # how soon a digest that is due is made
 POLL_LOOK_SECONDS = 5.0  # how soon an endpoint that is due is polled
 HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
@@ -97,6 +100,7 @@ class Worker:
         self._next_model_try = 0.0
         self._next_schedule = 0.0
         self._next_poll_look = 0.0
+        self._next_digest_look = 0.0
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
         self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
 
@@ -109,6 +113,7 @@ class Worker:
                     self._load_model()
                     self._schedule()
                     self._schedule_polls()
+                    self._schedule_digests()
                     self._keep_house()
                     busy = self._run_others() or self._run_due()
                 except SQLAlchemyError as error:
@@ -178,6 +183,12 @@ class Worker:
         if "poll" in self._kinds and time.monotonic() >= self._next_poll_look:
             self._next_poll_look = time.monotonic() + POLL_LOOK_SECONDS
             enqueue_due(self._database)
+
+    def _schedule_digests(self) -> None:
+        """Every minute: workspaces whose weekly digest is due."""
+        if "digest" in self._kinds and time.monotonic() >= self._next_digest_look:
+            self._next_digest_look = time.monotonic() + DIGEST_LOOK_SECONDS
+            enqueue_due_digests(self._database)
 
     def _run_others(self) -> bool:
         """Where for some time nothing but single arrivals was worked on: what else is due; False if nothing is."""

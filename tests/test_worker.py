@@ -346,7 +346,19 @@ def test_what_needs_no_model_goes_on_without_one(work: Work, enqueue: Callable[.
 
 
 def test_every_kind_of_job_has_its_stage() -> None:
-    here = {"classify", "retag", "retrain", "themes", "import", "erase", "replay", "news", "compact", "upkeep"}
+    here = {
+        "classify",
+        "retag",
+        "retrain",
+        "themes",
+        "import",
+        "erase",
+        "replay",
+        "news",
+        "compact",
+        "upkeep",
+        "digest",
+    }
     assert set(worker_module.KINDS) == here | {"fetch", "poll", "notify"}
     assert {"fetch", "poll", "notify"} == worker_module.ASKING, "what waits for others' servers has its own thread"
 

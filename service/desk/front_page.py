@@ -12,8 +12,8 @@ from sqlmodel import Session
 from service.aggregate.significant import Change, significant
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader, SettingsOf
-from service.desk.trouble import troubles
 from service.errors import CannotStore
+from service.ingest.trouble import troubles
 from service.learn.api import model
 from service.review import suggestion_charts
 from service.review.decision_forms import LATER, done_text, steps

@@ -43,6 +43,7 @@ EVENTS: Final = {
     "suggestion.created": "New suggestions",
     "change.significant": "Changes beyond noise",
     "import.finished": "Finished imports",
+    "digest.weekly": "The weekly digest",
 }
 # what a page says after a form was taken
 DONE: Final = {

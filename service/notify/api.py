@@ -16,6 +16,7 @@ from service.dependencies import Admin, Db, JsonBody, ReadDb, SettingsOf, VaultO
 from service.errors import BadInput, FieldError, NotFound
 from service.idempotency import IdempotentRoute, not_for_replay
 from service.ingest.senders.standard_webhooks import new_secret
+from service.notify.mail import SCHEME, check_mail_address
 from service.notify.news import NEWS, Piece
 from service.notify.outgoing import add_notice, ask_for_news, pieces_of
 from service.notify.target import BadTarget, check_url
@@ -25,7 +26,8 @@ from service.store.schema import AuditEvent, Notice, Subscription, Workspace
 
 router = APIRouter(tags=["others hear of it"], route_class=IdempotentRoute)
 
-Event = Literal["suggestion.created", "change.significant", "import.finished"]
+Event = Literal["suggestion.created", "change.significant", "import.finished", "digest.weekly"]
+MAILED = ["digest.weekly"]  # single news would fill a mailbox
 EXAMPLE: dict[str, Any] = {
     "url": "https://chat.example.com/hooks/cx",
     "events": ["suggestion.created", "change.significant"],
@@ -45,12 +47,15 @@ VIEW_EXAMPLE: dict[str, Any] = {
 
 
 class NewSubscription(BaseModel):
-    """An address to tell; `slack` sends the text alone, as chat rooms of that kind take it."""
+    """An address to tell; `slack` sends the text alone, as chat rooms of that kind take it.
+
+    `mailto:<address>` is sent the weekly digest by mail, where the operator has set a mail server.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, Field(min_length=8, max_length=2048)]
-    events: Annotated[list[Event], Field(min_length=1)] = Field(default_factory=lambda: list(NEWS))  # type: ignore[arg-type]
+    events: Annotated[list[Event] | None, Field(min_length=1)] = None  # all but the digest; by mail the digest
     format: Literal["standard", "slack"] = "standard"
     name: Annotated[str | None, Field(max_length=200)] = None
 
@@ -154,10 +159,18 @@ def subscribe(
     session: Session, vault: Vault, settings: Settings, *, caller: Caller, asked: NewSubscription
 ) -> tuple[Subscription, str]:
     """Make the subscription; what is known today is not told. BadInput for an address that we do not send to."""
+    by_mail = asked.url.startswith(SCHEME)
+    events = set(asked.events or (MAILED if by_mail else NEWS))
     try:
-        host, _, _ = check_url(asked.url, private=settings.private_targets)
+        if by_mail:
+            host = check_mail_address(asked.url, settings).rpartition("@")[2]
+        else:
+            host, _, _ = check_url(asked.url, private=settings.private_targets)
     except BadTarget as error:
         raise BadInput(f"/url: {error}", errors=[FieldError("/url", "bad_target", str(error))]) from error
+    if by_mail and events != set(MAILED):
+        detail = "by mail the weekly digest is sent, nothing else: digest.weekly"
+        raise BadInput(f"/events: {detail}", errors=[FieldError("/events", "not_by_mail", detail)])
     workspace = session.get_one(Workspace, caller.workspace_id)
     secret = new_secret()
     subscription = Subscription(
@@ -166,9 +179,9 @@ def subscribe(
         name=asked.name or host,
         url=vault.encrypt(asked.url),
         secret=vault.encrypt(secret),
-        form=asked.format,
-        events=sorted(set(asked.events)),
-        known=[piece.key for piece in pieces_of(session, workspace, set(asked.events))],
+        form="mail" if by_mail else asked.format,
+        events=sorted(events),
+        known=[piece.key for piece in pieces_of(session, workspace, events)],
     )
     session.add(subscription)
     session.flush()
@@ -257,13 +270,18 @@ def _view(row: Subscription, vault: Vault) -> SubscriptionView:
     return SubscriptionView(
         id=row.public_id,
         name=row.name,
-        host=vault.decrypt(row.url).split("/")[2].rpartition("@")[2],
+        host=_host(vault.decrypt(row.url)),
         events=row.events,
         format=row.form,
         created_at=row.created_at,
         disabled_at=row.disabled_at,
         trouble=row.trouble,
     )
+
+
+def _host(url: str) -> str:
+    """Of an address what may be shown: its host, of a mail address its domain."""
+    return (url if url.startswith(SCHEME) else url.split("/")[2]).rpartition("@")[2]
 
 
 def _audit(session: Session, caller: Caller, action: str, target: str) -> None:

@@ -18,6 +18,7 @@ from service.aggregate.significant import significant
 from service.moments import rfc3339
 from service.store.columns import now
 from service.store.schema import FileImport
+from service.suggest.priority import confidence, in_words
 from service.suggest.proposals import proposals
 
 TOLD_SUGGESTIONS: Final = 20  # the best open ones; further ones wait until they rank so high
@@ -61,6 +62,7 @@ def new_suggestions(session: Session, workspace_id: int, timezone: str) -> Itera
                     "low": round(share.low, 4),
                     "high": round(share.high, 4),
                     "respondents": one.pain.respondents,
+                    "certainty": in_words(confidence(share.value, share.low), one.pain.respondents),
                 },
             },
         )

@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 from standardwebhooks import Webhook
 
 from service.moments import rfc3339
+from service.notify.mail import SCHEME, send_mail
 from service.notify.news import NEWS, Piece
 from service.notify.target import Answer, post
 from service.store import queue
@@ -34,7 +35,7 @@ def look_for_news(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
     """The job kind "news": what is new of one workspace is written down for each subscription that wants it."""
     for job in jobs:
         with work.database.read() as session:
-            subscriptions = _open(session, job.workspace_id)
+            subscriptions = open_subscriptions(session, job.workspace_id)
             wanted = {event for one in subscriptions for event in one.events}
             workspace = session.get(Workspace, job.workspace_id)
             pieces = [] if workspace is None else pieces_of(session, workspace, wanted)
@@ -48,7 +49,7 @@ def look_for_news(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
                     col(Notice.state) != "pending",
                     col(Notice.created_at) < now() - timedelta(days=KEPT_DAYS),
                     # what is told by its own identity would be told again
-                    col(Notice.event) == "change.significant",
+                    col(Notice.event).in_(("change.significant", "digest.weekly")),
                 )
             )
             queue.finish(session, job)
@@ -80,7 +81,8 @@ def ask_for_news(session: Session, *, workspace_id: int, delay_seconds: float = 
     )
 
 
-def _open(session: Session, workspace_id: int) -> list[Subscription]:
+def open_subscriptions(session: Session, workspace_id: int) -> list[Subscription]:
+    """Those that are told, the oldest first."""
     return list(
         session.execute(
             select(Subscription)
@@ -151,6 +153,8 @@ def send(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
 
 def _post(work: Work, notice: Notice, subscription: Subscription) -> Answer:
     url, secret = work.vault.decrypt(subscription.url), work.vault.decrypt(subscription.secret)
+    if subscription.form == "mail":
+        return _mail(work, notice, url)
     body = orjson.dumps(message(notice, subscription.form, work.settings.public_url))
     message_id, moment = f"notice_{notice.id}", now()
     headers = {
@@ -163,9 +167,32 @@ def _post(work: Work, notice: Notice, subscription: Subscription) -> Answer:
     return post(url, body=body, headers=headers, private=work.settings.private_targets)
 
 
+def _mail(work: Work, notice: Notice, url: str) -> Answer:
+    """One mail: a digest's own bodies, else the text with a link."""
+    text = notice.payload["text"]
+    bodies = notice.payload["data"].get("bodies") or {
+        "text": f"{text}\n\n{link_of(notice, work.settings.public_url)}\n"
+    }
+    return send_mail(
+        work.settings,
+        to=url.removeprefix(SCHEME),
+        subject=text,
+        text=bodies["text"],
+        html=bodies.get("html"),
+        message_id=f"journeymap.notice.{notice.id}.{int(notice.created_at.timestamp())}",
+    )
+
+
+def link_of(notice: Notice, public_url: str) -> str:
+    """Where the news can be looked at."""
+    if notice.event == "digest.weekly":
+        return f"{public_url}/digest?week={notice.payload['data']['week']}"
+    return f"{public_url}/{'suggestions' if notice.event.startswith('suggestion') else 'map'}"
+
+
 def message(notice: Notice, form: str, public_url: str) -> dict[str, Any]:
     """What is sent: `{"type", "timestamp", "data"}`, or the text alone as chat rooms of Slack's kind take it."""
-    link = f"{public_url}/{'suggestions' if notice.event.startswith('suggestion') else 'map'}"
+    link = link_of(notice, public_url)
     if form == "slack":
         return {"text": f"{notice.payload['text']} <{link}|Open Journeymap>"}
     return {

@@ -60,6 +60,8 @@ class Workspace(SQLModel, table=True):
     name: str = Field(unique=True)  # slug: "default", "sample"
     timezone: str = "UTC"  # IANA name; days of the map are days here; changing it rebuilds the rollups
     journey_model: str = "7-stage"  # id of the one that the map is shown in unless another is asked for
+    digest_weekday: int = 0  # when the weekly digest is made: 0 is Monday; -1 never
+    digest_hour: int = 8  # of that day, in the workspace's zone
     created_at: datetime = _time()
 
 
@@ -772,6 +774,19 @@ class Notice(SQLModel, table=True):
 
 
 # --- 7. is it still right?
+
+
+class Digest(SQLModel, table=True):
+    """What was worth telling in a week: one a workspace and week, whichever worker writes it first."""
+
+    __table_args__ = (UniqueConstraint("workspace_id", "week"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    week: date = Field(sa_column=Column(Date, nullable=False))  # the Monday of the week in which it was made
+    content: dict[str, Any] = _json()  # numbers and our own words, no customer's; empty: nothing to say
+    told: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))  # keys, for the cooldown
+    created_at: datetime = _time()
 
 
 class ProcessBeat(SQLModel, table=True):

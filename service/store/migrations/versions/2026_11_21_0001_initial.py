@@ -31,6 +31,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("timezone", sa.String(), nullable=False),
         sa.Column("journey_model", sa.String(), nullable=False),
+        sa.Column("digest_weekday", sa.Integer(), nullable=False),
+        sa.Column("digest_hour", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspace")),
         sa.UniqueConstraint("name", name=op.f("uq_workspace_name")),
@@ -878,6 +880,20 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.UniqueConstraint("subscription_id", "key", name=op.f("uq_notice_subscription_id_key")),
+    )
+    op.create_table(
+        "digest",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("content", DOCUMENT, nullable=False),
+        sa.Column("told", DOCUMENT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_digest")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_digest_workspace_id_workspace"), ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("workspace_id", "week", name=op.f("uq_digest_workspace_id_week")),
     )
     op.create_table(
         "process_beat",
