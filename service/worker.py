@@ -230,9 +230,7 @@ class Worker:
             self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
             self._run_due(kinds=HOUSEKEEPING & set(self._kinds))
 
-    def _claim(
-        self, *, min_priority: int, max_priority: int | None, kinds: Collection[str]
-    ) -> list[ClaimedJob]:
+    def _claim(self, *, min_priority: int, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
         """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
         able = [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
         with self._database.read() as session:
