@@ -21,6 +21,7 @@ class CurvePoint:
     label: str
     tone: str  # low, high, flat
     spoken: str
+    range: str  # in few words: the interval and how many people
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def emotion_curve(stages: Sequence[dict[str, Any]]) -> EmotionCurve:
                 label=signed(net["value"]),
                 tone="low" if high < 0 else "high" if low > 0 else "flat",
                 spoken=f"{stage['stage']}: {signed(net['value'])}, between {signed(low)} and {signed(high)}, "
-                f"from {net['n']} respondents",
+                f"from {net['respondents']} respondents",
+                range=f"{signed(low)} to {signed(high)} · {net['respondents']:,} people",
             )
         )
     runs = [run for run in runs if run]

@@ -58,7 +58,7 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
-def _in_words(detail: str) -> str:
+def in_words(detail: str) -> str:
     """What is wrong with a field, without what the checking library puts in front of our own words."""
     return detail.removeprefix("Value error, ")
 
@@ -81,7 +81,7 @@ def environment() -> Environment:
         day=_day,
         moment=_moment,
         code=_code,
-        in_words=_in_words,
+        in_words=in_words,
     )
     return made
 

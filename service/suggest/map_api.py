@@ -34,7 +34,13 @@ NOTES = {
     "owner": "Maria",
     "notes": "Agreed in the October workshop",
 }
-DOCUMENT = {"model": "7-stage", "goal": "A wardrobe without detours", "stages": [NOTES]}
+DOCUMENT = {
+    "model": "7-stage",
+    "goal": "A wardrobe without detours",
+    "stages": [NOTES],
+    "rows": [{"name": "Systems behind it", "cells": {"Conversion": "Shop, payment provider"}}],
+    "order": ["goal", "feedback", "curve", "own.Systems behind it"],
+}
 CHANGE = {
     "suggestion_id": "purchase.ease_of_use",
     "stage": "purchase",

@@ -40,14 +40,29 @@ class StageNotes(BaseModel):
     notes: Said | None = None
 
 
+class OwnRow(BaseModel):
+    """A row that a workspace adds to its map: a name, and what is written at the columns."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[Short, Field(max_length=80)]
+    cells: Annotated[dict[Short, Said], Field(max_length=20)] = Field(default_factory=dict)
+
+
 class Document(BaseModel):
-    """The written part of a map: the customer's goal as a whole, and notes for columns of a journey model."""
+    """The written part of a map: the customer's goal as a whole, notes for columns of a journey model, own rows.
+
+    `order` are the rows of the map from the top down, own ones as "own.<name>"; those it does not name follow in
+    their usual order.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     model: Short = USUAL_MODEL
     goal: Said | None = None
     stages: Annotated[list[StageNotes], Field(max_length=20)] = Field(default_factory=list)
+    rows: Annotated[list[OwnRow], Field(max_length=20)] = Field(default_factory=list)
+    order: Annotated[list[Short], Field(max_length=60)] = Field(default_factory=list)
 
 
 class DocumentBody(BaseModel):
@@ -253,5 +268,12 @@ def _check(session: Session, workspace_id: int, document: Document, at: str) -> 
         elif one.stage in seen:
             errors.append(FieldError(f"{at}/stages/{place}/stage", "duplicate", "this column stands twice"))
         seen.add(one.stage)
+    names = [row.name.casefold() for row in document.rows]
+    for place, row in enumerate(document.rows):
+        if row.name.casefold() in names[:place]:
+            errors.append(FieldError(f"{at}/rows/{place}/name", "duplicate", f"there are two rows «{row.name}»"))
+        if not row.cells.keys() <= columns:
+            detail = f"columns of this model are {', '.join(column.name for column in model.stages)}"
+            errors.append(FieldError(f"{at}/rows/{place}/cells", "unknown_stage", detail))
     if errors:
         raise BadInput("; ".join(f"{one.pointer}: {one.detail}" for one in errors[:5]), errors=errors)

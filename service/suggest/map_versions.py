@@ -108,6 +108,11 @@ def restore(
     return one(session, workspace_id=workspace_id, version_id=made.id)
 
 
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two documents say the same, whatever is empty in them."""
+    return _flat(one) == _flat(other)
+
+
 def _query(workspace_id: int) -> Any:
     return (
         select(MapVersion, SuggestionDecision, Suggestion)
@@ -157,4 +162,10 @@ def _flat(document: Mapping[str, Any]) -> dict[tuple[str | None, str], Any]:
         for field, value in stage.items():
             if field != "stage" and value:
                 found[stage["stage"], field] = value
+    if document["rows"]:
+        found[None, "rows"] = [row["name"] for row in document["rows"]]
+    for row in document["rows"]:
+        found |= {(stage, f"rows.{row['name']}"): text for stage, text in row["cells"].items()}
+    if document["order"]:
+        found[None, "order"] = document["order"]
     return found

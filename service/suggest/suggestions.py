@@ -24,8 +24,8 @@ from service.suggest.evidence import evidence_of
 from service.suggest.impact import plan_for
 from service.suggest.pains import Pain
 from service.suggest.proposals import Proposal, key_of, proposals
-from service.suggest.selected import Kind
-from service.suggest.wording import arithmetic, public, size, trend
+from service.suggest.selected import Kind, pains_of
+from service.suggest.wording import arithmetic, public, size, told, trend
 
 OPEN = ("suggested",)
 # what stands on the map: what is proposed and what was agreed, not what was put aside
@@ -203,6 +203,14 @@ def suggestions_by_stage(
             }
         )
     return found
+
+
+def pain_trends(
+    session: Session, *, workspace_id: int, timezone: str, selection: Selection
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """By stage and topic of the codebook, the change of the pain's share as its suggestion tells it."""
+    found = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection)
+    return {key: told(pain.trend) for key, pain in found.pains.items()}
 
 
 def _one(session: Session, workspace_id: int, timezone: str, public_id: str) -> Proposal:

@@ -107,7 +107,11 @@ def size(one: Proposal) -> dict[str, Any]:
 
 def trend(one: Proposal) -> dict[str, Any]:
     """The change of the share, null where there is too little to compare, or labels of different models."""
-    found = one.pain.trend if one.pain else Trend()
+    return told(one.pain.trend if one.pain else Trend())
+
+
+def told(found: Trend) -> dict[str, Any]:
+    """A change of a share, as the contract tells it."""
     change = found.change
     return {
         "change": round(change.value, 4) if change else None,

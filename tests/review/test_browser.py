@@ -208,7 +208,7 @@ def test_works_without_script(site: Site, browser: Browser) -> None:
     page.get_by_role("button", name="Open the map").click()
     page.wait_for_url("**/map")
     assert page.locator("blockquote").count() == 0
-    assert "numbers only" in page.locator("table").inner_text()
+    assert "numbers only" in page.locator("table.map").inner_text()
     context.close()
 
 
