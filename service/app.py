@@ -22,6 +22,8 @@ from service.desk.front_page import router as front_page
 from service.desk.inbox_page import router as inbox_page
 from service.desk.journey_model_pages import router as journey_model_pages
 from service.desk.persona_pages import router as persona_pages
+from service.desk.playbook_pages import router as playbook_pages
+from service.desk.rank_page import router as rank_page
 from service.desk.settings_pages import router as settings_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
@@ -116,6 +118,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings_pages,
         journey_model_pages,
         persona_pages,
+        playbook_pages,
+        rank_page,
         feedback_page,
         item_page,
         inbox_page,

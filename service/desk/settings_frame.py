@@ -19,6 +19,8 @@ TABS: Final = (
         (
             ("/settings/journeys", "Journey models", "read"),
             ("/settings/personas", "Personas", "read"),
+            ("/settings/playbook", "Playbook", "read"),
+            ("/settings/rank", "Rank", "read"),
         ),
     ),
     ("Labels", (("/settings", "Model", "admin"),)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
 
 from service.dependencies import DatabaseOf, Db, Decider, JsonBody, ReadDb, Reader, json_body, parse_body
 from service.idempotency import IdempotentRoute
@@ -18,6 +19,7 @@ from service.suggest.answers import SuggestionDetail, SuggestionList, WeightsAns
 from service.suggest.decisions import DecisionBody, statuses_of
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
+from service.suggest.rank_preview import compared
 from service.suggest.selected import Kind
 from service.suggest.weights import WeightsBody
 
@@ -92,6 +94,58 @@ def put_weights(caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
         )
     )
     return made
+
+
+class ComparedRank(BaseModel):
+    """A suggestion's place now and with the weights asked about."""
+
+    id: str
+    stage: str
+    topic: str
+    says: str
+    before: int
+    after: int
+    priority_before: float
+    priority: float
+
+
+class ComparedRanks(BaseModel):
+    """Those of the first ten of either order, in the new order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "data": [
+                    {
+                        "id": "delivery.delivery",
+                        "stage": "delivery",
+                        "topic": "delivery",
+                        "says": "Parcels come later than promised",
+                        "before": 2,
+                        "after": 1,
+                        "priority_before": 5.782,
+                        "priority": 6.11,
+                    }
+                ]
+            }
+        }
+    )
+
+    data: list[ComparedRank]
+
+
+@router.post(
+    "/v1/suggestions/weights/compare",
+    response_model=ComparedRanks,
+    summary="What other weights would do",
+    openapi_extra=json_body(WeightsBody, {"trend": 0.25, "effort": 0.5}),
+)
+def compare_weights(caller: Reader, session: ReadDb, body: JsonBody) -> dict[str, Any]:
+    """The best open suggestions in their order now and with these weights; nothing is saved."""
+    asked = parse_body(WeightsBody, body)
+    return {
+        "data": compared(session, workspace_id=caller.workspace_id, timezone=caller.timezone, body=asked),
+    }
 
 
 @router.get("/v1/suggestions/{id}", response_model=SuggestionDetail, summary="One suggestion with its history")

@@ -21,6 +21,7 @@ SHOWN = EXAMPLE | {
     "origin": "own",
     "actor": "person:maria",
     "updated_at": "2026-11-03T09:00:00Z",
+    "used": {"agreed": 2, "rejected": 0},
 }
 
 
@@ -43,6 +44,7 @@ class PlaybookEntryAnswer(BaseModel):
     origin: str = Field(description="shipped, edited (a shipped one in the workspace's words) or own.")
     actor: str | None
     updated_at: str | None
+    used: dict[str, int] = Field(description="Suggestions with it that were agreed to, and that were put aside.")
 
 
 class PlaybookList(BaseModel):
@@ -61,14 +63,22 @@ def list_playbook(
     page: Page,
     stage: Annotated[str | None, Query(max_length=50, examples=["delivery"])] = None,
     topic: Annotated[str | None, Query(max_length=50, examples=["delivery"])] = None,
+    touchpoint: Annotated[
+        str | None, Query(max_length=50, description="Entries that speak of it.", examples=["checkout"])
+    ] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, description="Words that all stand in the entry.", examples=["late courier"]),
+    ] = None,
 ) -> dict[str, Any]:
     """Shipped and own entries by id."""
     after = page.key()
     if after is not None and not isinstance(after, str):
         detail = "this cursor did not come from here; start without one"
         raise BadInput(f"cursor: {detail}", errors=[FieldError("/cursor", "bad_cursor", detail)])
+    wanted = playbook_own.Wanted(stage=stage, topic=topic, touchpoint=touchpoint, text=q)
     rows = playbook_own.listed(
-        session, workspace_id=caller.workspace_id, stage=stage, topic=topic, after=after, limit=page.limit + 1
+        session, workspace_id=caller.workspace_id, wanted=wanted, after=after, limit=page.limit + 1
     )
     shown = rows[: page.limit]
     return {"data": shown, "next": page.next_after(rows, shown[-1]["id"] if shown else None)}

@@ -7,25 +7,42 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from service.errors import BadInput, Conflict, FieldError, NotFound
 from service.moments import rfc3339
 from service.said import Said, Short
 from service.store.columns import now
 from service.store.rollup_codes import codebook
-from service.store.schema import OwnPlaybookEntry
+from service.store.schema import OwnPlaybookEntry, Suggestion
 from service.suggest.match import Matcher
 from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook, shipped_playbook
 
 MAX_OWN: Final = 500
 MATCHERS_KEPT: Final = 8
+TOUCHPOINT_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "advertising": ("advert", " ads", " ad "),
+    "social_media": ("social media", "social channel", " posts"),
+    "word_of_mouth": ("word of mouth", "friend", "colleague", "recommend"),
+    "search_content": ("search", "article", "blog", "help page", "guide"),
+    "email": ("e-mail", "email", "newsletter"),
+    "website": ("website", "web site", "web page", "site"),
+    "mobile_app": (" app", "mobile"),
+    "store": ("store", "shop floor", "branch", "counter"),
+    "sales": ("sales", "quote", "demo"),
+    "checkout": ("checkout", "basket", "cart"),
+    "delivery": ("deliver", "courier", "parcel"),
+    "product": ("product", "feature", "device"),
+    "customer_support": ("support", "help desk", "agent", "ticket"),
+    "billing_account": ("billing", "invoice", "account", "login"),
+    "loyalty_community": ("loyalty", "community", "points", "members"),
+}
 
 EXAMPLE: dict[str, Any] = {
     "stage": "delivery",
@@ -93,20 +110,62 @@ def playbook_of(session: Session, workspace_id: int) -> Playbook:
     return Playbook((*own, *kept), shipped.questions)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries are asked for; None: all. `text`: words that all stand somewhere in the entry."""
+
+    stage: str | None = None
+    topic: str | None = None
+    touchpoint: str | None = None
+    text: str | None = None
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether an entry is one of them."""
+        if self.stage is not None and entry.stage != self.stage:
+            return False
+        if self.topic is not None and self.topic not in entry.topics:
+            return False
+        words = _words_of(entry)
+        if self.touchpoint is not None and not any(one in words for one in _speaks_of(self.touchpoint)):
+            return False
+        return all(word in words for word in (self.text or "").casefold().split())
+
+
+def _words_of(entry: Entry) -> str:
+    told = (entry.pain, entry.adaptation, entry.metric, entry.owner, entry.test, entry.idea, *entry.patterns)
+    return " ".join((entry.id, entry.stage, *entry.topics, *told)).casefold()
+
+
+def _speaks_of(touchpoint: str) -> tuple[str, ...]:
+    """By which words an entry is known to speak of a touchpoint: entries name stages and topics only."""
+    return TOUCHPOINT_WORDS.get(touchpoint) or (touchpoint.replace("_", " "),)
+
+
 def listed(
-    session: Session, *, workspace_id: int, stage: str | None, topic: str | None, after: str | None, limit: int
+    session: Session, *, workspace_id: int, wanted: Wanted, after: str | None = None, limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Entries by id, behind `after`; at most `limit`."""
     rows = {row.public_id: row for row in _rows(session, workspace_id)}
     entries = sorted(playbook_of(session, workspace_id).entries, key=lambda entry: entry.id)
-    found = [
-        entry
-        for entry in entries
-        if (stage is None or entry.stage == stage)
-        and (topic is None or topic in entry.topics)
-        and (after is None or entry.id > after)
-    ]
-    return [public(entry, rows.get(entry.id)) for entry in found[:limit]]
+    found = [entry for entry in entries if (after is None or entry.id > after) and wanted.holds(entry)]
+    used = _used(session, workspace_id)
+    return [public(entry, rows.get(entry.id), used) for entry in found[:limit]]
+
+
+def _used(session: Session, workspace_id: int) -> dict[str, dict[str, int]]:
+    """By entry how many suggestions were agreed to, or put aside, that proposed it."""
+    counted = session.exec(
+        select(Suggestion.playbook_entry, Suggestion.status, func.count())
+        .where(Suggestion.workspace_id == workspace_id)
+        .group_by(col(Suggestion.playbook_entry), col(Suggestion.status))
+    ).all()
+    found: dict[str, dict[str, int]] = {}
+    for entry_id, status, n in counted:
+        kind = "rejected" if status == "rejected" else "agreed" if status not in ("suggested", "snoozed") else None
+        if kind is not None:
+            of = found.setdefault(entry_id, {"agreed": 0, "rejected": 0})
+            of[kind] += n
+    return found
 
 
 def one(session: Session, *, workspace_id: int, entry_id: str) -> dict[str, Any]:
@@ -115,7 +174,7 @@ def one(session: Session, *, workspace_id: int, entry_id: str) -> dict[str, Any]
     if entry is None:
         raise NotFound("This playbook entry does not exist.")
     rows = {row.public_id: row for row in _rows(session, workspace_id)}
-    return public(entry, rows.get(entry_id))
+    return public(entry, rows.get(entry_id), _used(session, workspace_id))
 
 
 def add(session: Session, *, workspace_id: int, actor: str, body: PlaybookBody) -> dict[str, Any]:
@@ -131,7 +190,7 @@ def add(session: Session, *, workspace_id: int, actor: str, body: PlaybookBody) 
     )
     session.add(row)
     session.flush()
-    return public(_entry(row), row)
+    return public(_entry(row), row, _used(session, workspace_id))
 
 
 def replace(
@@ -150,7 +209,7 @@ def replace(
     row.entry, row.actor, row.updated_at = body.model_dump(), actor, now()
     session.add(row)
     session.flush()
-    return public(_entry(row), row)
+    return public(_entry(row), row, _used(session, workspace_id))
 
 
 def remove(session: Session, *, workspace_id: int, entry_id: str) -> None:
@@ -164,13 +223,14 @@ def remove(session: Session, *, workspace_id: int, entry_id: str) -> None:
     session.flush()
 
 
-def public(entry: Entry, row: OwnPlaybookEntry | None) -> dict[str, Any]:
-    """An entry as callers see it."""
+def public(entry: Entry, row: OwnPlaybookEntry | None, used: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """An entry as callers see it, with how often it was used."""
     shipped = shipped_playbook().entry(entry.id) is not None
     return asdict(entry) | {
         "origin": "shipped" if row is None else "edited" if shipped else "own",
         "actor": row.actor if row is not None else None,
         "updated_at": rfc3339(row.updated_at) if row is not None else None,
+        "used": used.get(entry.id, {"agreed": 0, "rejected": 0}),
     }
 
 

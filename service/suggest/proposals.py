@@ -90,11 +90,13 @@ def proposals(
     timezone: str,
     selection: Selection | None = None,
     score_drops: ScoreDrops | None = None,
+    weights: Weights | None = None,
 ) -> list[Proposal]:
     """All suggestions of a selection, the best first.
 
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
-    `score_drops` may say of a stage and topic by how much less customers with this pain score.
+    `score_drops` may say of a stage and topic by how much less customers with this pain score. `weights` ranks as
+    they would, in place of the workspace's.
     """
     selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection())
     rows = {
@@ -103,7 +105,7 @@ def proposals(
     }
     moment = now()
     matcher = matcher_of(session, workspace_id)
-    weights = weights_of(session, workspace_id)
+    weights = weights or weights_of(session, workspace_id)
     heard = {
         key: pain for key, pain in selected.pains.items() if pain.respondents >= MIN_RESPONDENTS or key in rows
     }
