@@ -207,6 +207,7 @@ def adaptations(
     """Show the table stage | customer feedback | possible adaptation."""
     from service.suggest import table
 
+    _weigh_by_scores()
     table.render(_database(), workspace=workspace, limit=limit)
 
 
@@ -260,7 +261,16 @@ def demo(
     if remove:
         typer.echo(f"Removed {sample.remove(_settings())} sample items.")
         return
+    _weigh_by_scores()
     raise typer.Exit(sample.run(_settings(), port=port))
+
+
+def _weigh_by_scores() -> None:
+    """Suggestions printed here rank as those that the service shows."""
+    from service.aggregate.score_effects import score_effects
+    from service.store.score_effects import counted_by
+
+    counted_by(score_effects)
 
 
 def _database(found: Settings | None = None) -> Database:

@@ -14,6 +14,7 @@ from service import errors
 from service.access import router as access
 from service.aggregate.api import router as aggregate
 from service.aggregate.drivers_api import router as drivers
+from service.aggregate.score_effects import score_effects
 from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
@@ -47,6 +48,7 @@ from service.review.reference import router as reference
 from service.review.suggestions_export import router as suggestions_export
 from service.settings import Settings
 from service.store.engine import Database
+from service.store.score_effects import counted_by
 from service.suggest.api import router as suggest
 from service.suggest.map_api import router as map_document
 from service.suggest.playbook_api import router as playbook
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = Database(settings.sqlalchemy_url)
     # tests change the settings of a running app
     app.state.intake = Intake(lambda: app.state.settings, app.state.vault)
+    counted_by(score_effects)  # for the rank of suggestions
     app.state.suggestions_by_stage = suggestions_by_stage  # for the map: stages do not know each other
     errors.install(app)
     pages.install(app)

@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from nlp.artifact import ArtifactError
 from service.aggregate.grouping import regroup
+from service.aggregate.score_effects import score_effects
 from service.auth import Vault
 from service.classify.active_model import get_pipeline, likeness_of
 from service.classify.batch import classify
@@ -42,6 +43,7 @@ from service.store.engine import Database
 from service.store.queue import ClaimedJob, LeaseLost, Priority
 from service.store.rollups import compact
 from service.store.schema import Workspace
+from service.store.score_effects import counted_by
 from service.store.theme_upkeep import ask_themes
 from service.work import JobKind, Work
 
@@ -349,6 +351,7 @@ def run(settings: Settings, stop: Stop) -> None:
     """Run one worker on the settings' database until asked to stop."""
     look_for_rubbish_less()
     os.setpriority(os.PRIO_PROCESS, 0, max(settings.worker_nice, os.getpriority(os.PRIO_PROCESS, 0)))
+    counted_by(score_effects)  # the news tell suggestions in the order of the pages
     database = Database(settings.sqlalchemy_url)
     work = Work(settings=settings, database=database, vault=Vault(settings))
     here = {name: kind for name, kind in KINDS.items() if name not in ASKING}

@@ -11,6 +11,7 @@ from nlp.codebook import JourneyModel
 from service.errors import NotFound
 from service.selection import Selection
 from service.store.rollup_codes import codebook
+from service.store.score_effects import effects_of
 from service.suggest.evidence import evidence_of
 from service.suggest.playbook import FALLBACK_TOPIC
 from service.suggest.playbook_own import playbook_of
@@ -27,13 +28,9 @@ def delights(
     session: Session, *, workspace_id: int, timezone: str, selection: Selection | None = None
 ) -> list[Proposal]:
     """Every delight of a selection, the best first; fewer than MIN_RESPONDENTS people are an anecdote."""
-    selected = pains_of(
-        session,
-        workspace_id=workspace_id,
-        timezone=timezone,
-        selection=selection or Selection(),
-        kind="delight",
-    )
+    chosen = selection or Selection()
+    selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen, kind="delight")
+    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
     playbook, weights = playbook_of(session, workspace_id), weights_of(session, workspace_id)
     found = []
     for (stage, topic), praise in sorted(selected.pains.items()):
@@ -48,7 +45,15 @@ def delights(
                 pain=praise,
                 entry=entry,
                 exact=True,
-                rank=rank_of(praise, known=named, effort=entry.effort, selected=selected, weights=weights),
+                rank=rank_of(
+                    praise,
+                    known=named,
+                    effort=entry.effort,
+                    selected=selected,
+                    weights=weights,
+                    effect=effects.get(topic),
+                    kind="delight",
+                ),
                 row=None,
                 status="suggested",
                 n=selected.items.get(stage, 0),

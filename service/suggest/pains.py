@@ -16,6 +16,7 @@ from nlp.codebook import Codebook
 from service.intervals import Interval, share_interval
 from service.suggest.change import Trend, trends
 from service.suggest.counted import Bools, Counted, Ints
+from service.suggest.lately import Lately, lately_of, window
 from service.suggest.respondents import Respondents
 
 
@@ -36,6 +37,7 @@ class Pain:
     mentions: int  # negative segments, those in items of other columns included
     touchpoint: str | None  # where most of it happened
     trend: Trend
+    lately: Lately  # what the rank counts
     first_day: int  # since 1970-01-01, of the oldest item with the pain
     last_day: int
     item_ids: Ints = field(repr=False, compare=False)  # items with the pain
@@ -50,8 +52,11 @@ class Pain:
         return found
 
 
-def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pain]:
-    """Every pain of the columns, by stage and topic label; linear in items and mentions."""
+def find_pains(counted: Counted, codebook: Codebook, *, whole: bool = False) -> dict[tuple[str, str], Pain]:
+    """Every pain of the columns, by stage and topic label; linear in items and mentions.
+
+    With `whole` the rank counts all of the columns, else what is new of them (see lately.py).
+    """
     stages, topics, touchpoints = (codebook.labels(name) for name in ("stage", "topic", "touchpoint"))
     cells, of = len(stages) * len(topics), counted.complaints
     chosen = counted.item_stage[of.pair_item] >= 0
@@ -86,15 +91,22 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
         stages=len(stages),
         topics=len(topics),
     )
+    days_counted = None if whole else window(counted)
+    recent = (
+        lately_of(counted, days=days_counted, items=items, cell=cell, stages=len(stages), topics=len(topics))
+        if days_counted is not None
+        else None
+    )
     found = {}
     for place, (code, trend) in enumerate(zip(codes.tolist(), changes, strict=True)):
         count, begin, n = int(counts[code]), int(begins[place]), int(people.items[code // len(topics)])
+        share = share_interval(count / n, float(worth[code]))
         pain = Pain(
             stage=stages[code // len(topics)],
             topic=topics[code % len(topics)],
             count=count,
             n=n,
-            share=share_interval(count / n, float(worth[code])),
+            share=share,
             effective_n=float(worth[code]),
             respondents=int(speakers[code]),
             severity=float(harms[code]) / count,
@@ -103,6 +115,7 @@ def find_pains(counted: Counted, codebook: Codebook) -> dict[tuple[str, str], Pa
             mentions=int(mentions[code]),
             touchpoint=touchpoints[int(touched[code].argmax())] if touched[code].any() else None,
             trend=trend,
+            lately=recent[code] if recent is not None else Lately(count, n, share.low, int(speakers[code]), None),
             first_day=int(first_days[place]),
             last_day=int(last_days[place]),
             item_ids=ids[begin : begin + count],

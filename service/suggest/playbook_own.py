@@ -107,7 +107,7 @@ def playbook_of(session: Session, workspace_id: int) -> Playbook:
     own = [_entry(row) for row in rows]
     replaced = {entry.id for entry in own}
     kept = tuple(entry for entry in shipped.entries if entry.id not in replaced)
-    return Playbook((*own, *kept), shipped.questions)
+    return Playbook((*own, *kept), shipped.questions, shipped.keeping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@
     customers a month = low × n × people / months
     bonus    = trend × max(0, rise) × recent a month × severity      at most `trend` of affected
 
+- All of this of the latest eight weeks (lately.py): what counts is who has the pain now.
 - `low` is the lower bound of the 95 % interval of the share of the stage's items that have the pain, `n` the items
   in the stage. Ranking by the lower bound asks how many there are *at the very least*, so that three loud voices
   of five do not pass three hundred of a thousand (E. Miller, "How not to sort by average rating", 2009; the
   interval is Wilson's, see service/intervals.py). `people` is customers over items among those with the pain,
-  `months` the time that the selection spans, at least one.
+  `months` the time that is counted, at least one.
 - `severity` in [0.2, 1]: mean over the pain's items of minus the valence of the worst emotion with which the pain
   is mentioned (valences of data/codebook.toml: anger 1.0, disappointment 0.6). A fault told without feeling weighs
   FLOOR: it is a fault all the same.
@@ -18,9 +19,10 @@
   else 0; `recent` the stage's items in those weeks. The bonus is added, never multiplied, and bounded: a big
   steady pain stays above a small rising one. Weighing size and severity before trend follows failure mode analysis
   (IEC 60812), which multiplies severity and occurrence.
-- `score` = 1 + weight × the score that customers with this pain give less, in standard deviations, by the bound of
-  its interval that is nearer to none, at most 2; 1 where there are no scores or nothing is certain: what is not
-  known takes nothing away.
+- `score` = 1 + weight × the score that customers who mention the topic give less than others (of delights: more),
+  in standard deviations, by the bound of its 95 % interval that is nearer to none, at most 2; 1 where too few gave
+  one or nothing is certain: what is not known takes nothing away. It is that of GET /v1/drivers: beside all
+  other topics, within source and month; an association.
 - `money` = r ^ weight: r is the mean value of orders behind the pain over that of all feedback with a value, held
   within a quarter and four; 1 where no value is known.
 - `effort` = (1 low, 2 medium, 4 high) ^ weight: the playbook's guess about any company, so its weight is small.
@@ -35,6 +37,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
+from service.store.score_effects import ScoreEffect
 from service.suggest.playbook import EFFORTS, Effort
 
 FLOOR = 0.2  # severity of a fault that is told without feeling
@@ -96,6 +99,8 @@ class Rank:
     fit: float
     priority: float
     weights: Weights
+    days: int | None = None  # the latest days that are counted; None: all of the selection
+    effect: ScoreEffect | None = None  # of its topic on scores, None where too few gave one
 
 
 def rank(
@@ -113,6 +118,8 @@ def rank(
     money_ratio: float | None = None,
     effort: Effort = "low",
     weights: Weights = DEFAULT,
+    days: int | None = None,
+    effect: ScoreEffect | None = None,
 ) -> Rank:
     """The formula above. `rise` is a difference of shares, 0 unless it is significant and upward."""
     customers = share_low * n * people / months
@@ -144,6 +151,8 @@ def rank(
         fit=fit,
         priority=fit * (affected + bonus) * score * money / cost,
         weights=weights,
+        days=days,
+        effect=effect,
     )
 
 

@@ -7,7 +7,6 @@ holds only what people decided, so reading never writes and a rejected suggestio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
@@ -16,6 +15,7 @@ from service.errors import NotFound
 from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import Suggestion
+from service.store.score_effects import ScoreEffect, effects_of
 from service.suggest.decisions import public_id, shown_status
 from service.suggest.evidence_growth import Growth, grown
 from service.suggest.fitting import fits_of
@@ -24,12 +24,8 @@ from service.suggest.pains import Pain
 from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook
 from service.suggest.playbook_own import matcher_of
 from service.suggest.priority import DAYS_OF_MONTH, MIN_RESPONDENTS, Rank, Weights, rank, sort_key
-from service.suggest.selected import Selected, pains_of
+from service.suggest.selected import Kind, Selected, pains_of
 from service.suggest.weights import weights_of
-
-# by stage and topic: the score that customers with the pain give less, in standard deviations, by the bound of its
-# interval that is nearer to none; who computes it hands it in, because stages do not know each other
-ScoreDrops = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +85,16 @@ def proposals(
     workspace_id: int,
     timezone: str,
     selection: Selection | None = None,
-    score_drops: ScoreDrops | None = None,
     weights: Weights | None = None,
 ) -> list[Proposal]:
     """All suggestions of a selection, the best first.
 
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
-    `score_drops` may say of a stage and topic by how much less customers with this pain score. `weights` ranks as
-    they would, in place of the workspace's.
+    `weights` ranks as they would, in place of the workspace's.
     """
-    selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=selection or Selection())
+    chosen = selection or Selection()
+    selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
+    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
     rows = {
         (row.stage, row.topic): row
         for row in session.exec(select(Suggestion).where(col(Suggestion.workspace_id) == workspace_id)).all()
@@ -135,7 +131,7 @@ def proposals(
                     known=fit.fits or topic != FALLBACK_TOPIC,
                     effort=fit.entry.effort,
                     selected=selected,
-                    score_drop=(score_drops or {}).get((stage, topic)),
+                    effect=effects.get(topic),
                     weights=weights,
                 ),
                 row=row,
@@ -174,23 +170,27 @@ def rank_of(
     effort: Effort,
     selected: Selected,
     weights: Weights,
-    score_drop: float | None = None,
+    effect: ScoreEffect | None = None,
+    kind: Kind = "pain",
 ) -> Rank:
-    """The rank of a pain or delight among those of its selection."""
+    """The rank of a pain or delight among those of its selection; `effect` is that of its topic on scores."""
     if pain is None:
         return rank(share_low=0.0, n=0, severity=0.0, exact_entry=known, effort=effort, weights=weights)
-    mean = _mean_value(pain)
+    mean, lately = _mean_value(pain), pain.lately
+    days = selected.days if lately.days is None else lately.days
     return rank(
-        share_low=pain.share.low,
-        n=pain.n,
+        share_low=lately.low,
+        n=lately.n,
         severity=pain.severity,
         rise=pain.trend.certain_rise,
         recent=pain.trend.recent_n,
         recent_months=max(1.0, pain.trend.days / DAYS_OF_MONTH),
         exact_entry=known,
-        people=pain.respondents / pain.count,
-        months=max(1.0, selected.days / DAYS_OF_MONTH),
-        score_drop=score_drop,
+        people=lately.respondents / lately.count if lately.count else 1.0,
+        months=max(1.0, days / DAYS_OF_MONTH),
+        days=lately.days,
+        score_drop=None if effect is None else effect.loss if kind == "pain" else effect.gain,
+        effect=effect,
         money_ratio=mean / selected.value if mean is not None and selected.value else None,
         effort=effort,
         weights=weights,

@@ -58,7 +58,8 @@ def pains_of(
         if found is None:
             everything = _everything(kept, frame, kind)
             mask = frame.mask(first_day=first, end_day=end, filters=filters)
-            found = _found(replace(everything, item_stage=np.where(mask, everything.item_stage, -1)))
+            chosen = replace(everything, item_stage=np.where(mask, everything.item_stage, -1))
+            found = _found(chosen, whole=first is not None)
             kept.selections[key] = found
             while len(kept.selections) > SELECTIONS_KEPT:
                 kept.selections.popitem(last=False)
@@ -102,7 +103,7 @@ def _kept_of(frame: Frame) -> _Kept:
         return kept
 
 
-def _found(counted: Counted) -> Selected:
+def _found(counted: Counted, *, whole: bool) -> Selected:
     book = rollup_codes.codebook()
     stages = book.labels("stage")
     items = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
@@ -111,7 +112,7 @@ def _found(counted: Counted) -> Selected:
     values = counted.item_value[chosen]
     values = values[~np.isnan(values)]
     return Selected(
-        find_pains(counted, book),
+        find_pains(counted, book, whole=whole),
         dict(zip(stages, items.tolist(), strict=True)),
         days=int(days.max() - days.min()) + 1 if len(days) else 1,
         value=float(values.mean()) if len(values) else None,

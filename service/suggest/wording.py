@@ -11,6 +11,7 @@ from nlp.codebook import JourneyModel
 from service.intervals import share_interval
 from service.moments import rfc3339
 from service.selection import midnight
+from service.store.score_effects import ScoreEffect
 from service.suggest.change import Trend
 from service.suggest.decisions import possible
 from service.suggest.evidence import Verbatim
@@ -151,20 +152,39 @@ def why(one: Proposal) -> str:
             f" {'Up' if change.value > 0 else 'Down'} by {abs(change.value) * 100:.0f} points in the latest "
             f"{pain.trend.days} days."
         )
+    elif change is not None and not change.low <= 0 <= change.high:
+        said += (
+            f" By itself it looks {'higher' if change.value > 0 else 'lower'} than {pain.trend.days} days before "
+            f"({abs(change.value) * 100:.0f} points); of twenty unchanged pains one looks so."
+        )
+    if pain.lately.days is not None and not pain.lately.count:
+        said += f" Nobody said so in the latest {pain.lately.days // 7} weeks, by which it is ranked."
+    if one.rank.score > 1 and one.rank.effect is not None:
+        said += f" {_scores(one.rank.effect)}"
     said += f" {in_customers(one)}"
     if one.rank.fit < 1:
         said += " Ranked lower because the reason has to be found out first."
     return said
 
 
+def _scores(effect: ScoreEffect) -> str:
+    """What goes with the scores that customers gave, and that it is no cause."""
+    sign, least = ("lower", effect.loss) if effect.value < 0 else ("higher", effect.gain)
+    return (
+        f"Who mentions {effect.label.replace('_', ' ')} gave scores at least {least:.2f} standard deviations "
+        f"{sign} than others ({effect.n} responses; they go together, which proves no cause)."
+    )
+
+
 def in_customers(one: Proposal) -> str:
     """The rank's arithmetic in one line."""
     part = one.rank
-    said = f"At least {part.customers:.1f} customers a month × severity {part.severity:.2f}"
+    when = f" in the latest {part.days // 7} weeks" if part.days is not None else ""
+    said = f"At least {part.customers:.1f} customers a month{when} × severity {part.severity:.2f}"
     if part.bonus:
         said += f" + {part.bonus:.1f} for the rise"
     if part.score > 1:
-        said += f" × {part.score:.2f} for lower scores"
+        said += f" × {part.score:.2f} for {'lower' if one.kind == 'pain' else 'higher'} scores"
     if part.money != 1:
         said += f" × {part.money:.2f} for the money behind it"
     if part.fit < 1:
@@ -179,13 +199,15 @@ def arithmetic(one: Proposal) -> dict[str, Any]:
     part = one.rank
     return {
         "formula": "priority = fit × (affected + bonus) × score × money ÷ effort; "
-        "affected = customers × severity; customers a month = low × n × people ÷ months; "
+        "affected = customers × severity; customers a month = low × n × people ÷ months, in the latest days that "
+        "are counted; score = 1 + weight × what the topic costs in scores at the very least, at most 2; "
         "bonus = trend × rise × recent × severity, at most the trend's weight of affected",
         "says": in_customers(one),
         "low": round(part.share_low, 4),
         "n": part.n,
         "people": round(part.people, 4),
         "months": round(part.months, 3),
+        "days": part.days,
         "customers": round(part.customers, 3),
         "severity": round(part.severity, 4),
         "affected": round(part.affected, 3),
@@ -194,6 +216,10 @@ def arithmetic(one: Proposal) -> dict[str, Any]:
         "bonus": round(part.bonus, 3),
         "score_drop": round(part.score_drop, 3) if part.score_drop is not None else None,
         "score": round(part.score, 4),
+        "score_effect": None
+        if part.effect is None
+        else {"topic": part.effect.label}
+        | {name: getattr(part.effect, name) for name in ("n", "value", "low", "high")},
         "money_ratio": round(part.money_ratio, 3) if part.money_ratio is not None else None,
         "money": round(part.money, 4),
         "effort": round(part.effort, 4),

@@ -1,0 +1,45 @@
+"""The drivers of scores as suggestions are weighed by them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Final
+
+from sqlmodel import Session
+
+from service.aggregate.drivers import drivers
+from service.selection import Selection
+from service.store.rollup_frame import load
+from service.store.score_effects import ScoreEffect
+
+MOVED: Final = 100  # counted anew once one record in so many is new: a few more answers do not move an effect
+KEPT: Final = 64
+
+_lock = threading.Lock()
+_kept: OrderedDict[Hashable, tuple[int, Mapping[str, ScoreEffect]]] = OrderedDict()
+
+
+def score_effects(
+    session: Session, *, workspace_id: int, timezone: str, selection: Selection
+) -> Mapping[str, ScoreEffect]:
+    """Of each topic that can be told apart from the others what GET /v1/drivers says of it, over all kinds of
+    scores together. It may lag one hundredth of the records behind, so that nobody who asks for the map waits for
+    a regression after each arrival.
+    """
+    records = len(load(session, workspace_id))
+    database = session.get_bind().engine.url.render_as_string(hide_password=True)
+    question = (database, workspace_id, selection.question(timezone))
+    with _lock:
+        kept = _kept.get(question)
+        if kept is not None and abs(records - kept[0]) * MOVED <= kept[0]:
+            _kept.move_to_end(question)
+            return kept[1]
+    found = drivers(session, workspace_id=workspace_id, timezone=timezone, selection=selection, by="topic")
+    effects = {row["label"]: ScoreEffect(row["label"], row["n"], **row["effect"]) for row in found["data"]}
+    with _lock:
+        _kept[question] = (records, effects)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return effects

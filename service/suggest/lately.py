@@ -1,0 +1,68 @@
+"""How much of a pain there is now: what the rank counts.
+
+Over years of feedback, what was mended long ago would stay on top and what began last month at the bottom. So the
+rank counts the latest WEEKS weeks of a selection; twice as many, and so on, where these hold fewer than MIN_ITEMS
+items; and all of it, items without a time of their own included, where even that is not enough or a beginning was
+asked for. They are the weeks that the measurement of an accepted change leaves out of its baseline
+(impact_plan.py): what raised a suggestion must not be compared with itself. With fewer weeks a rank would come and
+go with every burst.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from service.intervals import share_interval
+from service.suggest.counted import Counted, Floats, Ints
+from service.suggest.respondents import Respondents
+
+WEEKS: Final = 8  # as impact_plan.Plan.trigger_weeks
+MIN_ITEMS: Final = 500  # in columns, over all stages
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """A pain in the window that the rank counts."""
+
+    count: int  # items with the pain
+    n: int  # items in the stage
+    low: float  # lower bound of the share
+    respondents: int
+    days: int | None  # length of the window; None: all of the selection
+
+
+def window(counted: Counted) -> int | None:
+    """The days of the window, None for all of the selection."""
+    placed = (counted.item_stage >= 0) & counted.item_dated
+    days = counted.item_day[placed]
+    if len(days) < MIN_ITEMS:
+        return None
+    age = int(days.max()) - days
+    span, length = int(age.max()) + 1, 7 * WEEKS
+    while length < span:
+        if np.count_nonzero(age < length) >= MIN_ITEMS:
+            return length
+        length *= 2
+    return None
+
+
+def lately_of(counted: Counted, *, days: int, items: Ints, cell: Ints, stages: int, topics: int) -> list[Lately]:
+    """Of every cell the numbers in the latest `days`; `items` and `cell` are pairs of item and pain."""
+    cells = stages * topics
+    placed = (counted.item_stage >= 0) & counted.item_dated
+    newest = int(counted.item_day[placed].max())
+    inside = placed & (counted.item_day > newest - days)
+    people = Respondents(replace(counted, item_stage=np.where(inside, counted.item_stage, -1)), stages)
+    kept = inside[items]
+    count = np.bincount(cell[kept], minlength=cells)
+    worth: Floats
+    worth, speakers = people.of_pains(items[kept], cell[kept], topics=topics, cells=cells)
+    found = []
+    for code in range(cells):
+        hits, n = int(count[code]), int(people.items[code // topics])
+        low = share_interval(hits / n, float(worth[code])).low if hits else 0.0
+        found.append(Lately(hits, n, low, int(speakers[code]), days))
+    return found
