@@ -26,6 +26,7 @@ from service.ingest.import_files import (
 from service.ingest.import_requests import OPEN_STATES
 from service.ingest.incoming import IncomingItem
 from service.ingest.mapping import Plan, body_of
+from service.ingest.read_ahead import ReadAhead
 from service.ingest.receive import Outcome, receive
 from service.ingest.rejects import reject_cells
 from service.ingest.row_items import ItemReader, RowRefused, text_columns
@@ -56,6 +57,8 @@ class _Slice:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None  # why reading ends here
     aborted: bool = False
+    read_fraction: float = 1.0  # of the file, with this slice
+    last: bool = False
 
 
 def read_file(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
@@ -146,6 +149,14 @@ class _Reading:
             queue.finish(session, self._job)
 
     def _slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[None]:
+        with ReadAhead(self._read_slices(table, plan, reader)) as slices:
+            for slice_ in slices:
+                if slice_ is not None:
+                    self._store(slice_)
+                yield
+
+    def _read_slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[_Slice | None]:
+        """The slices that are not stored yet; None now and then while stored rows are passed over."""
         limit = self._work.settings.import_slice_rows
         is_json = table.format in JSON_FORMATS
         abort = self._import.options.get("on_error") == "abort"
@@ -156,17 +167,17 @@ class _Reading:
                 skipped += 1
                 self._recount(row, reader)
                 if skipped % SKIPPED_AT_ONCE == 0:
-                    yield
+                    yield None
                 continue
             self._take(slice_, row, reader, table.columns, is_json=is_json, abort=abort)
             if slice_.error is not None:
                 break
             if slice_.rows >= limit:
-                self._store(slice_, read_fraction=table.read_fraction, last=False)
+                slice_.read_fraction = table.read_fraction
+                yield slice_
                 slice_ = _Slice()
-                yield
-        self._store(slice_, read_fraction=1.0, last=True)
-        yield
+        slice_.last = True
+        yield slice_
 
     def _recount(self, row: Row | RowError, reader: ItemReader) -> None:
         """A row that an earlier worker stored: it only counts for telling equal rows apart."""
@@ -226,7 +237,7 @@ class _Reading:
         slice_.items_of_rows.append(len(items))
         slice_.numbers += [row.number + turn * ANSWER_STEP for turn in range(len(items))]
 
-    def _store(self, slice_: _Slice, *, read_fraction: float, last: bool) -> None:
+    def _store(self, slice_: _Slice) -> None:
         """One slice's transaction."""
         found = self._import
         assert found.id is not None
@@ -250,8 +261,8 @@ class _Reading:
             )
             if slice_.rejects:
                 session.execute(insert(ImportReject), slice_.rejects)
-            self._count(session, slice_, outcomes, read_fraction=read_fraction, last=last)
-            if last:
+            self._count(session, slice_, outcomes)
+            if slice_.last:
                 self._finish(session, slice_)
                 queue.finish(session, self._job)
         for key in keys:
@@ -269,9 +280,7 @@ class _Reading:
         session.add(now_there)
         session.flush()
 
-    def _count(
-        self, session: Session, slice_: _Slice, outcomes: Sequence[Outcome], *, read_fraction: float, last: bool
-    ) -> None:
+    def _count(self, session: Session, slice_: _Slice, outcomes: Sequence[Outcome]) -> None:
         """Move the counters. Done last: a lock on the import's row is not held while items are waited for."""
         statuses = [outcome.status for outcome in outcomes]
         of = _rows_of(statuses, slice_.items_of_rows)
@@ -292,9 +301,9 @@ class _Reading:
                 rows_empty=col(row.rows_empty) + slice_.empty,
                 items=col(row.items) + len(statuses) - statuses.count("duplicate"),
                 to_tag=col(row.to_tag) + sum(outcome.needs_tagging for outcome in outcomes),
-                read_fraction=read_fraction,
-                read_done=last,
-                rows_total=self._rows_read + slice_.rows if last and slice_.error is None else None,
+                read_fraction=slice_.read_fraction,
+                read_done=slice_.last,
+                rows_total=self._rows_read + slice_.rows if slice_.last and slice_.error is None else None,
                 error=slice_.error,
             )
             .execution_options(synchronize_session=False)

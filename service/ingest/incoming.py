@@ -33,7 +33,8 @@ SCALES: dict[str, tuple[float, float]] = {"nps": (0, 10), "csat": (1, 5), "ces":
 
 def _without_nul(value: str) -> str:
     """PostgreSQL can't store NUL, JSON can't carry lone surrogates; both come from broken exports."""
-    value = value.replace("\x00", "")
+    if "\x00" in value:
+        value = value.replace("\x00", "")
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -46,6 +47,13 @@ def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _id_or_none(value: Any) -> Any:
+    # in one step: every item has several of them
+    if isinstance(value, str):
+        return _without_nul(value) if value.strip() else None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _utc(value: datetime) -> datetime:
     """A moment in UTC; without an offset it is taken as UTC, as the contract says RFC 3339 in UTC."""
     if not 1990 <= value.year <= 2200:  # before the zone: at the calendar's ends it can't be applied
@@ -53,12 +61,7 @@ def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-Id = Annotated[
-    str,
-    BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else _storable(v)),
-    Field(max_length=MAX_ID_CHARS),
-]
-OptionalId = Annotated[Id | None, BeforeValidator(_blank_is_none)]
+OptionalId = Annotated[Annotated[str, Field(max_length=MAX_ID_CHARS)] | None, BeforeValidator(_id_or_none)]
 Moment = Annotated[datetime | None, BeforeValidator(_blank_is_none), AfterValidator(lambda v: v and _utc(v))]
 LongText = Annotated[str, BeforeValidator(_storable), Field(max_length=MAX_TEXT_CHARS)]
 

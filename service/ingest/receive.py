@@ -27,6 +27,7 @@ from service.store.schema import ErasureMark, FeedbackItem, ItemVersion, Segment
 
 Key = tuple[str, str]  # source, identity
 MAX_ATTEMPTS = 20
+JOB_ITEMS = 500  # tagged by one job: what is more urgent waits for its end
 
 TABLE = FeedbackItem.__table__  # type: ignore[attr-defined]
 VERSIONS = ItemVersion.__table__  # type: ignore[attr-defined]
@@ -173,13 +174,18 @@ def receive_parts(
     _write_changes(session, workspace_id, drafts, parts[-1].received_at, redact=redact)
     savepoint.commit()
 
-    to_tag = {draft.id for draft in drafts.values() if draft.reread and draft.columns["text"] is not None}
-    if to_tag and enqueue:
+    to_tag = {
+        draft.id
+        for draft in drafts.values()
+        if draft.reread and draft.columns["text"] is not None and draft.id is not None
+    }
+    waiting = sorted(to_tag) if enqueue else []
+    for start in range(0, len(waiting), JOB_ITEMS):
         queue.enqueue(
             session,
             workspace_id=workspace_id,
             kind="classify",
-            payload={"items": sorted(to_tag), "import_id": import_id},
+            payload={"items": waiting[start : start + JOB_ITEMS], "import_id": import_id},
             priority=priority,
         )
     outcomes = []
