@@ -22,6 +22,7 @@ from service.classify.batch import classify
 from service.classify.batch import given_up as tagging_given_up
 from service.classify.retag import Which, enqueue_retag, retag
 from service.classify.retag import given_up as retagging_given_up
+from service.classify.vectors import make_vectors
 from service.errors import cannot_store
 from service.heartbeat import Heartbeat
 from service.ingest.erasure import erase
@@ -40,6 +41,7 @@ from service.settings import Settings
 from service.stop import Stop
 from service.store import learned, queue
 from service.store.engine import Database
+from service.store.meaning_blocks import ask_vectors
 from service.store.queue import ClaimedJob, LeaseLost, Priority
 from service.store.rollups import compact
 from service.store.schema import Workspace
@@ -53,6 +55,7 @@ KINDS: Mapping[str, JobKind] = {
     "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
+    "vectors": JobKind(make_vectors),
     "themes": JobKind(partial(regroup, likeness_of=likeness_of)),
     "erase": JobKind(erase),
     "fetch": JobKind(fetch),
@@ -65,7 +68,7 @@ KINDS: Mapping[str, JobKind] = {
     "compact": JobKind(compact),
     "upkeep": JobKind(upkeep),
 }
-NEEDS_MODEL = frozenset({"classify", "retag", "retrain", "themes"})
+NEEDS_MODEL = frozenset({"classify", "retag", "retrain", "themes", "vectors"})
 # they wait for other people's servers: in a thread of their own, so that tagging never waits for them
 ASKING = frozenset({"fetch", "poll", "notify"})
 HOUSEKEEPING = frozenset({"compact", "upkeep"})
@@ -172,6 +175,8 @@ class Worker:
                 )
                 if "themes" in self._kinds:
                     ask_themes(session, workspace_id)
+                if "vectors" in self._kinds:
+                    ask_vectors(session, workspace_id)
                 if "news" in self._kinds:
                     ask_for_news(session, workspace_id=workspace_id)
                 if "retrain" in self._kinds:

@@ -350,6 +350,7 @@ def test_every_kind_of_job_has_its_stage() -> None:
         "classify",
         "retag",
         "retrain",
+        "vectors",
         "themes",
         "import",
         "erase",

@@ -30,6 +30,7 @@ from service.store import queue, rollups
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.learned import ask_retrain
+from service.store.meaning_blocks import forget_vectors
 from service.store.queue import Priority
 from service.store.schema import AuditEvent, Delivery, Endpoint, ErasureMark, FeedbackItem
 from service.store.theme_upkeep import forget_words
@@ -71,6 +72,7 @@ def delete_items(session: Session, workspace_id: int, ids: Sequence[int]) -> Non
         some = ids[start : start + PAGE]
         before = rollups.snapshot(session, workspace_id, some)
         forget_words(session, workspace_id, some)
+        forget_vectors(session, workspace_id, some)
         session.execute(
             delete(FeedbackItem)
             .where(col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.id).in_(some))

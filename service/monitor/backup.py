@@ -35,8 +35,8 @@ FORMAT = 1
 # where a workspace's learning lies, in the archive as in the data folder; nothing else is written back
 LEARNING = re.compile(r"workspaces/\d+/learning/[a-z0-9]+\.(json|npz)")
 ROWS_AT_ONCE = 1000
-# signs of life of processes, not data
-LEFT_OUT = frozenset({"process_beat"})
+# signs of life of processes, not data; and vectors, which the worker makes anew from the texts
+LEFT_OUT = frozenset({"process_beat", "meaning_block", "item_meaning"})
 Progress = Callable[[str, int], None]
 
 

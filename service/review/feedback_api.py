@@ -35,6 +35,7 @@ from service.review.feedback_models import FeedbackDetail, FeedbackPage, FollowU
 from service.review.feedback_query import FeedbackFilters, Filters
 from service.review.feedback_view import detail, views
 from service.review.follow_up import FollowUpIn, answer
+from service.review.meaning import search
 from service.store.schema import FeedbackItem
 
 router = APIRouter(tags=["feedback"], route_class=IdempotentRoute)
@@ -67,8 +68,16 @@ class Erased(BaseModel):
 
 
 @router.get("/v1/feedback", summary="List feedback with its current labels, newest first")
-def list_feedback(caller: Reader, session: ReadDb, page: Page, filters: Filters) -> FeedbackPage:
-    """Newest first by the time the customer spoke; `attr.<name>=` filters by an attribute."""
+def list_feedback(
+    caller: Reader, session: ReadDb, settings: SettingsOf, page: Page, filters: Filters
+) -> FeedbackPage:
+    """Newest first by the time the customer spoke; `attr.<name>=` filters by an attribute.
+
+    With `meaning` the likest first: every other filter narrows, then the likest part of each text counts.
+    """
+    if filters.meaning:
+        found = search(session, settings, caller, filters, page)
+        return FeedbackPage(data=found.data, next=found.next, searched=found.searched)
     rows = newest(session, caller.workspace_id, filters, page)
     shown = rows[: page.limit]
     last = shown[-1] if shown else None
@@ -143,6 +152,9 @@ def export_feedback(
     if form not in FORMATS:
         detail = f"one of {', '.join(FORMATS)}"
         raise BadInput(f"«format» is {detail}.", errors=[FieldError("/format", "unknown_format", detail)])
+    if filters.meaning:
+        detail = "«meaning» orders a list; it selects nothing to be exported"
+        raise BadInput(f"{detail}.", errors=[FieldError("/meaning", "not_used", detail)])
     rows = export_rows(database, caller.workspace_id, filters, verbatims=caller.may("verbatims"))
     return StreamingResponse(
         encode(rows, form),

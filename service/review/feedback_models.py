@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,6 +63,28 @@ class FollowUp(BaseModel):
     note: str | None
 
 
+class Likeness(BaseModel):
+    """How like the likest part of an item is to what was sought: a cosine, and the same in words."""
+
+    value: float
+    said: str
+    start: int
+    end: int
+    same_words: bool
+
+
+class Searched(BaseModel):
+    """What a search by meaning looked at.
+
+    `by`: `meaning`, or `words` where the model has no encoder. `found` items are alike enough, of `read` items of
+    the selection that were read for it; new ones follow within seconds.
+    """
+
+    by: Literal["meaning", "words"]
+    found: int
+    read: int
+
+
 ITEM_EXAMPLE: dict[str, Any] = {
     "id": "17",
     "text": "Checkout was easy but my parcel came a week late.",
@@ -101,6 +123,7 @@ ITEM_EXAMPLE: dict[str, Any] = {
     "classified_at": "2026-11-02T10:20:01Z",
     "segments": [],
     "follow_up": None,
+    "likeness": None,
 }
 
 
@@ -139,15 +162,19 @@ class FeedbackView(Labelled):
     classified_at: datetime | None
     segments: list[SegmentView]
     follow_up: FollowUp | None
+    likeness: Likeness | None = None
 
 
 class FeedbackPage(BaseModel):
-    """A page of the list."""
+    """A page of the list; `searched` and each item's `likeness` only where `meaning` was asked for."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"data": [ITEM_EXAMPLE], "next": None}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"data": [ITEM_EXAMPLE], "next": None, "searched": None}}
+    )
 
     data: list[FeedbackView]
     next: str | None
+    searched: Searched | None = None
 
 
 class VersionView(BaseModel):

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from service.auth import Caller
-from service.dependencies import Db, ReadDb, Reader, Reviewer, VerbatimReader
-from service.errors import BadInput, FieldError, field_errors
+from service.dependencies import Db, ReadDb, Reader, Reviewer, SettingsOf, VerbatimReader
+from service.errors import BadInput, CannotStore, FieldError, field_errors
 from service.paging import PageQuery, row_id
 from service.review import charts, follow_up
 from service.review.feedback_api import list_feedback
@@ -26,8 +26,10 @@ from service.review.feedback_query import (
     feedback_filters,
 )
 from service.review.forms import SignedInForm
+from service.review.meaning import also_meant
 from service.review.render import page
 from service.review.saved_views import remove_view, save_view, saved_views, selection_pairs
+from service.settings import Settings
 from service.store import rollup_frame
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +48,7 @@ TABS = (
 STATES = {"needs_answer": "waits for an answer", "answered": "answered", "dismissed": "needs no answer"}
 NAMES = {
     "q": "words",
+    "meaning": "meaning",
     "from": "from",
     "to": "until before",
     "unsure": "model unsure",
@@ -59,8 +62,10 @@ NAMES = {
 
 
 @router.get("/feedback")
-def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor: str | None = None) -> Response:
-    """What customers wrote, newest first; the address is the selection."""
+def feedback_list_page(
+    request: Request, caller: Reader, session: ReadDb, settings: SettingsOf, cursor: str | None = None
+) -> Response:
+    """What customers wrote, newest first, or the likest first of what is meant; the address is the selection."""
     given = request.query_params.multi_items()
     clean = _clean(given)
     if clean != given:  # a form sends its empty fields too: the address that people share has none of them
@@ -70,7 +75,9 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
     if not caller.may("verbatims"):
         return page("feedback.html", context | {"withheld": True})
     filters = filters_of(request, caller)
-    found = list_feedback(caller, session, PageQuery(limit=LISTED, cursor=cursor), filters)
+    found = list_feedback(caller, session, settings, PageQuery(limit=LISTED, cursor=cursor), filters)
+    searched_words = filters.q and not filters.meaning and cursor is None
+    beside = _beside(session, settings, caller, filters, pairs) if searched_words else None
     query = urlencode(pairs)
     counts = follow_up.closure(session, caller.workspace_id)
     return page(
@@ -79,6 +86,8 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
         | {
             "withheld": False,
             "rows": [_row(one.model_dump(mode="json", by_alias=True), filters.q) for one in found.data],
+            "searched": found.searched,
+            "beside": beside,
             "filters": filters,
             "asked": request.query_params,
             "query": query,
@@ -86,7 +95,8 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
                 {
                     "name": NAMES.get(name, name.removeprefix(ATTRIBUTE_PREFIX)).replace("_", " "),
                     "value": _said(name, value),
-                    "plain": name in ("q", "source", "owner", "conversation") or name.startswith(ATTRIBUTE_PREFIX),
+                    "plain": name in ("q", "meaning", "source", "owner", "conversation")
+                    or name.startswith(ATTRIBUTE_PREFIX),
                     "without": urlencode([*pairs[:at], *pairs[at + 1 :]]),
                 }
                 for at, (name, value) in enumerate(pairs)
@@ -113,9 +123,14 @@ def feedback_list_page(request: Request, caller: Reader, session: ReadDb, cursor
 
 
 def _clean(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The address without empty fields; the form's field "attribute" (`plan=pro`) as the filter that it means."""
+    """The address without empty fields; the form's fields "attribute" (`plan=pro`) and "by" as what they mean."""
     found = []
+    by_meaning = ("by", "meaning") in pairs
     for name, value in pairs:
+        if name == "by":
+            continue
+        if name == "q" and by_meaning:
+            name = "meaning"
         if name == "attribute" and value:
             attribute, sign, wanted = value.partition("=")
             if not sign or not attribute.strip() or not wanted.strip():
@@ -143,10 +158,14 @@ def filters_of(request: Request, caller: Caller) -> FeedbackFilters:
             if value not in allowed:
                 detail = f"«{name}» is one of {', '.join(allowed)}"
                 raise BadInput(f"{detail}.", errors=[FieldError(f"/{name}", "unknown", detail)])
-    if len(asked.get("q", "")) > 200:
-        raise BadInput("Search for 200 characters at most.", errors=[FieldError("/q", "too_long", "at most 200")])
+    for name in ("q", "meaning"):
+        if len(asked.get(name, "")) > 200:
+            errors = [FieldError(f"/{name}", "too_long", "at most 200")]
+            raise BadInput("Search for 200 characters at most.", errors=errors)
     many: Any = {name: asked.getlist(name) for name in CHOSEN}
-    one: Any = {name: asked.get(name) for name in ("to", "q", "import_id", "conversation", "owner", "state")}
+    one: Any = {
+        name: asked.get(name) for name in ("to", "q", "meaning", "import_id", "conversation", "owner", "state")
+    }
     return feedback_filters(request, caller, from_=asked.get("from"), **many, **one, **switches)
 
 
@@ -173,8 +192,38 @@ def _said(name: str, value: str) -> str:
     return {"true": "yes", "false": "no"}.get(value, value)
 
 
+def _beside(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    filters: FeedbackFilters,
+    pairs: Sequence[tuple[str, str]],
+) -> dict[str, Any] | None:
+    """What means the same as the searched words without having them; None where nothing can be said."""
+    try:
+        rows, many = also_meant(session, settings, caller, filters)
+    except CannotStore:
+        return None  # the hits stand for themselves
+    if not many:
+        return None
+    return {
+        "rows": [_row(one.model_dump(mode="json", by_alias=True), None) for one in rows],
+        "many": many,
+        "all": urlencode([("meaning" if name == "q" else name, value) for name, value in pairs]),
+    }
+
+
 def _row(item: dict[str, Any], words: str | None) -> dict[str, Any]:
-    return item | {"parts": found_words(item["text"] or "", words)}
+    text, near = item["text"] or "", item["likeness"]
+    if near is None:
+        return item | {"parts": found_words(text, words)}
+    start, end = near["start"], near["end"]
+    pieces = [{"text": text[:start], "found": False}, {"text": text[start:end], "found": True}]
+    if start == 0 and end >= len(text.rstrip()):  # the whole of it: nothing stands out
+        pieces = [{"text": text, "found": False}]
+    else:
+        pieces.append({"text": text[end:], "found": False})
+    return item | {"parts": pieces}
 
 
 def found_words(text: str, words: str | None) -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ class FeedbackFilters:
     begins: datetime | None = None  # the first moment of the period
     ends: datetime | None = None  # the first moment behind it
     q: str | None = None
+    meaning: str | None = None  # orders by likeness: see meaning.py; no condition on rows
     unsure: bool | None = None
     corrected: bool | None = None
     state: str | None = None
@@ -210,6 +211,13 @@ def feedback_filters(
     q: Annotated[
         str | None, Query(max_length=200, description="Part of the text, upper or lower case alike.")
     ] = None,
+    meaning: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="What it should mean, in any words: the likest first, instead of the newest.",
+        ),
+    ] = None,
     unsure: Annotated[bool | None, Query(description="Whether the model abstains.")] = None,
     corrected: Annotated[bool | None, Query(description="Whether a person's word stands on a label.")] = None,
     state: Annotated[Literal["pending", "tagged", "no_text"] | None, Query()] = None,
@@ -242,6 +250,7 @@ def feedback_filters(
         begins=moment_of(from_, timezone=caller.timezone, name="from") if from_ else None,
         ends=moment_of(to, timezone=caller.timezone, name="to") if to else None,
         q=q,
+        meaning=meaning,
         unsure=unsure,
         corrected=corrected,
         state=state,
@@ -258,14 +267,14 @@ def feedback_filters(
         check_labels(name, getattr(filters, name))
     check_labels("topic", pain, named="pain")
     check_labels("topic", delight, named="delight")
-    if q and not caller.may("verbatims"):
+    if (q or meaning) and not caller.may("verbatims"):
         raise Forbidden("Searching the texts needs the right to read them.")
     return replace(filters, attributes=_attributes(request))
 
 
 # everything that `feedback_filters` declares, by its name in the address
 KNOWN = frozenset(
-    {*LABEL_FILTERS, "channel", "source", "language", "from", "to", "q", "unsure", "corrected"}
+    {*LABEL_FILTERS, "channel", "source", "language", "from", "to", "q", "meaning", "unsure", "corrected"}
     | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight", "place"}
 )
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result, delete, func, insert, select, update
+from sqlalchemy import CursorResult, Result, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -84,6 +84,27 @@ def enqueue(
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(dialect.insert(Job).values(values).on_conflict_do_nothing())
+
+
+def ask(session: Session, *, workspace_id: int, kind: str, lock: int, delay_seconds: float) -> None:
+    """Queue a workspace's upkeep of one kind in the caller's transaction; a queued twin makes it a no-op.
+
+    Two transactions that write the same de-duplication key would wait for each other; on PostgreSQL the second
+    finds the advisory lock (`lock`, one number a kind) taken and leaves it to the first.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        key = {"what": lock, "workspace": workspace_id % 2**31}
+        if not session.execute(text("SELECT pg_try_advisory_xact_lock(:what, :workspace)"), key).scalar_one():
+            return
+    enqueue(
+        session,
+        workspace_id=workspace_id,
+        kind=kind,
+        payload={},
+        priority=Priority.UPKEEP,
+        dedupe_key=f"{kind}{'' if delay_seconds else '-now'}:{workspace_id}",
+        delay_seconds=delay_seconds,
+    )
 
 
 def due(

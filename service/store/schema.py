@@ -505,6 +505,40 @@ class Classification(SQLModel, table=True):
     classified_at: datetime = _time()
 
 
+class MeaningBlock(SQLModel, table=True):
+    """Vectors of parts of texts, many in one row, for the search by meaning (see meaning_blocks.py).
+
+    They can be made anew from the texts, so that backups leave them out.
+    """
+
+    __tablename__ = "meaning_block"
+    __table_args__ = (Index("ix_meaning_block_workspace_id_vectors", "workspace_id", "vectors"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    vectors: str  # which model's; those of two models must not be compared
+    parts: int
+    stamp: int = Field(sa_column=Column(BigId, nullable=False))  # drawn at every change: readers see it by this
+    places: bytes = Field(sa_column=Column(Blob, nullable=False))  # item, text version, start, end of each: int64
+    content: bytes = Field(sa_column=Column(Blob, nullable=False))  # int8, a row a part
+
+
+class ItemMeaning(SQLModel, table=True):
+    """Where the vectors of an item's text lie; no row: they are yet to be made."""
+
+    __tablename__ = "item_meaning"
+
+    item_id: int = Field(
+        sa_column=Column(
+            BigId, ForeignKey("feedback_item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        )
+    )
+    workspace_id: int = _workspace()
+    block_id: int | None = _ref("meaning_block.id", nullable=True, index=True)  # empty: nothing to be read in it
+    text_version: int
+    vectors: str
+
+
 class Correction(SQLModel, table=True):
     """A person's labels for an item or one span of its text; the newest that is not undone is shown."""
 
@@ -664,6 +698,7 @@ class SuggestionDecision(SQLModel, table=True):
     reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     effective_at: datetime | None = _time(nullable=True)
     numbers: dict[str, Any] = _json()  # size and trend as they stood when decided
+    batch: str | None = None  # decisions that were taken at once share it, and are taken back by it
 
 
 class Persona(SQLModel, table=True):

@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session, col
 
 from nlp.analysis import FIELDS as SEGMENT_FIELDS
+from service.store.meaning_blocks import ask_vectors
 from service.store.schema import Correction, FeedbackItem, Segment
 from service.store.theme_upkeep import ask_themes
 
@@ -180,6 +181,7 @@ def write_labels(session: Session, workspace_id: int, rows: Sequence[ItemLabels]
     if segments:
         session.execute(insert(Segment), segments)
     ask_themes(session, workspace_id)
+    ask_vectors(session, workspace_id)
     session.execute(
         update(FeedbackItem),
         [

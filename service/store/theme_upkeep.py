@@ -10,12 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlmodel import Session, col
 
 from service.store import queue
 from service.store.columns import now
-from service.store.queue import Priority
 from service.store.schema import FeedbackItem, Segment, Theme
 
 DEBOUNCE_SECONDS: Final = 15.0
@@ -36,20 +35,7 @@ def side_of(sentiment: str) -> str:
 
 def ask_themes(session: Session, workspace_id: int, *, delay_seconds: float = DEBOUNCE_SECONDS) -> None:
     """Queue the job "themes" in the caller's transaction; a queued twin makes it a no-op."""
-    if session.get_bind().dialect.name == "postgresql":
-        # two transactions that write the same de-duplication key wait for each other; the second just leaves it
-        key = {"what": ASKING, "workspace": workspace_id % 2**31}
-        if not session.execute(text("SELECT pg_try_advisory_xact_lock(:what, :workspace)"), key).scalar_one():
-            return
-    queue.enqueue(
-        session,
-        workspace_id=workspace_id,
-        kind="themes",
-        payload={},
-        priority=Priority.UPKEEP,
-        dedupe_key=f"themes{'' if delay_seconds else '-now'}:{workspace_id}",
-        delay_seconds=delay_seconds,
-    )
+    queue.ask(session, workspace_id=workspace_id, kind="themes", lock=ASKING, delay_seconds=delay_seconds)
 
 
 def forget_words(session: Session, workspace_id: int, item_ids: Sequence[int]) -> None:

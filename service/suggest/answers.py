@@ -286,10 +286,11 @@ class SuggestionOut(BaseModel):
 class SuggestionList(BaseModel):
     """A page of the table, best first."""
 
-    model_config = _shows({"data": [EXAMPLE], "next": None, "as_of": "2026-11-03T09:00:00Z"})
+    model_config = _shows({"data": [EXAMPLE], "next": None, "total": 1, "as_of": "2026-11-03T09:00:00Z"})
 
     data: list[SuggestionOut]
     next: str | None
+    total: int = Field(description="How many fit the filters, on all pages.")
     as_of: datetime
 
 
@@ -336,3 +337,32 @@ class WeightsAnswer(BaseModel):
     most: dict[str, float]
     actor: str | None = Field(description="Who set them; null for the usual ones.")
     updated_at: datetime | None
+
+
+class BulkAnswer(BaseModel):
+    """What became of a decision on all that fit a filter; with `dry_run` what would become."""
+
+    model_config = _shows(
+        {
+            "batch": "b-5f0c9a2e71d34b68",
+            "decision": "reject",
+            "decided": ["usage.price", "support.speed"],
+            "left": [{"id": "churn.price", "why": "«reject» is not possible while it is live"}],
+        }
+    )
+
+    batch: str | None = Field(
+        description="To take all of it back; null for a dry run and where nothing was decided."
+    )
+    decision: str
+    decided: list[str] = Field(description="Ids of the suggestions, the best first.")
+    left: list[dict[str, str]] = Field(description="Ids that fit the filter but not the decision, and why.")
+
+
+class UndoAnswer(BaseModel):
+    """What was taken back."""
+
+    model_config = _shows({"taken_back": ["usage.price"], "left": ["support.speed"]})
+
+    taken_back: list[str]
+    left: list[str] = Field(description="Somebody has decided on these since; they stay as they are.")

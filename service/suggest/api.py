@@ -15,7 +15,8 @@ from service.store.personas import of_persona
 from service.store.schema import AuditEvent
 from service.suggest import suggestions as table
 from service.suggest import weights
-from service.suggest.answers import SuggestionDetail, SuggestionList, WeightsAnswer
+from service.suggest.answers import BulkAnswer, SuggestionDetail, SuggestionList, UndoAnswer, WeightsAnswer
+from service.suggest.bulk import BulkBody, UndoBody, decide_on_all, undo_all
 from service.suggest.decisions import DecisionBody, statuses_of
 from service.suggest.impact import impact
 from service.suggest.impact_answer import ImpactAnswer
@@ -25,6 +26,10 @@ from service.suggest.weights import WeightsBody
 
 router = APIRouter(tags=["suggestions"], route_class=IdempotentRoute)
 
+Many = Annotated[list[str] | None, Query(description="Only these; several widen.")]
+Persona = Annotated[
+    str | None, Query(description="Only what a persona says.", max_length=200, examples=["returning-shopper"])
+]
 Model = Annotated[
     str | None,
     Query(
@@ -47,19 +52,29 @@ def list_suggestions(
     kind: Annotated[
         Kind, Query(description="pain: what to change; delight: what to keep and spread.", examples=["delight"])
     ] = "pain",
-    persona: Annotated[
-        str | None, Query(description="Only what a persona says.", max_length=200, examples=["returning-shopper"])
-    ] = None,
+    persona: Persona = None,
+    stage: Many = None,
+    topic: Many = None,
+    effort: Many = None,
+    owner: Many = None,
 ) -> dict[str, Any]:
     """The table *stage | what customers say | what to change*.
 
     Every row has its size with n and interval, its evidence in customers' words, and the reason for its rank.
-    Filters are those of the map; `attr.<name>=<value>` keeps items with this attribute. Callers who may not read
-    verbatims get the numbers alone.
+    Filters are those of the map; `attr.<name>=<value>` keeps items with this attribute. `stage`, `topic`, `effort`
+    and `owner` («-»: nobody) keep suggestions. Callers who may not read verbatims get the numbers alone.
     """
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
-    chosen = model or caller.journey_model
-    query = table.SuggestionQuery(selection=selection, model=chosen, status=statuses_of(status), kind=kind)
+    query = table.SuggestionQuery(
+        selection=selection,
+        model=model or caller.journey_model,
+        status=statuses_of(status),
+        kind=kind,
+        stage=tuple(stage or ()),
+        topic=tuple(topic or ()),
+        effort=tuple(effort or ()),
+        owner=tuple(owner or ()),
+    )
     return table.suggestions(
         session,
         workspace_id=caller.workspace_id,
@@ -69,6 +84,64 @@ def list_suggestions(
         after=page.key(),
         verbatims=caller.may("verbatims"),
     )
+
+
+@router.post(
+    "/v1/suggestions/decisions",
+    response_model=BulkAnswer,
+    summary="Decide on all suggestions that fit a filter",
+    openapi_extra=json_body(
+        BulkBody, {"decision": "reject", "reason": "Not ours to change", "expected": 12, "dry_run": False}
+    ),
+)
+def decide_on_many(
+    caller: Decider,
+    database: DatabaseOf,
+    session: Db,
+    selection: SelectionQuery,
+    body: JsonBody,
+    status: Annotated[list[str] | None, Query(description="Only these statuses.")] = None,
+    persona: Persona = None,
+    stage: Many = None,
+    topic: Many = None,
+    effort: Many = None,
+    owner: Many = None,
+) -> dict[str, Any]:
+    """Accept, reject, snooze or note (an owner) on all that the filters of the list keep, not only on one page.
+
+    Each keeps a decision of its own and a line in the audit log. `dry_run` says what would be decided; `expected`
+    refuses (409) where another number fits by now. 500 at once at most.
+    """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
+    query = table.SuggestionQuery(
+        selection=selection,
+        status=statuses_of(status),
+        stage=tuple(stage or ()),
+        topic=tuple(topic or ()),
+        effort=tuple(effort or ()),
+        owner=tuple(owner or ()),
+    )
+    return decide_on_all(
+        session,
+        database=database,
+        workspace_id=caller.workspace_id,
+        timezone=caller.timezone,
+        actor=caller.actor,
+        query=query,
+        body=parse_body(BulkBody, body),
+    )
+
+
+@router.post(
+    "/v1/suggestions/decisions/undo",
+    response_model=UndoAnswer,
+    summary="Take decisions back that were taken at once",
+    openapi_extra=json_body(UndoBody, {"batch": "b-5f0c9a2e71d34b68"}),
+)
+def undo_decisions(caller: Decider, session: Db, body: JsonBody) -> dict[str, Any]:
+    """What stood before stands again, but where somebody has decided since; each is a decision of its own."""
+    batch = parse_body(UndoBody, body).batch
+    return undo_all(session, workspace_id=caller.workspace_id, actor=caller.actor, batch=batch)
 
 
 @router.get("/v1/suggestions/weights", response_model=WeightsAnswer, summary="How suggestions are ranked")

@@ -58,6 +58,7 @@ STEPS: dict[StepName, tuple[Status, frozenset[Status]]] = {
 }
 # a change of the map: these decisions make up its history
 MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
+UNDO = "undo"
 DECISIONS_NEEDING: dict[StepName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
 
 
@@ -138,15 +139,18 @@ def decide(
     numbers: Mapping[str, Any],
     reopened: bool = False,
     evidence: Sequence[Mapping[str, Any]] = (),
+    batch: str | None = None,
 ) -> Suggestion:
     """Take the decision and write it into the history, with `numbers` as they stood.
+
+    Decisions of one `batch` were taken at once: see bulk.py.
 
     A decision that changes the map makes a version of it, with `evidence` (ids and spans of feedback).
     `reopened`: it was rejected, and evidence has grown since as much as to be suggested again.
     The suggestion's row is made by its first decision. Raises BadInput where the decision lacks what it needs or
     carries what it has no use for, Conflict where the status does not allow it.
     """
-    _check(body)
+    check(body)
     moment = now()
     found = _locked(session, workspace_id, stage, topic, entry, moment)
     status = shown_status(found, moment, reopened=reopened)
@@ -180,12 +184,58 @@ def decide(
         reason=body.reason,
         effective_at=body.effective_at or (moment if body.decision == "start" else None),
         numbers=dict(numbers),
+        batch=batch,
     )
     session.add(made)
     session.flush()
     if body.decision in MAP_CHANGES:
         record(session, decision=made, evidence=[dict(one) for one in evidence])
     return found
+
+
+def take_back(session: Session, *, workspace_id: int, decision: SuggestionDecision, actor: str) -> bool:
+    """Undo a decision where it is the newest of its suggestion, as a decision of its own; whether it was.
+
+    What stood before it stands again; of a map that it has changed there is a new version.
+    """
+    found = session.exec(
+        select(Suggestion)
+        .where(Suggestion.workspace_id == workspace_id, Suggestion.id == decision.suggestion_id)
+        .with_for_update()
+    ).one()
+    newest = session.exec(
+        select(SuggestionDecision.id)
+        .where(
+            SuggestionDecision.workspace_id == workspace_id,
+            SuggestionDecision.suggestion_id == decision.suggestion_id,
+        )
+        .order_by(col(SuggestionDecision.id).desc())
+        .limit(1)
+    ).one()
+    if newest != decision.id:
+        return False
+    old, moment = decision.old, now()
+    before = _state(found, found.status)
+    found.status, found.adaptation, found.owner = old["status"], old["adaptation"], old["owner"]
+    found.snoozed_until = _utc(datetime.fromisoformat(old["until"])) if old["until"] else None
+    found.due = date.fromisoformat(old["due"]) if old.get("due") else None
+    found.ticket, found.updated_at = old.get("ticket"), moment
+    session.add(found)
+    made = SuggestionDecision(
+        workspace_id=workspace_id,
+        suggestion_id=decision.suggestion_id,
+        at=moment,
+        actor=actor,
+        decision=UNDO,
+        old=before,
+        new=_state(found, found.status),
+        numbers=decision.numbers,
+    )
+    session.add(made)
+    session.flush()
+    if decision.decision in MAP_CHANGES:
+        record(session, decision=made, evidence=[])
+    return True
 
 
 def _locked(
@@ -226,7 +276,8 @@ def _state(suggestion: Suggestion, status: str) -> dict[str, Any]:
     }
 
 
-def _check(body: DecisionBody) -> None:
+def check(body: DecisionBody) -> None:
+    """BadInput where a decision lacks what it needs or carries what it has no use for."""
     needed = DECISIONS_NEEDING.get(body.decision) if body.decision != "note" else None
     if needed is not None and getattr(body, needed) is None:
         detail = f"«{body.decision}» needs «{needed}»."

@@ -49,7 +49,7 @@ class Course:
 def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
     """What the decisions on a suggestion (oldest first) say; None where no change stands agreed or was.
 
-    Agreed again after it was rejected or rolled back, a change begins anew.
+    Agreed again after it was rejected or rolled back, a change begins anew; an agreement taken back was none.
     """
     found: Course | None = None
     for one in history:
@@ -63,7 +63,7 @@ def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
         elif found is not None and one["decision"] == "roll_back":
             ended = one["effective_at"] or one["at"]
             found = Course(found.agreed_at, found.starts_at, ended, found.plan, started=found.started)
-        elif status == "rejected":
+        elif status in ("rejected", "suggested", "snoozed"):
             found = None
     return found
 

@@ -28,6 +28,7 @@ from service.suggest.selected import Kind, pains_of
 from service.suggest.wording import arithmetic, public, size, told, trend
 
 OPEN = ("suggested",)
+NOBODY = "-"
 # what stands on the map: what is proposed and what was agreed, not what was put aside
 ON_THE_MAP = ("suggested", "accepted", "edited", "planned", "testing", "live", "kept")
 
@@ -40,6 +41,22 @@ class SuggestionQuery:
     model: str = "7-stage"
     status: tuple[str, ...] = ()
     kind: Kind = "pain"
+    stage: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
+    effort: tuple[str, ...] = ()
+    owner: tuple[str, ...] = ()  # «-»: nobody
+
+    def fits(self, one: Proposal) -> bool:
+        """Whether a proposal of the selection is asked for."""
+        owner = (one.row.owner if one.row is not None else None) or NOBODY
+        asked = (
+            (self.status, one.status),
+            (self.stage, one.stage),
+            (self.topic, one.topic),
+            (self.effort, one.entry.effort),
+            (self.owner, owner),
+        )
+        return all(not wanted or value in wanted for wanted, value in asked)
 
 
 def suggestions(
@@ -61,8 +78,8 @@ def suggestions(
     moment = now()
     listed = proposals if query.kind == "pain" else delights.delights
     found = listed(session, workspace_id=workspace_id, timezone=timezone, selection=query.selection)
-    if query.status:
-        found = [one for one in found if one.status in query.status]
+    found = [one for one in found if query.fits(one)]
+    total = len(found)
     if after is not None:
         place = _place(after)
         found = [one for one in found if one.order() > place]
@@ -81,6 +98,7 @@ def suggestions(
     return {
         "data": data,
         "next": encode_cursor(list(shown[-1].order())) if len(found) > limit else None,
+        "total": total,
         "as_of": rfc3339(moment),
     }
 
@@ -123,6 +141,7 @@ def decide_on(
     public_id: str,
     body: decisions.DecisionBody,
     verbatims: bool = True,
+    batch: str | None = None,
 ) -> dict[str, Any]:
     """Take a decision and answer the suggestion as it stands after it.
 
@@ -133,12 +152,9 @@ def decide_on(
         one = _one(reading, workspace_id, timezone, public_id)
         model = journey_model(reading, workspace_id=workspace_id, model_id="7-stage", codebook=codebook())
         [written] = _written(reading, workspace_id, timezone, [one], model, verbatims, Selection())
-        plan = {}
-        if body.decision in ("accept", "edit"):
-            frozen = plan_for(
-                reading, workspace_id=workspace_id, timezone=timezone, stage=one.stage, topic=one.topic
-            )
-            plan = {"plan": frozen}
+        numbers = numbers_of(
+            reading, workspace_id=workspace_id, timezone=timezone, one=one, decision=body.decision
+        )
     row = decisions.decide(
         session,
         workspace_id=workspace_id,
@@ -151,7 +167,8 @@ def decide_on(
         evidence=[
             {name: found[name] for name in ("feedback_id", "start", "end")} for found in written["evidence"]
         ],
-        numbers={"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3), **plan},
+        numbers=numbers,
+        batch=batch,
     )
     # a note on a reopened one leaves it reopened
     reopened = one.reopened is not None and body.decision == "note"
@@ -169,6 +186,18 @@ def decide_on(
         "rank": arithmetic(one),
         "decisions": decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic),
     }
+
+
+def numbers_of(
+    session: Session, *, workspace_id: int, timezone: str, one: Proposal, decision: str
+) -> dict[str, Any]:
+    """What a decision keeps of the moment: size, trend, value; of an agreement also how it will be measured."""
+    found = {"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3)}
+    if decision in ("accept", "edit"):
+        found["plan"] = plan_for(
+            session, workspace_id=workspace_id, timezone=timezone, stage=one.stage, topic=one.topic
+        )
+    return found
 
 
 def suggestions_by_stage(

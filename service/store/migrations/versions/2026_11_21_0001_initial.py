@@ -561,6 +561,52 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "meaning_block",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("vectors", sa.String(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("stamp", BIG_ID, nullable=False),
+        sa.Column("places", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_meaning_block")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_meaning_block_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_meaning_block_workspace_id_vectors", "meaning_block", ["workspace_id", "vectors"])
+    op.create_table(
+        "item_meaning",
+        sa.Column("item_id", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("workspace_id", BIG_ID, nullable=False),
+        sa.Column("block_id", BIG_ID, nullable=True),
+        sa.Column("text_version", sa.Integer(), nullable=False),
+        sa.Column("vectors", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("item_id", name=op.f("pk_item_meaning")),
+        sa.ForeignKeyConstraint(
+            ["item_id"],
+            ["feedback_item.id"],
+            name=op.f("fk_item_meaning_item_id_feedback_item"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspace.id"],
+            name=op.f("fk_item_meaning_workspace_id_workspace"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["block_id"],
+            ["meaning_block.id"],
+            name=op.f("fk_item_meaning_block_id_meaning_block"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_item_meaning_block_id", "item_meaning", ["block_id"])
+    op.create_table(
         "correction",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("workspace_id", BIG_ID, nullable=False),
@@ -736,6 +782,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("effective_at", MOMENT, nullable=True),
         sa.Column("numbers", DOCUMENT, nullable=False),
+        sa.Column("batch", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suggestion_decision")),
         sa.ForeignKeyConstraint(
             ["suggestion_id"],
