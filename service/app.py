@@ -25,6 +25,7 @@ from service.desk.journey_model_pages import router as journey_model_pages
 from service.desk.persona_pages import router as persona_pages
 from service.desk.playbook_pages import router as playbook_pages
 from service.desk.rank_page import router as rank_page
+from service.desk.sample_pages import router as sample_pages
 from service.desk.settings_pages import router as settings_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
@@ -32,6 +33,7 @@ from service.ingest.hooks import router as hooks
 from service.ingest.imports_api import router as imports
 from service.ingest.intake import Intake
 from service.ingest.metric_series import router as metric_series
+from service.ingest.sample_api import router as sample
 from service.learn.api import router as learn
 from service.monitor.health import router as health
 from service.monitor.logs import RequestLog
@@ -99,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         hooks,  # first: routes are tried in their order, and senders call most
         ingest,
         imports,
+        sample,
         metric_series,
         classify,
         learn,
@@ -123,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         persona_pages,
         playbook_pages,
         rank_page,
+        sample_pages,
         feedback_page,
         item_page,
         inbox_page,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -16,8 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,6 +24,7 @@ from sqlmodel import Session, col
 from standardwebhooks import Webhook
 
 from service import auth
+from service.ingest.sample import sample_size, sample_texts
 from service.settings import Settings
 from service.store import schema
 from service.store.columns import now
@@ -36,22 +33,8 @@ from service.store.learned import forget_workspace
 from service.store.migrate import migrate
 from service.suggest import table
 
-SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 WORKSPACE = "sample"
 READY_SECONDS = 90
-# a time stamp, not a date that a customer wrote about
-_TIME = re.compile(r"\b(20\d\d-\d\d-\d\d)(?=[T ]\d\d:\d\d)")
-
-
-def shifted(text: str, days: int) -> str:
-    """The text with every time stamp moved by whole days."""
-    return _TIME.sub(lambda found: str(date.fromisoformat(found[1]) + timedelta(days=days)), text)
-
-
-def days_to_yesterday(texts: list[str], today: date) -> int:
-    """By how many days to move the time stamps of these texts so that the newest is yesterday."""
-    newest = max(date.fromisoformat(found) for text in texts for found in _TIME.findall(text))
-    return (today - timedelta(days=1) - newest).days
 
 
 def run(settings: Settings, *, port: int, console: Console | None = None) -> int:
@@ -172,16 +155,7 @@ def load_sample(database: Database, address: str, console: Console) -> None:
         workspace = auth.workspace_named(session, WORKSPACE, create=True)
         key = auth.create_key(session, workspace=workspace, scopes=["ingest", "admin"], name="sample loader")
         workspace_id = workspace.id or 0
-    texts = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in sorted(SAMPLE.glob("*.*son")) + sorted(SAMPLE.glob("survey*.csv"))
-    }
-    days = days_to_yesterday(list(texts.values()), now().date())
-    texts = {name: shifted(text, days) for name, text in texts.items()}
-    total = len(list(csv.reader(texts["survey.csv"].splitlines(keepends=True)))) - 1
-    total += sum(
-        bool(line.strip()) for name in ("reviews.ndjson", "tickets.ndjson") for line in texts[name].splitlines()
-    )
+    texts, total = sample_texts(now().date()), sample_size()
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as progress:

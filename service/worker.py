@@ -31,6 +31,7 @@ from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
 from service.ingest.poll import enqueue_due, poll
 from service.ingest.replays import replay
+from service.ingest.sample import run as sample
 from service.learn.retrain import retrain
 from service.monitor import logs
 from service.monitor.retention import upkeep
@@ -61,6 +62,7 @@ KINDS: Mapping[str, JobKind] = {
     "fetch": JobKind(fetch),
     "poll": JobKind(poll),
     "replay": JobKind(replay),
+    "sample": JobKind(sample),
     "import": JobKind(read_file, on_dead=import_given_up),
     "news": JobKind(look_for_news),
     "digest": JobKind(make_digest),

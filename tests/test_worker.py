@@ -352,6 +352,7 @@ def test_every_kind_of_job_has_its_stage() -> None:
         "retrain",
         "vectors",
         "themes",
+        "sample",
         "import",
         "erase",
         "replay",

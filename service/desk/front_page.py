@@ -13,6 +13,7 @@ from service.aggregate.significant import Change, significant
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader, SettingsOf
 from service.errors import CannotStore
+from service.ingest import sample
 from service.ingest.trouble import troubles
 from service.learn.api import model
 from service.review import suggestion_charts
@@ -43,7 +44,7 @@ def front_page(caller: Reader, session: ReadDb, settings: SettingsOf, done: str 
     frame = rollup_frame.load(session, caller.workspace_id)
     context: dict[str, Any] = {"caller": caller, "page": "front", "notice": done_text(done)}
     trouble = troubles(session, workspace_id=caller.workspace_id)
-    if not len(frame.rows["day"]):
+    if not frame.live.any():
         return page("front_empty.html", {**context, "trouble": trouble})
     found = suggestions.suggestions(
         session,
@@ -58,7 +59,8 @@ def front_page(caller: Reader, session: ReadDb, settings: SettingsOf, done: str 
         "front.html",
         {
             **context,
-            "items": len(frame.rows["day"]),
+            "items": int(frame.live.sum()),
+            "sample": sample.is_here(session, caller.workspace_id),
             "changes": strongest(session, caller),
             "suggestions": found["data"],
             "running": by_verdict(running["data"])[:TOLD],

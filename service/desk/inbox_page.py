@@ -22,6 +22,7 @@ from service.review.forms import SignedInForm
 from service.review.label_form import fields_of, pieces
 from service.review.render import page
 from service.settings import Settings
+from service.store import rollup_frame
 
 router = APIRouter(include_in_schema=False)
 
@@ -70,6 +71,7 @@ def review_page(
         context
         | {
             "withheld": False,
+            "nothing_yet": not rollup_frame.load(session, caller.workspace_id).live.any(),
             "queue": queue,
             "queues": QUEUES,
             "counts": counts,

@@ -19,6 +19,7 @@ from service.dependencies import Admin, DatabaseOf, Db, ReadDb, SettingsOf, Vaul
 from service.desk.model_figures import measured
 from service.desk.settings_frame import checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
+from service.ingest import sample
 from service.learn import api as learning
 from service.notify import api as telling
 from service.paging import PageQuery
@@ -239,6 +240,7 @@ def _workspace(
     known = {
         "zones": sorted(available_timezones()),
         "zone": caller.timezone,
+        "sample": sample.is_here(session, caller.workspace_id),
         "kept": _kept(settings),
         "respondent": "",
         "erased": None,

@@ -22,6 +22,7 @@ from service.review.forms import SignedInForm
 from service.review.item_page import marked
 from service.review.render import page
 from service.settings import Settings
+from service.store import rollup_frame
 from service.suggest import suggestions
 from service.suggest.decisions import STATUSES
 from service.suggest.impact import impact
@@ -69,6 +70,7 @@ def suggestions_page(
             "status": status,
             "tabs": TABS,
             "notice": done_text(done),
+            "nothing_yet": not rows and not rollup_frame.load(session, caller.workspace_id).live.any(),
             "steps": steps,
             "later": LATER,
             "more": f"/suggestions?{urlencode({'status': status, 'cursor': found['next']})}"
