@@ -1,4 +1,4 @@
-"""The journey map to take away: `/v1/journey-map.png`, `.svg`, `.pdf` and `.csv`."""
+"""The journey map to take away: `/v1/journey-map.png`, `.svg`, `.pdf`, `.pptx` and `.csv`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from fastapi.responses import Response
 from service.aggregate.journey import journey_map
 from service.aggregate.query import MapQuery
 from service.dependencies import ReadDb, Reader
+from service.review import map_slide
 from service.review.map_picture import map_csv, map_pdf, map_png, map_svg
 from service.selection import SelectionQuery
 from service.store.personas import of_persona
-from service.suggest.suggestions import suggestions_by_stage
+from service.suggest.suggestions import ON_THE_MAP, SuggestionQuery, suggestions, suggestions_by_stage
 
 router = APIRouter(tags=["the map"])
 
-Form = Literal["png", "svg", "pdf", "csv"]
+Form = Literal["png", "svg", "pdf", "pptx", "csv"]
 MEDIA_TYPES: dict[Form, str] = {
     "png": "image/png",
     "svg": "image/svg+xml",
     "pdf": "application/pdf",
+    "pptx": map_slide.MEDIA_TYPE,
     "csv": "text/csv; charset=utf-8",
 }
+SUMMARIES: dict[Form, str] = {"csv": "The map as a table", "pptx": "The map as slides to edit (PowerPoint)"}
 
 
 def _route(form: Form) -> None:
@@ -32,7 +35,7 @@ def _route(form: Form) -> None:
         operation_id=f"read_map_as_{form}",
         response_class=Response,
         responses={200: {"content": {MEDIA_TYPES[form]: {}}}},
-        summary="The map as a table" if form == "csv" else f"The map as a picture ({form.upper()})",
+        summary=SUMMARIES.get(form, f"The map as a picture ({form.upper()})"),
     )
     def read_map_as(
         caller: Reader,
@@ -56,8 +59,21 @@ def _route(form: Form) -> None:
             verbatims=caller.may("verbatims"),
             suggestions_by_stage=suggestions_by_stage,
         )
+        title = f"Customer journey, {caller.workspace}"
+        if form == "pptx":
+            proposed = suggestions(
+                session,
+                workspace_id=caller.workspace_id,
+                timezone=caller.timezone,
+                query=SuggestionQuery(selection=selection, model=found["model"], status=ON_THE_MAP),
+                limit=map_slide.SUGGESTIONS,
+                verbatims=caller.may("verbatims"),
+            )
+            drawn = map_slide.map_pptx(found, proposed["data"], title=title)
+        else:
+            drawn = _drawn(form, found, title)
         return Response(
-            _drawn(form, found, f"Customer journey, {caller.workspace}"),
+            drawn,
             media_type=MEDIA_TYPES[form],
             headers={
                 "Content-Disposition": f'attachment; filename="journey-map-{found["as_of"][:10]}.{form}"',

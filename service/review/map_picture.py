@@ -116,7 +116,7 @@ class _Picture:
         weight = ' font-weight="700"' if bold else ""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{weight}{more}>'
-            f"{escape(_plain(text))}</text>"
+            f"{escape(plain(text))}</text>"
         )
 
     def _rule(self, y: float) -> None:
@@ -131,9 +131,8 @@ class _Picture:
         totals = self._map["totals"]
         self._text(MARGIN, self._y + 22, self._title, size=26, bold=True)
         net = totals["net_sentiment"]
-        told = (
-            f"{_period(self._map)} · {totals['items']:,} pieces of feedback from {totals['respondents']:,} people"
-        )
+        told = f"{period_said(self._map)} · {totals['items']:,} pieces of feedback"
+        told += f" from {totals['respondents']:,} people"
         if net["value"] is not None:
             told += f" · net sentiment {charts.signed(net['value'])}{_between(net)}"
         self._text(MARGIN, self._y + 46, told, colour=SOFT, size=14)
@@ -181,7 +180,7 @@ class _Picture:
     def _lines(self, name: str, of: Any, *, colour: str = INK, italic: bool = False) -> None:
         """A block of wrapped lines per column; left out where no column has any."""
         columns = [
-            [line for entry in of(stage) for line in textwrap.wrap(_plain(entry), self._fits)]
+            [line for entry in of(stage) for line in textwrap.wrap(plain(entry), self._fits)]
             for stage in self._stages
         ]
         most = max((len(lines) for lines in columns), default=0)
@@ -213,12 +212,12 @@ class _Picture:
     @staticmethod
     def _words(stage: Mapping[str, Any]) -> Iterator[str]:
         for one in stage["verbatims"][:1]:
-            yield f"«{textwrap.shorten(_plain(one['text']), 150, placeholder=' …')}»"
+            yield f"«{textwrap.shorten(plain(one['text']), 150, placeholder=' …')}»"
 
     @staticmethod
     def _changes(stage: Mapping[str, Any]) -> Iterator[str]:
         for one in stage["suggestions"][:1]:
-            yield textwrap.shorten(_plain(one["adaptation"]), 170, placeholder=" …")
+            yield textwrap.shorten(plain(one["adaptation"]), 170, placeholder=" …")
 
     def _foot(self) -> None:
         self._rule(self._y)
@@ -241,12 +240,12 @@ def _placed(path: str, x: float, y: float, across: float, down: float) -> str:
     return re.sub(r"(-?[\d.]+) (-?[\d.]+)", point, path)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """On one line, without what XML cannot carry."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
-def _period(found: Mapping[str, Any]) -> str:
+def period_said(found: Mapping[str, Any]) -> str:
     first, end = found["from"], found["to"]
     if not first and not end:
         return "All time"
