@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-receiver bench-imports bench-statistics bench-tagging bench-themes clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-obsei bench-receiver bench-imports bench-statistics bench-tagging bench-themes clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -69,10 +69,19 @@ bench-themes: setup-dev  ## how good themes are beside k-means and HDBSCAN, and 
 bench-tagging: .venv-bench/.made  ## speed and accuracy of tagging beside peers, which get a .venv-bench of their own
 	.venv-bench/bin/python -m benchmarks.tagging
 
+.venv-obsei/.made: requirements-obsei.txt
+	test -x .venv-obsei/bin/python || $(PYTHON) -m venv .venv-obsei
+	.venv-obsei/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-obsei.txt
+	touch $@
+
+bench-obsei: setup-dev .venv-obsei/.made  ## taking feedback in, beside Obsei, which gets a .venv-obsei of its own
+	$(BIN)/python -m benchmarks.obsei --keep
+
 lock:                    ## renew the pins (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.txt -c requirements-training.txt requirements-bench.in -o requirements-bench.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-obsei.in -o requirements-obsei.txt
 
 clean:                   ## remove what setup made
 	rm -rf $(VENV) *.egg-info

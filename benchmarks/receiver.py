@@ -105,26 +105,29 @@ def write_import(path: Path, rows: int) -> None:
             )
 
 
-def prepare(settings: Settings, database: Database, file: Path) -> int:
-    """An endpoint, a table for the bare route, and the import, not yet read; the import's id."""
-    vault = auth.Vault(settings)
-    METADATA.create_all(database.writer)
+def with_endpoint(settings: Settings, database: Database) -> int:
+    """A workspace with an endpoint that takes signed deliveries; the workspace's id."""
     with database.write() as session:
         workspace = auth.workspace_named(session, "default", create=True)
         assert workspace.id is not None
-        workspace_id = workspace.id
-        secrets = vault.encrypt(json.dumps([{"value": SECRET, "not_after": None}]))
         session.add(
             Endpoint(
-                workspace_id=workspace_id,
+                workspace_id=workspace.id,
                 public_id=PUBLIC_ID,
                 sender="standard-webhooks",
                 name="benchmark",
                 source="benchmark",
-                secrets=secrets,
+                secrets=auth.Vault(settings).encrypt(json.dumps([{"value": SECRET, "not_after": None}])),
                 options={},
             )
         )
+        return workspace.id
+
+
+def prepare(settings: Settings, database: Database, file: Path) -> int:
+    """An endpoint, a table for the bare route, and the import, not yet read; the import's id."""
+    METADATA.create_all(database.writer)
+    workspace_id = with_endpoint(settings, database)
     return import_path(database, settings, workspace_id=workspace_id, file=file, options={"source": "survey"})
 
 
