@@ -53,6 +53,15 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Bin:
+    """Items of nearly equal confidence: how many, how sure on average, and the share that is right."""
+
+    n: int
+    confidence: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
 class FieldScore:
     """How one field does over `n` items."""
 
@@ -69,6 +78,8 @@ class FieldScore:
     share_error: float
     """Mean over labels of the difference between the predicted and the true share."""
     labels: tuple[LabelScore, ...]
+    bins: tuple[Bin, ...] = ()
+    """Least confident first, of equal size: the picture of the calibration errors, which are made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,7 @@ def score_field(
         confident_accuracy=float(right[most_confident].mean()),
         share_error=share_error(truth, given, order),
         labels=labels,
+        bins=calibration_bins(confidence, right),
     )
 
 
@@ -234,14 +246,21 @@ def calibration_errors(confidence: npt.NDArray[np.float64], right: npt.NDArray[n
     of |c_b - r_b|; the debiased one is the root of the n_b-weighted mean of
     (c_b - r_b)^2 - r_b (1 - r_b) / (n_b - 1), at least 0.
     """
-    order = np.argsort(confidence, kind="stable")
     plain = squared = 0.0
-    for part in np.array_split(order, min(CALIBRATION_BINS, max(1, len(order) // 2))):
-        share, gap = right[part].mean(), confidence[part].mean() - right[part].mean()
-        weight = len(part) / len(order)
+    for part in calibration_bins(confidence, right):
+        gap, weight = part.confidence - part.right, part.n / len(confidence)
         plain += weight * abs(gap)
-        squared += weight * (gap**2 - (share * (1 - share) / (len(part) - 1) if len(part) > 1 else 0.0))
+        squared += weight * (gap**2 - (part.right * (1 - part.right) / (part.n - 1) if part.n > 1 else 0.0))
     return float(plain), float(np.sqrt(max(0.0, squared)))
+
+
+def calibration_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
+    """Items in order of confidence, cut into bins of equal size."""
+    order = np.argsort(confidence, kind="stable")
+    return tuple(
+        Bin(len(part), float(confidence[part].mean()), float(right[part].mean()))
+        for part in np.array_split(order, min(CALIBRATION_BINS, max(1, len(order) // 2)))
+    )
 
 
 def share_error(truth: npt.NDArray[np.str_], given: npt.NDArray[np.str_], order: Sequence[str]) -> float:

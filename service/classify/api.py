@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlp import artifact as artifacts
 from nlp.artifact import ArtifactError, Manifest
+from nlp.codebook import DATA_FOLDER
 from service.classify.active_model import Tagger, analyze, wanted_tagger
 from service.dependencies import Reader, SettingsOf, body_within, json_body, parse_body
 from service.errors import BadInput, CannotStore, FieldError
@@ -24,6 +25,7 @@ router = APIRouter(tags=["labels"], route_class=IdempotentRoute)
 
 MAX_TEXTS = 1000
 EVALUATION_FILE = "evaluation.json"
+CALIBRATION = DATA_FOLDER / "evaluation" / "calibration.json"  # made by training.calibration_bins
 
 
 class LabelOut(BaseModel):
@@ -117,7 +119,11 @@ class TagOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """A model. `evaluation` holds a report per data set: n, scores per field and label, calibration."""
+    """A model. `evaluation` holds a report per data set: n, scores per field and label, calibration.
+
+    A field's `bins` are its calibration picture where one was made: items by confidence, cut into parts of equal
+    size, with how sure the model was of each part on average and which share was right.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -204,6 +210,18 @@ def default_model(settings: Settings) -> ModelOut:
         raise _no_model(error) from error
 
 
+def _with_bins(version: str, evaluation: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The reports, those of artifacts that were published without a calibration picture with it."""
+    if CALIBRATION.exists():
+        told = orjson.loads(CALIBRATION.read_bytes()).get(version, {})
+        for report in evaluation:
+            for field, bins in told.get(report["gold"], {}).items():
+                score = report["with_question"]["fields"].get(field)
+                if score is not None and not score.get("bins"):
+                    score["bins"] = [{"n": n, "confidence": sure, "right": right} for n, sure, right in bins]
+    return evaluation
+
+
 def _described(manifest: Manifest, folder: Path) -> ModelOut:
     report = folder / EVALUATION_FILE
     return ModelOut(
@@ -212,5 +230,5 @@ def _described(manifest: Manifest, folder: Path) -> ModelOut:
         tier=manifest.tier,
         created=manifest.created,
         labels={field: list(labels) for field, labels in manifest.labels.items()},
-        evaluation=orjson.loads(report.read_bytes()) if report.exists() else [],
+        evaluation=_with_bins(manifest.version, orjson.loads(report.read_bytes())) if report.exists() else [],
     )

@@ -34,6 +34,15 @@ class LabelFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class BinFigure:
+    """A point of the calibration picture: how sure, which share was right with its 95 % interval, over n texts."""
+
+    n: int
+    sure: float
+    right: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class FieldFigure:
     """One field: share right with its interval, of the surest 80 % too, and how far confidence is off."""
 
@@ -46,6 +55,7 @@ class FieldFigure:
     off_width: float  # percent of the picture's width
     off_debiased_width: float
     labels: tuple[LabelFigure, ...]
+    bins: tuple[BinFigure, ...]  # empty where no picture was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +108,9 @@ def _field(name: str, field: Mapping[str, Any], scale: float) -> FieldFigure:
                 few=one["n"] < FEW,
             )
             for one in field["labels"]
+        ),
+        bins=tuple(
+            BinFigure(one["n"], one["confidence"], share_interval(one["right"], one["n"]))
+            for one in field.get("bins", ())
         ),
     )

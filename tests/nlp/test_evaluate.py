@@ -8,7 +8,7 @@ import pytest
 
 from nlp.analysis import FIELDS
 from nlp.codebook import Codebook
-from nlp.evaluate import calibration_errors, evaluate, score_field, share_error
+from nlp.evaluate import calibration_bins, calibration_errors, evaluate, score_field, share_error
 from nlp.pipeline import Pipeline
 
 SHARED_GOLD = Path(__file__).parents[3] / "shared" / "gold"
@@ -86,3 +86,17 @@ def test_agreement_does_not_fall(
     assert run.fields["touchpoint"].accuracy >= touchpoint
     assert run.unsure.get("low_confidence", 0) <= 0.15
     assert run.unsure.get("unsupported_language", 0) <= 0.01
+
+
+def test_bins_are_what_the_calibration_errors_are_made_of() -> None:
+    generator = np.random.default_rng(5)
+    confidence = generator.uniform(0.3, 1.0, 301)
+    right = generator.uniform(size=301) < confidence**2
+    bins = calibration_bins(confidence, right)
+    assert [one.n for one in bins] == [21] + [20] * 14
+    assert [one.confidence for one in bins] == sorted(one.confidence for one in bins)
+    assert sum(one.n * one.right for one in bins) == pytest.approx(right.sum())
+    plain, _ = calibration_errors(confidence, right)
+    assert plain == pytest.approx(sum(one.n * abs(one.confidence - one.right) for one in bins) / 301)
+    score = score_field(np.array(["a"] * 301), np.where(right, "a", "b"), confidence, ["a", "b"], 0)
+    assert score.bins == bins

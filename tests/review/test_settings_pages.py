@@ -48,6 +48,10 @@ def test_the_model_page_shows_every_label(browser: Browser) -> None:
     assert live["model"] in text
     assert "How often a label is right" in text
     assert "How far its confidence is off" in text
+    bins = live["evaluation"][0]["with_question"]["fields"]["stage"]["bins"]
+    assert sum(one["n"] for one in bins) == live["evaluation"][0]["with_question"]["n"]
+    assert text.count("<figcaption>") == 5, "a picture a field"
+    assert text.count('r="2.2"') == 5 * len(bins)
     for label in live["labels"]["emotion"]:
         assert label.replace("_", " ") in text
     token = _csrf(text)
