@@ -19,6 +19,7 @@ from service.aggregate.themes_api import router as themes
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.desk.digest_page import router as digest_page
+from service.desk.driver_pages import router as driver_pages
 from service.desk.front_page import router as front_page
 from service.desk.inbox_page import router as inbox_page
 from service.desk.journey_model_pages import router as journey_model_pages
@@ -27,6 +28,7 @@ from service.desk.playbook_pages import router as playbook_pages
 from service.desk.rank_page import router as rank_page
 from service.desk.sample_pages import router as sample_pages
 from service.desk.settings_pages import router as settings_pages
+from service.desk.theme_pages import router as theme_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
@@ -122,6 +124,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         front_page,
         digest_page,
         settings_pages,
+        driver_pages,  # before the themes: its addresses look like a theme's
+        theme_pages,
         journey_model_pages,
         persona_pages,
         playbook_pages,

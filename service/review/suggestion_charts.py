@@ -12,7 +12,7 @@ from datetime import date
 from math import ceil, sqrt
 from typing import Any, Final
 
-from service.intervals import share_interval
+from service.intervals import Interval, share_interval
 from service.review.charts import percent, words
 from service.suggest.playbook import EFFORTS
 
@@ -124,7 +124,10 @@ PARTS: Final = {
 
 
 def weeks(series: Sequence[Mapping[str, Any]]) -> Weeks | None:
-    """A chart of weeks with `from`, `count`, `n` and perhaps `part`; None where no week has an item."""
+    """A chart of weeks with `from`, `count`, `n` and perhaps `part`; None where no week has an item.
+
+    Where weeks bring their `share` with its bounds (null: not told), these are drawn, else those of the counts.
+    """
     if not any(one["n"] for one in series):
         return None
     days = [date.fromisoformat(one["from"]).toordinal() for one in series]
@@ -132,7 +135,11 @@ def weeks(series: Sequence[Mapping[str, Any]]) -> Weeks | None:
     rows = []
     for one in series:
         share = share_interval(one["count"] / one["n"], one["n"]) if one["n"] else None
+        if "share" in one:
+            share = Interval(one["share"], one["low"], one["high"]) if one["share"] is not None else None
         rows.append({**one, "interval": share, "part": one.get("part")})
+    if not any(one["interval"] for one in rows):
+        return None
     high = max(one["interval"].high for one in rows if one["interval"])
     shown = max(one["interval"].value for one in rows if one["interval"])
     # few items make intervals that reach far: the picture is cut at a little above what was seen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from rich.console import Console
 
 from service import demo
@@ -18,6 +18,7 @@ from tests.site import Site, running
 __all__ = ["Site"]  # and its fixtures, for the other browser tests
 
 pytestmark = pytest.mark.browser
+THEMES = ("/themes", "/themes/drivers?by=theme", "/themes/blind-spots")
 
 
 @pytest.fixture(scope="module")
@@ -192,10 +193,53 @@ def test_find_feedback_correct_it_and_answer(lead: Page) -> None:
     lead.get_by_text("Nobody waits for an answer").wait_for()
 
 
+def test_a_theme_is_read_renamed_and_given_its_name_back(site: Site, lead: Page) -> None:
+    lead.get_by_role("link", name="Themes", exact=True).click()
+    lead.wait_for_url("**/themes")
+    first = lead.locator("li.theme").first
+    # the sample's themes are found in the background, some seconds after its words were read
+    for _ in range(60):
+        if first.count():
+            break
+        lead.wait_for_timeout(1000)
+        lead.reload()
+    named = first.locator("a.name").inner_text()
+    first.get_by_text("Rename, merge, split").click()
+    first.get_by_label("Name", exact=True).fill("As we call it")
+    first.get_by_role("button", name="Rename").click()
+    lead.wait_for_url("**/themes?done=**")
+    expect(lead.get_by_role("status")).to_contain_text("it is «As we call it» from now on")
+    lead.get_by_role("button", name="Undo").click()
+    expect(lead.get_by_role("status")).to_contain_text(f"as the customers' words have it: «{named}»")
+    lead.get_by_role("link", name=named, exact=True).first.click()
+    lead.wait_for_url("**/themes/*")
+    expect(lead.get_by_role("heading", name="Week by week")).to_be_visible()
+    expect(lead.get_by_role("heading", name="History")).to_be_visible()
+    lead.get_by_text("The weeks as a table").click()
+    expect(lead.get_by_role("columnheader", name="Week of")).to_be_visible()
+    lead.get_by_role("link", name="Read all").click()
+    lead.wait_for_url("**/feedback?theme=**")
+    expect(lead.locator(".fb-row").first).to_be_visible()
+    lead.goto(f"{site.address}/themes")
+    lead.get_by_role("link", name="What moves scores").click()
+    lead.wait_for_url("**/themes/drivers")
+    expect(lead.locator(".forest li").first).to_be_visible()
+    lead.locator("select[name=by]").select_option("theme")
+    lead.get_by_role("button", name="Show").click()
+    lead.wait_for_url("**by=theme**")
+    if lead.get_by_role("link", name="All kinds of scores together").count():
+        lead.get_by_role("link", name="All kinds of scores together").click()
+        lead.wait_for_url("**score=all**")
+    expect(lead.get_by_text("compare themes with each other")).to_be_visible()
+    lead.get_by_role("link", name="What is not heard").click()
+    lead.wait_for_url("**/themes/blind-spots")
+    expect(lead.get_by_role("region", name="Sources by stages")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1920])
 def test_nothing_runs_out_of_the_page(lead: Page, width: int) -> None:
     lead.set_viewport_size({"width": width, "height": 800})
-    for path in ("/", "/map", "/suggestions", "/changes", "/feedback?unsure=true", "/review", "/docs"):
+    for path in ("/", "/map", "/suggestions", "/changes", "/feedback?unsure=true", "/review", "/docs", *THEMES):
         lead.goto(lead.url.split("/", 3)[0] + "//" + lead.url.split("/", 3)[2] + path)
         wide: Any = lead.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, (path, width)
