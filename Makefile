@@ -56,6 +56,7 @@ bench-imports: setup-dev  ## storing a file's rows beside the bare insert of the
 bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm for nothing, what do they see
 	$(BIN)/python -m benchmarks.statistics --figures benchmarks/figures/statistics.json
 	$(BIN)/python -m benchmarks.impact --worlds 1500 --figures benchmarks/figures/impact.json
+	$(BIN)/python -m benchmarks.impact_segments --worlds 1500 --figures benchmarks/figures/impact_segments.json
 
 bench-themes: setup-dev  ## how good themes are beside k-means and HDBSCAN, and how long grouping takes
 	$(BIN)/python -m benchmarks.themes --figures benchmarks/figures/themes.json

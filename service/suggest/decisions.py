@@ -59,6 +59,8 @@ STEPS: dict[StepName, tuple[Status, frozenset[Status]]] = {
 # a change of the map: these decisions make up its history
 MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
 UNDO = "undo"
+SEGMENTS = ("channel", "source", "language")  # and attributes: what may make a segment
+IN_SEGMENTS: tuple[DecisionName, ...] = ("accept", "edit", "test", "start")
 DECISIONS_NEEDING: dict[StepName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
 
 
@@ -81,6 +83,17 @@ def _address(text: str) -> str:
     return text
 
 
+def _filters(segment: dict[str, list[str]]) -> dict[str, list[str]]:
+    for kind, values in segment.items():
+        if kind not in SEGMENTS and not (kind.startswith("attr.") and len(kind) > len("attr.")):
+            raise ValueError(f"a segment is told by {', '.join(SEGMENTS)} or attr.<name>")
+        if not values:
+            raise ValueError(f"{kind} has no values")
+    if not segment:
+        raise ValueError("name what makes the segment")
+    return segment
+
+
 Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
@@ -89,6 +102,10 @@ class DecisionBody(BaseModel):
 
     `note` is possible at any time and leaves the status: it writes down `reason` or sets owner, due day or ticket,
     which any other decision may set as well.
+
+    A change may start in one segment first: `segment` goes with `accept`, `edit`, `test` and `start`, such as
+    `{"attr.country": ["DE"]}` or `{"channel": ["chat"]}`, and is compared with the others. `start` without it is
+    a start everywhere.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -101,6 +118,7 @@ class DecisionBody(BaseModel):
     effective_at: Moment | None = None  # when the change takes or took effect; `start` defaults to now
     due: Annotated[date, AfterValidator(_near)] | None = None
     ticket: Annotated[Said, AfterValidator(_address)] | None = None  # address of a ticket in another system
+    segment: Annotated[dict[str, list[Short]], AfterValidator(_filters)] | None = None  # where it is changed first
 
 
 def statuses_of(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -289,6 +307,9 @@ def check(body: DecisionBody) -> None:
         if getattr(body, field) is not None and body.decision != decision:
             detail = f"«{field}» goes with the decision «{decision}» only."
             raise BadInput(detail, errors=[FieldError(f"/{field}", "not_used", detail)])
+    if body.segment is not None and body.decision not in IN_SEGMENTS:
+        detail = f"«segment» goes with the decisions {', '.join(IN_SEGMENTS)} only."
+        raise BadInput(detail, errors=[FieldError("/segment", "not_used", detail)])
     if body.until is not None and body.until <= now():
         detail = "«until» must lie in the future."
         raise BadInput(detail, errors=[FieldError("/until", "past", detail)])

@@ -8,6 +8,11 @@ Formulas
   (difference in differences on the logarithm; J. Angrist, J.-S. Pischke, "Mostly Harmless Econometrics", 2009,
   ch. 5). Its variance from counts is 1/hits before + 1/hits after, less the part of the whole (log ratio of two
   proportions: D. Katz et al., "Obtaining confidence intervals for the risk ratio", Biometrics 34, 1978).
+- A change that starts in one segment first is compared with the same cell in the segments not yet changed: the
+  log ratio there is taken off, cell by cell, the placebos' too, so that what happens to a cell everywhere cancels
+  (difference in differences in differences: J. Gruber, "The incidence of mandated maternity benefits", American
+  Economic Review 84, 1994). Its own past is then the scatter of blocks of hits here, given the hits here and
+  there together (binomial, beyond its variance by moments).
 - Shares wander beyond what counts explain. Every unchanged cell is a placebo for the same dates; the variance
   between them, beyond their counts, is estimated by moments (R. DerSimonian, N. Laird, "Meta-analysis in clinical
   trials", Controlled Clinical Trials 7, 1986) and added. The changed cell's own past, in blocks of `BLOCK_WEEKS`
@@ -96,11 +101,20 @@ class Effect:
     verdict: Verdict
 
 
-def effect(panel: Panel, cell: int, weeks: Weeks, *, worth: float, untouched: npt.NDArray[np.bool_]) -> Effect:
+def effect(
+    panel: Panel,
+    cell: int,
+    weeks: Weeks,
+    *,
+    worth: float,
+    untouched: npt.NDArray[np.bool_],
+    elsewhere: Panel | None = None,
+) -> Effect:
     """Measure one cell. `worth` is the smallest change of the share that matters, as a part of it (0.2: a fifth).
 
     `untouched` says which cells had no change of their own; cells of the same whole never compare, because shares
-    of one whole are tied to each other.
+    of one whole are tied to each other. `elsewhere` holds the same cells in segments that were not changed, where
+    `panel` holds one segment's: the cell is then compared with itself there, and `others` is its ratio there.
     """
     before, after = (
         _sums(panel, weeks.baseline_from, weeks.baseline_to),
@@ -109,9 +123,21 @@ def effect(panel: Panel, cell: int, weeks: Weeks, *, worth: float, untouched: np
     compare = untouched & (panel.of != panel.of[cell])
     compare &= (before[0] + after[0] >= MIN_HITS) & (before[1] > 0) & (after[1] > 0)
     logs, variances = _log_ratios(before, after)
+    there = 0.0, 0.0  # log ratio of the cell elsewhere, and its variance
+    if elsewhere is not None:
+        sums = (
+            _sums(elsewhere, weeks.baseline_from, weeks.baseline_to),
+            _sums(elsewhere, weeks.after_from, weeks.after_to),
+        )
+        compare &= (sums[0][0] + sums[1][0] >= MIN_HITS) & (sums[0][1] > 0) & (sums[1][1] > 0)
+        other_logs, other_variances = _log_ratios(*sums)
+        there = float(other_logs[cell]), float(other_variances[cell])
+        logs, variances = logs - other_logs, variances + other_variances
     chosen = np.flatnonzero(compare)
     placebo = _placebo(logs[chosen], variances[chosen])
-    blocks, own = _own_wander(panel, cell, weeks)
+    blocks, own = (
+        _own_wander(panel, cell, weeks) if elsewhere is None else _own_split(panel, elsewhere, cell, weeks)
+    )
     wander = placebo.wander
     if blocks:
         wander = max(wander, (blocks * own + PRIOR_BLOCKS * wander) / (blocks + PRIOR_BLOCKS))
@@ -122,10 +148,10 @@ def effect(panel: Panel, cell: int, weeks: Weeks, *, worth: float, untouched: np
     width = _width(final, done / max(1, weeks.planned), freedom, placebo.quantile) * error
     change = float(logs[cell] - placebo.mean)
     ratio = Interval(exp(change), exp(change - width), exp(change + width))
-    expected = before[0][cell] / max(1.0, before[1][cell]) * exp(placebo.mean)
+    expected = before[0][cell] / max(1.0, before[1][cell]) * exp(placebo.mean + there[0])
     difference = Interval(*(expected * (one - 1) for one in (ratio.value, ratio.low, ratio.high)))
-    other_width = stdtrit(max(1.0, len(chosen) - 1.0), 0.5 + LEVEL / 2) * sqrt(placebo.mean_variance)
-    mean = placebo.mean
+    other_width = stdtrit(max(1.0, len(chosen) - 1.0), 0.5 + LEVEL / 2) * sqrt(placebo.mean_variance + there[1])
+    mean = placebo.mean + there[0]
     factor = 1 + wander / variances[cell]
     return Effect(
         before=_share(before, cell, factor),
@@ -206,6 +232,36 @@ def _own_wander(panel: Panel, cell: int, weeks: Weeks) -> tuple[float, float]:
     return float(blocks - 1), max(0.0, float(squared)) * (1 / max(1.0, after) + 1 / blocks)
 
 
+def _own_split(panel: Panel, elsewhere: Panel, cell: int, weeks: Weeks) -> tuple[float, float]:
+    """As `_own_wander`, of the ratio of the cell's share here to that elsewhere."""
+    blocks = (weeks.baseline_to - max(0, weeks.baseline_from)) // BLOCK_WEEKS
+    if blocks < 3:
+        return 0.0, 0.0
+    start = weeks.baseline_to - blocks * BLOCK_WEEKS
+
+    def sums(weekly: Floats) -> Floats:
+        found: Floats = weekly[start : weeks.baseline_to].reshape(blocks, BLOCK_WEEKS).sum(axis=1)
+        return found
+
+    here, there = sums(panel.hits[cell]), sums(elsewhere.hits[cell])
+    here_n, there_n = sums(panel.totals[panel.of[cell]]), sums(elsewhere.totals[elsewhere.of[cell]])
+    if min(here.sum(), there.sum()) < MIN_HITS or min(here_n.sum(), there_n.sum()) <= 0:
+        return 0.0, 0.0
+    ratio = here.sum() / here_n.sum() / (there.sum() / there_n.sum())
+    part = np.clip(here_n * ratio / np.maximum(here_n * ratio + there_n, 1e-9), 1e-6, 1 - 1e-6)
+    both = here + there
+    counted = both > 0
+    if counted.sum() < 3:
+        return 0.0, 0.0
+    information = both[counted] * part[counted] * (1 - part[counted])
+    # (hits - expected) over the information is the deviation of the log odds, which is that of the log ratio
+    squared = ((here - both * part)[counted] / information) ** 2 - 1 / information
+    # blocks that say little must not drown the others
+    weighed = float(np.average(squared, weights=information)) * counted.sum() / (counted.sum() - 1)
+    after = max(1, weeks.after_to - weeks.after_from) / BLOCK_WEEKS
+    return float(counted.sum() - 1), max(0.0, weighed) * (1 / max(1.0, after) + 1 / blocks)
+
+
 def _width(final: bool, fraction: float, freedom: float, quantile: float | None) -> float:
     """Standard errors on each side of the estimate."""
     student = float(stdtrit(freedom, 0.5 + LEVEL / 2))
@@ -234,16 +290,28 @@ def _verdict(ratio: Interval, worth: float, *, enough: bool) -> Verdict:
     return "inconclusive"
 
 
-def detectable(panel: Panel, cell: int, weeks: Weeks, *, factor: float = 1.5, power: float = 0.8) -> float | None:
+def detectable(
+    panel: Panel,
+    cell: int,
+    weeks: Weeks,
+    *,
+    factor: float = 1.5,
+    power: float = 0.8,
+    elsewhere: Panel | None = None,
+) -> float | None:
     """The smallest fall of the share, as a part of it, that is seen with `power` at the planned end.
 
     With the baseline's weekly volume going on; None where there is none.
     """
-    before = _sums(panel, weeks.baseline_from, weeks.baseline_to)
     length = weeks.baseline_to - max(0, weeks.baseline_from)
-    if length <= 0 or before[0][cell] <= 0:
+    if length <= 0:
         return None
-    expected = before[0][cell] / length * weeks.planned
-    error = sqrt(factor * (1 / (before[0][cell] + 0.5) + 1 / (expected + 0.5)))
+    variance = 0.0
+    for one in (panel, *([elsewhere] if elsewhere is not None else [])):
+        hits = float(_sums(one, weeks.baseline_from, weeks.baseline_to)[0][cell])
+        if hits <= 0:
+            return None
+        variance += 1 / (hits + 0.5) + 1 / (hits / length * weeks.planned + 0.5)
+    error = sqrt(factor * variance)
     needed = (z_of(LEVEL) + z_of(2 * power - 1)) * error
     return 1 - exp(-needed)

@@ -1,5 +1,7 @@
 """Did it help? An accepted change measured before and after, against what was not changed.
 
+A change that starts in one segment (a country, a channel) is compared with the same stage in the others.
+
 The metric is the share of the stage's items that say something negative about the topic: a measure within the
 stage, so that more or less feedback elsewhere does not move it. It is standardised to the baseline's mix of source
 and channel; what the mix alone did is told apart. `effect.py` has the formulas, `impact_plan.py` the windows, and
@@ -8,8 +10,7 @@ and channel; what the mix alone did is told apart. `effect.py` has the formulas,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from math import ceil
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,6 @@ import numpy.typing as npt
 from sqlmodel import Session, col, select
 
 from service.errors import Conflict, NotFound
-from service.intervals import Interval
-from service.moments import rfc3339
 from service.selection import day_text
 from service.store import rollup_codes, rollup_frame
 from service.store.columns import now
@@ -27,30 +26,21 @@ from service.store.rollup_frame import Frame
 from service.store.schema import Suggestion
 from service.suggest.counted import Counted
 from service.suggest.decisions import history
-from service.suggest.effect import MIN_CELL_HITS, Effect, Panel, Weeks, detectable, effect
-from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, course_of, day_of
+from service.suggest.effect import MIN_CELL_HITS, Panel, Weeks, detectable, effect
+from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, Segment, course_of, day_of
+from service.suggest.impact_wording import WEEK, Measured, Windows, answer, tried_answer
 from service.suggest.proposals import key_of, proposals
 from service.suggest.selected import counted_of
 
-WEEK: Final = 7
+CHECKED_WEEKS: Final = 8  # of a baseline, from which its halves are compared
+AGAINST_STAGES: Final = "the same weeks in stages that were not changed"
+AGAINST_SEGMENTS: Final = "the same stage in segments that were not changed"
+AGAINST_STAGES_THERE: Final = "other stages of the segment, because the other segments hold too little of it"
 MIX_ITEMS: Final = 20  # of a source and channel in both windows, to be held fixed
 MIX_COVERED: Final = 0.8  # of the items of both windows; less, and the mix cannot be held fixed
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Days since 1970-01-01 of what is compared; `done` full weeks after the wash-out have passed."""
-
-    baseline: int
-    trigger: int
-    start: int
-    after: int
-    weeks: int  # of the baseline that hold data
-    done: int
-    end: int  # planned
 
 
 def impact(session: Session, *, workspace_id: int, timezone: str, public_id: str) -> dict[str, Any]:
@@ -68,18 +58,31 @@ def impact(session: Session, *, workspace_id: int, timezone: str, public_id: str
     frame = rollup_frame.load(session, workspace_id)
     counted = counted_of(frame)
     cell = book.labels("stage").index(stage) * len(book.topics) + book.labels("topic").index(topic)
-    windows = _windows(counted, course, timezone)
     agreed = session.exec(
         select(Suggestion).where(
             col(Suggestion.workspace_id) == workspace_id, col(Suggestion.status).in_([*AGREED, "rolled_back"])
         )
     ).all()
     touched = {(row.stage, row.topic) for row in agreed}
-    measured = _measure(frame, counted, cell, windows, course.plan, touched)
-    return _answer(public_id, stage, topic, course, windows, measured, touched)
+    windows = _windows(counted, course, timezone)
+    measured = _measure(frame, counted, cell, windows, course, touched)
+    tried = None
+    if course.tried is not None and course.tried.segment is not None:
+        earlier = _windows(counted, course.tried, timezone)
+        shown = _measure(frame, counted, cell, earlier, course.tried, touched)
+        tried = tried_answer(course.tried.segment, earlier, shown)
+    return answer(public_id, stage, topic, course, windows, measured, touched, tried)
 
 
-def plan_for(session: Session, *, workspace_id: int, timezone: str, stage: str, topic: str) -> dict[str, Any]:
+def plan_for(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    stage: str,
+    topic: str,
+    segment: Segment | None = None,
+) -> dict[str, Any]:
     """What is frozen when a change is agreed on: the plan, and what it can see with the usual volume."""
     book = rollup_codes.codebook()
     plan, moment = Plan(), now()
@@ -87,7 +90,9 @@ def plan_for(session: Session, *, workspace_id: int, timezone: str, stage: str, 
     counted = counted_of(frame)
     cell = book.labels("stage").index(stage) * len(book.topics) + book.labels("topic").index(topic)
     windows = _windows(counted, Course(moment, moment, None, plan, started=False), timezone)
-    panel = _panel(counted, windows, plan, np.ones(len(counted.item_day), dtype=bool))
+    here = _inside(frame, segment)
+    panel = _panel(counted, windows, plan, here)
+    elsewhere = None if segment is None else _panel(counted, windows, plan, ~here)
     weeks = Weeks(
         plan.baseline_weeks - windows.weeks,
         plan.baseline_weeks,
@@ -95,7 +100,9 @@ def plan_for(session: Session, *, workspace_id: int, timezone: str, stage: str, 
         plan.baseline_weeks,
         plan.planned_weeks,
     )
-    seen = detectable(panel, cell, weeks) if windows.weeks >= MIN_BASELINE_WEEKS else None
+    if elsewhere is not None and not _enough_elsewhere(elsewhere, cell, weeks):
+        elsewhere = None
+    seen = detectable(panel, cell, weeks, elsewhere=elsewhere) if windows.weeks >= MIN_BASELINE_WEEKS else None
     return {
         **asdict(plan),
         "metric": "share_of_stage",
@@ -103,6 +110,21 @@ def plan_for(session: Session, *, workspace_id: int, timezone: str, stage: str, 
         "baseline_to": day_text(windows.trigger),
         "detectable": None if seen is None else round(seen, 3),
     }
+
+
+def _inside(frame: Frame, segment: Segment | None) -> Bools:
+    """The rows of a segment; all where there is none."""
+    found: Bools = frame.mask(first_day=None, end_day=None, filters=segment or {})
+    return found
+
+
+def _enough_elsewhere(panel: Panel, cell: int, weeks: Weeks) -> bool:
+    """Whether other segments hold so much of the pain that they can be compared with. Of the baseline alone, so
+    that what comes after does not choose what it is compared with.
+    """
+    length = max(1, weeks.baseline_to - max(0, weeks.baseline_from))
+    hits = float(panel.hits[cell, max(0, weeks.baseline_from) : weeks.baseline_to].sum())
+    return hits / length * weeks.planned >= 2 * MIN_CELL_HITS
 
 
 def _windows(counted: Counted, course: Course, timezone: str) -> Windows:
@@ -119,46 +141,56 @@ def _windows(counted: Counted, course: Course, timezone: str) -> Windows:
     return Windows(trigger - WEEK * weeks, trigger, start, after, weeks, done, end)
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    effect: Effect | None
-    withheld: str | None
-    mix: dict[str, Any] | None
-    series: list[dict[str, Any]]
-    hits_a_week: float  # of the baseline
-
-
 def _measure(
-    frame: Frame, counted: Counted, cell: int, windows: Windows, plan: Plan, touched: set[tuple[str, str]]
-) -> _Measured:
+    frame: Frame, counted: Counted, cell: int, windows: Windows, course: Course, touched: set[tuple[str, str]]
+) -> Measured:
+    plan = course.plan
     book = rollup_codes.codebook()
     topics = len(book.topics)
     stages = book.labels("stage")
     usable = counted.item_dated & (counted.item_stage >= 0)
     day = counted.item_day
+    here = _inside(frame, course.segment)
     early = usable & (day >= windows.baseline) & (day < windows.trigger)
     late = usable & (day >= windows.after) & (day < windows.after + WEEK * windows.done)
     lead = model_of_both(counted.item_model[early], counted.item_model[late])
     if lead is None:
-        return _Measured(None, WITHHELD, None, _series(counted, cell, usable, windows), 0.0)
+        return Measured(None, WITHHELD, None, _series(counted, cell, usable & here, windows), 0.0)
     usable &= (counted.item_model == lead) | (counted.item_model < 0)
-    panel = _panel(counted, windows, plan, usable)
+    panel = _panel(counted, windows, plan, usable & here)
     first, split = plan.baseline_weeks - windows.weeks, plan.baseline_weeks
     hits = float(panel.hits[cell, first:split].sum())
-    series = _series(counted, cell, usable, windows)
+    series = _series(counted, cell, usable & here, windows)
+    weeks = Weeks(first, split, split, split + windows.done, plan.planned_weeks)
+    elsewhere = _panel(counted, windows, plan, usable & ~here) if course.segment is not None else None
+    against = AGAINST_STAGES if course.segment is None else AGAINST_STAGES_THERE
+    if elsewhere is not None:
+        if _enough_elsewhere(elsewhere, cell, weeks):
+            against = AGAINST_SEGMENTS
+        else:
+            elsewhere = None
     if windows.weeks < MIN_BASELINE_WEEKS or not windows.done:
-        return _Measured(None, None, None, series, hits / max(1, windows.weeks))
-    mix = _mix(frame, counted, cell, early & usable, late & usable)
+        return Measured(None, None, None, series, hits / max(1, windows.weeks), against)
+    mix = _mix(frame, counted, cell, early & usable & here, late & usable & here)
     if mix is not None:
         # the changed cell alone: what the mix does to the others averages out
         panel.hits[cell, split:] *= mix.pop("factor")
+    if elsewhere is not None:
+        there = _mix(frame, counted, cell, early & usable & ~here, late & usable & ~here)
+        if there is not None:
+            elsewhere.hits[cell, split:] *= there["factor"]
     untouched = np.ones(len(panel.hits), dtype=bool)
     for stage, topic in touched:
         if stage in stages and topic in book.labels("topic"):
             untouched[stages.index(stage) * topics + book.labels("topic").index(topic)] = False
-    weeks = Weeks(first, split, split, split + windows.done, plan.planned_weeks)
-    found = effect(panel, cell, weeks, worth=plan.smallest_effect, untouched=untouched)
-    return _Measured(found, None, mix, series, hits / max(1, windows.weeks))
+    found = effect(panel, cell, weeks, worth=plan.smallest_effect, untouched=untouched, elsewhere=elsewhere)
+    alike = None
+    if windows.weeks >= CHECKED_WEEKS:
+        middle = split - windows.weeks // 2
+        halves = Weeks(first, middle, middle, split, split - middle)
+        placebo = effect(panel, cell, halves, worth=plan.smallest_effect, untouched=untouched, elsewhere=elsewhere)
+        alike = placebo.ratio.low <= 1 <= placebo.ratio.high
+    return Measured(found, None, mix, series, hits / max(1, windows.weeks), against, alike)
 
 
 def _panel(counted: Counted, windows: Windows, plan: Plan, usable: Bools) -> Panel:
@@ -238,115 +270,3 @@ def _series(counted: Counted, cell: int, usable: Bools, windows: Windows) -> lis
             }
         )
     return found
-
-
-def _answer(
-    public_id: str,
-    stage: str,
-    topic: str,
-    course: Course,
-    windows: Windows,
-    measured: _Measured,
-    touched: set[tuple[str, str]],
-) -> dict[str, Any]:
-    plan, found = course.plan, measured.effect
-    verdict = found.verdict if found is not None else "not_enough_data"
-    until = None
-    if verdict == "not_enough_data" and measured.withheld is None:
-        until = _enough_on(windows, measured)
-    return {
-        "id": public_id,
-        "metric": {
-            "name": "share_of_stage",
-            "stage": stage,
-            "topic": topic,
-            "about": "Share of the stage's items that say something negative about the topic.",
-        },
-        "agreed_at": rfc3339(course.agreed_at),
-        "started_at": rfc3339(course.starts_at),
-        "start_told": course.started,
-        "ended_at": rfc3339(course.ended_at),
-        "plan": {
-            "smallest_effect": plan.smallest_effect,
-            "planned_weeks": plan.planned_weeks,
-            "washout_weeks": plan.washout_weeks,
-            "ends_on": day_text(windows.end),
-            "weeks_done": windows.done,
-        },
-        "baseline": {
-            "from": day_text(windows.baseline),
-            "to": day_text(windows.trigger),
-            "weeks": windows.weeks,
-            "excluded_from": day_text(windows.trigger),
-            "excluded_to": day_text(windows.after),
-        },
-        "before": None if found is None else _side(found.before, found.before_hits, found.before_n),
-        "after": None if found is None else _side(found.after, found.after_hits, found.after_n),
-        "difference": None if found is None else _rounded(found.difference),
-        "ratio": None if found is None else _rounded(found.ratio),
-        "comparison": None
-        if found is None
-        else {
-            "against": "the same weeks in stages that were not changed",
-            "cells": found.cells,
-            "ratio": _rounded(found.others),
-            "variance_over_counts": round(found.blown_up, 2),
-        },
-        "mix": measured.mix,
-        "final": found is not None and found.final,
-        "verdict": verdict,
-        "says": _says(verdict, found, windows, until, measured.withheld),
-        "enough_on": until,
-        "withheld": measured.withheld,
-        "overlapping": sorted(
-            f"{other}.{subject}" for other, subject in touched if other == stage and subject != topic
-        ),
-        "series": measured.series,
-    }
-
-
-def _enough_on(windows: Windows, measured: _Measured) -> str | None:
-    if windows.weeks < MIN_BASELINE_WEEKS or measured.hits_a_week <= 0:
-        return None
-    weeks = max(windows.done + 1, ceil(MIN_CELL_HITS / measured.hits_a_week))
-    return day_text(windows.after + WEEK * weeks)
-
-
-def _side(share: Interval, hits: float, n: float) -> dict[str, Any]:
-    return {"count": round(hits), "n": round(n), "share": round(share.value, 4), **_bounds(share)}
-
-
-def _bounds(found: Interval) -> dict[str, float]:
-    return {"low": round(found.low, 4), "high": round(found.high, 4)}
-
-
-def _rounded(found: Interval) -> dict[str, float]:
-    return {"value": round(found.value, 4), **_bounds(found)}
-
-
-def _says(verdict: str, found: Effect | None, windows: Windows, until: str | None, withheld: str | None) -> str:
-    if withheld is not None:
-        return withheld
-    if found is None or verdict == "not_enough_data":
-        if windows.weeks < MIN_BASELINE_WEEKS:
-            return (
-                f"Not enough data: {windows.weeks} weeks before the suggestion arose, "
-                f"{MIN_BASELINE_WEEKS} are needed to know what was usual."
-            )
-        return f"Not enough data until about {until}." if until else "Not enough data."
-    fall, least, most = (round(100 * (1 - one)) for one in (found.ratio.value, found.ratio.high, found.ratio.low))
-    told = f"{_fewer(fall)} than before, measured against what was not changed"
-    told += f" (between {_fewer(least)} and {_fewer(most)})."
-    if not found.final:
-        told += f" An early look after {windows.done} weeks; the plan ends on {day_text(windows.end)}."
-    head = {
-        "helped": "It helped",
-        "got_worse": "It got worse",
-        "no_effect_worth_having": "No effect worth having",
-        "inconclusive": "Not clear yet" if not found.final else "Not clear",
-    }[verdict]
-    return f"{head}: {told}"
-
-
-def _fewer(percent: int) -> str:
-    return f"{percent} % less" if percent >= 0 else f"{-percent} % more"

@@ -51,6 +51,23 @@ EXAMPLE: dict[str, Any] = {
     "enough_on": None,
     "withheld": None,
     "overlapping": [],
+    "assumptions": [
+        {
+            "says": "Without the change the share would have moved as in the same weeks in stages that were not "
+            "changed. In the two halves of the weeks before it did.",
+            "holds": True,
+        }
+    ],
+    "segment": None,
+    "tried": {
+        "segment": {"attr.country": ["DE"]},
+        "weeks_done": 5,
+        "final": False,
+        "verdict": "helped",
+        "ratio": {"value": 0.42, "low": 0.2, "high": 0.9},
+        "says": "It helped: 58 % less than before, measured against what was not changed (between 10 % less and "
+        "80 % less). An early look after 5 weeks; the plan ends on 2026-07-06.",
+    },
     "series": [{"from": "2025-10-06", "part": "baseline", "count": 9, "n": 71}],
 }
 
@@ -132,6 +149,24 @@ class ImpactWeek(BaseModel):
     n: int
 
 
+class Assumption(BaseModel):
+    """What has to be so for the verdict to hold; `holds` is null where it can't be checked."""
+
+    says: str
+    holds: bool | None
+
+
+class Tried(BaseModel):
+    """What a try in a segment showed, before the change came everywhere."""
+
+    segment: dict[str, list[str]]
+    weeks_done: int
+    final: bool
+    verdict: Literal["helped", "got_worse", "no_effect_worth_having", "inconclusive", "not_enough_data"]
+    ratio: Bounds | None
+    says: str
+
+
 class ImpactAnswer(BaseModel):
     """Did it help? `difference` and `ratio` are after against what before would have become without the change."""
 
@@ -157,4 +192,7 @@ class ImpactAnswer(BaseModel):
     enough_on: date | None = Field(description="About when there is enough data to say something.")
     withheld: str | None
     overlapping: list[str] = Field(description="Other changes in the same stage, whose effects mix with this one.")
+    assumptions: list[Assumption]
+    segment: dict[str, list[str]] | None = Field(description="Where it was changed; null: everywhere.")
+    tried: Tried | None = Field(description="A try in a segment that came before.")
     series: list[ImpactWeek]

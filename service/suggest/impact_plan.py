@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,6 +17,9 @@ PLANNED_WEEKS: Final = 8  # measured after that
 MIN_BASELINE_WEEKS: Final = 4
 SMALLEST_EFFECT: Final = 0.2  # worth having: a fifth fewer of the stage's items
 AGREED: Final = ("accepted", "edited", "planned", "testing", "live", "kept")
+
+
+Segment = Mapping[str, Sequence[str]]  # kind of filter ("channel", "attr.country" …) to its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Course:
     ended_at: datetime | None
     plan: Plan
     started: bool  # somebody said so; else the day of the decision stands for it
+    segment: Segment | None = None  # where it was changed; None: everywhere
+    tried: Course | None = None  # in a segment, before it was changed everywhere
 
 
 def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
@@ -56,16 +61,23 @@ def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
         status, before = one["new"]["status"], one["old"]["status"]
         if status in ("accepted", "edited") and before not in AGREED:
             start = one["effective_at"] or one["at"]
-            plan = Plan.of(one["numbers"].get("plan"))
-            found = Course(one["at"], start, None, plan, started=one["effective_at"] is not None)
-        elif found is not None and one["decision"] == "start":
-            found = Course(found.agreed_at, one["effective_at"] or one["at"], None, found.plan, started=True)
+            plan, segment = Plan.of(one["numbers"].get("plan")), one["numbers"].get("segment")
+            found = Course(one["at"], start, None, plan, one["effective_at"] is not None, segment)
+        elif found is not None and (one["decision"] == "start" or one["numbers"].get("segment")):
+            found = _started(found, one["effective_at"] or one["at"], one["numbers"].get("segment"))
         elif found is not None and one["decision"] == "roll_back":
-            ended = one["effective_at"] or one["at"]
-            found = Course(found.agreed_at, found.starts_at, ended, found.plan, started=found.started)
+            found = replace(found, ended_at=one["effective_at"] or one["at"])
         elif status in ("rejected", "suggested", "snoozed"):
             found = None
     return found
+
+
+def _started(course: Course, at: datetime, segment: Segment | None) -> Course:
+    """From then on changed in the segment, or everywhere: what was tried in a segment before ends with it."""
+    tried = course.tried
+    if course.segment is not None and segment != course.segment:
+        tried = replace(course, ended_at=at, tried=None)
+    return replace(course, starts_at=at, ended_at=None, started=True, segment=segment, tried=tried)
 
 
 def day_of(moment: datetime, timezone: str) -> int:

@@ -22,6 +22,7 @@ from service.store.themes import ThemeSize, themes_of
 from service.suggest import decisions, delights
 from service.suggest.evidence import evidence_of
 from service.suggest.impact import plan_for
+from service.suggest.impact_plan import Segment
 from service.suggest.pains import Pain
 from service.suggest.proposals import Proposal, key_of, proposals
 from service.suggest.selected import Kind, pains_of
@@ -153,7 +154,12 @@ def decide_on(
         model = journey_model(reading, workspace_id=workspace_id, model_id="7-stage", codebook=codebook())
         [written] = _written(reading, workspace_id, timezone, [one], model, verbatims, Selection())
         numbers = numbers_of(
-            reading, workspace_id=workspace_id, timezone=timezone, one=one, decision=body.decision
+            reading,
+            workspace_id=workspace_id,
+            timezone=timezone,
+            one=one,
+            decision=body.decision,
+            segment=body.segment,
         )
     row = decisions.decide(
         session,
@@ -189,14 +195,29 @@ def decide_on(
 
 
 def numbers_of(
-    session: Session, *, workspace_id: int, timezone: str, one: Proposal, decision: str
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    one: Proposal,
+    decision: str,
+    segment: Segment | None = None,
 ) -> dict[str, Any]:
-    """What a decision keeps of the moment: size, trend, value; of an agreement also how it will be measured."""
+    """What a decision keeps of the moment: size, trend, value; of an agreement also how it will be measured, and
+    the segment in which it starts.
+    """
     found = {"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3)}
-    if decision in ("accept", "edit"):
+    if decision in ("accept", "edit") or segment is not None:
         found["plan"] = plan_for(
-            session, workspace_id=workspace_id, timezone=timezone, stage=one.stage, topic=one.topic
+            session,
+            workspace_id=workspace_id,
+            timezone=timezone,
+            stage=one.stage,
+            topic=one.topic,
+            segment=segment,
         )
+    if segment is not None:
+        found["segment"] = {kind: list(values) for kind, values in segment.items()}
     return found
 
 
