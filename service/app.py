@@ -16,6 +16,7 @@ from service.aggregate.api import router as aggregate
 from service.aggregate.drivers_api import router as drivers
 from service.aggregate.score_effects import score_effects
 from service.aggregate.themes_api import router as themes
+from service.aggregate.transitions_api import router as transitions
 from service.auth import Vault
 from service.classify.api import router as classify
 from service.desk.digest_page import router as digest_page
@@ -50,6 +51,8 @@ from service.review.item_page import router as item_page
 from service.review.map_export import router as map_export
 from service.review.reference import router as reference
 from service.review.suggestions_export import router as suggestions_export
+from service.review.timeline import router as timeline
+from service.review.transition_pages import router as transition_pages
 from service.settings import Settings
 from service.store.engine import Database
 from service.store.score_effects import counted_by
@@ -107,11 +110,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metric_series,
         classify,
         learn,
+        timeline,
         feedback,
         explanation,
         aggregate,
         themes,
         drivers,
+        transitions,
         map_export,
         suggestions_export,
         suggest,
@@ -133,6 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         sample_pages,
         feedback_page,
         item_page,
+        transition_pages,
         inbox_page,
         reference,
         playbook,
