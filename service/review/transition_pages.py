@@ -51,11 +51,14 @@ def transitions_page(
 
 def _row(row: dict[str, Any], columns: list[str]) -> dict[str, Any]:
     following = {one["label"]: one for one in row["next"]}
-    return row | {"cells": [_cell(following.get(label), label == row["label"]) for label in columns]}
+    return row | {
+        "cells": [_cell(following.get(label), label == row["label"], few=row["few"]) for label in columns]
+    }
 
 
-def _cell(step: dict[str, Any] | None, itself: bool) -> dict[str, Any]:
-    level = 0 if step is None else next(level for least, level in LEVELS if step["share"] >= least)
+def _cell(step: dict[str, Any] | None, itself: bool, *, few: bool) -> dict[str, Any]:
+    """A share of few people is not made to stand out."""
+    level = 0 if step is None else 1 if few else next(level for least, level in LEVELS if step["share"] >= least)
     return {"step": step, "level": level, "itself": itself}
 
 
