@@ -84,6 +84,7 @@ def _written(
         _untouched(session, caller, form, document, persona, key, columns)
         texts = [form.get(f"cell{number}", "") for number in range(len(columns))]
         changed, then = map_rows.with_row(document, row, columns, texts), {"at": f"row-{key}"}
+        reason = reason or f"Row «{row.name}» written"
     elif what == "add":
         name = " ".join(form.get("name", "").split())
         key = f"{OWN}{name}"
