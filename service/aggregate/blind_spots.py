@@ -15,6 +15,7 @@ from sqlmodel import Session
 from service.aggregate.listening import LISTENING, UNREAD
 from service.intervals import share_interval
 from service.selection import Selection, day_text
+from service.store.kept_answers import KeptAnswers
 from service.store.label_quality import LABEL_QUALITY
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 THIN: Final = 30  # items of a stage, below which its numbers say little
 SOURCES: Final = 100  # shown one by one; the smaller ones together
 OTHERS: Final = "others"
+_answers: KeptAnswers[dict[str, Any]] = KeptAnswers()
 
 
 def blind_spots(session: Session, *, workspace_id: int, timezone: str, selection: Selection) -> dict[str, Any]:
@@ -31,10 +33,15 @@ def blind_spots(session: Session, *, workspace_id: int, timezone: str, selection
 
     `stages`: label, items, mentions (segments), respondents, share with its interval over respondents, sources
     that speak of it, newest day, state (silent, thin, heard). `sources`: a row of the matrix each, items by stage.
-    `silent`: where to start listening and what to ask, for stages without or with few items.
+    `silent`: where to start listening and what to ask, for stages without or with few items. Kept until something
+    comes in.
     """
-    first, end = selection.days(timezone)
     frame = load(session, workspace_id)
+    return _answers.of(frame, selection.question(timezone), lambda: _blind_spots(frame, selection, timezone))
+
+
+def _blind_spots(frame: Frame, selection: Selection, timezone: str) -> dict[str, Any]:
+    first, end = selection.days(timezone)
     rows = np.flatnonzero(frame.mask(first_day=first, end_day=end, filters=selection.filters()))
     labels = [label for label in codes().labels["stage"] if label != "none"]
     place, segment_stage = frame.rows["place"][rows].astype(np.int64), _segment_stages(frame, rows)

@@ -43,7 +43,6 @@ router = APIRouter(include_in_schema=False)
 Body = TypeVar("Body", bound=BaseModel)
 LISTED: Final = 40
 STATES: Final = {"active": "in use", "dismissed": "put aside"}
-MERGE_OFFERED: Final = 8  # of a stage and topic, as buttons; the others in a list
 FILTERS: Final = ("stage", "topic", "state")
 
 
@@ -250,7 +249,9 @@ def put_aside(theme_id: str, form: SignedInForm, caller: Decider, session: Db) -
 @router.post("/themes/{theme_id}/merge")
 def merge(theme_id: str, form: SignedInForm, caller: Decider, session: Db) -> RedirectResponse:
     """Take another theme in."""
-    body = _body(MergeBody, {"themes": [form.get("other", "")], "reason": form.get("reason")})
+    body = _body(
+        MergeBody, {"themes": [form.get("other") or form.get("further", "")], "reason": form.get("reason")}
+    )
     merge_themes(session, workspace_id=caller.workspace_id, actor=caller.actor, theme_id=theme_id, body=body)
     return _back(form, theme_id)
 

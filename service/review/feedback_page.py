@@ -31,6 +31,7 @@ from service.review.render import page
 from service.review.saved_views import remove_view, save_view, saved_views, selection_pairs
 from service.settings import Settings
 from service.store import rollup_frame
+from service.store.themes import mentioned
 
 router = APIRouter(include_in_schema=False)
 
@@ -79,6 +80,8 @@ def feedback_list_page(
     searched_words = filters.q and not filters.meaning and cursor is None
     beside = _beside(session, settings, caller, filters, pairs) if searched_words else None
     query = urlencode(pairs)
+    ids = [int(one) for one in filters.theme if one.isascii() and one.isdecimal() and len(one) <= 18]
+    called = {str(number): one.name for number, one in mentioned(session, caller.workspace_id, ids).items()}
     counts = follow_up.closure(session, caller.workspace_id)
     return page(
         "feedback.html",
@@ -94,8 +97,8 @@ def feedback_list_page(
             "chips": [
                 {
                     "name": NAMES.get(name, name.removeprefix(ATTRIBUTE_PREFIX)).replace("_", " "),
-                    "value": _said(name, value),
-                    "plain": name in ("q", "meaning", "source", "owner", "conversation")
+                    "value": called.get(value) or _said(name, value) if name == "theme" else _said(name, value),
+                    "plain": name in ("q", "meaning", "source", "owner", "conversation", "theme")
                     or name.startswith(ATTRIBUTE_PREFIX),
                     "without": urlencode([*pairs[:at], *pairs[at + 1 :]]),
                 }

@@ -97,7 +97,10 @@ def test_the_list_is_what_the_api_answers(browser: Browser, client: Any, databas
     # the list behind a number holds exactly the items that it counts
     link = html.unescape(re.search(r'href="(/feedback\?theme=[^"]+)"', text)[1])  # type: ignore[index]
     assert len(client.get("/v1" + link + "&limit=100").json()["data"]) == 20
-    assert lead.get(link).text.count("fb-row") == 20
+    behind = lead.get(link).text
+    assert behind.count('class="fb-row') == 20
+    assert "<small>theme</small> Refund &lt;b&gt;late&lt;/b&gt;" in behind
+    assert "<small>theme</small> 999" in lead.get("/feedback?theme=999").text
 
 
 def test_viewers_see_numbers_alone(browser: Browser, client: Any, database: Database) -> None:
@@ -183,6 +186,24 @@ def test_decisions_say_what_they_did_and_can_be_taken_back(
     assert lead.post(f"/themes/{first}/merge", data={"csrf": token, "other": third}).status_code == 422
     assert lead.post(f"/themes/{first}/rename", data={"csrf": token, "name": " "}).status_code == 422
     assert lead.post(f"/themes/{first}/split", data={"csrf": token, "parts": "9"}).status_code == 422
+    with database.write() as session:
+        smaller = [
+            Theme(
+                workspace_id=client.workspace_id,
+                stage="purchase",
+                topic="payment",
+                side="trouble",
+                name=f"More {n}",
+            )
+            for n in range(12)
+        ]
+        session.add_all(smaller)
+        session.flush()
+        last = str(smaller[-1].id)
+    text = lead.get(f"/themes/{first}").text
+    assert text.count('name="other"') == 8, "the largest are a click away"
+    assert f'<option value="{last}">More 11</option>' in text
+    assert "«More 11» went into" in decide(first, "merge", further=last)
     assert "is being split" in decide(first, "split", parts="2", reason="two things")
     assert lead.post(f"/themes/{first}/split", data={"csrf": token, "parts": "2"}).status_code == 409
     with database.read() as session:
