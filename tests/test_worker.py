@@ -21,6 +21,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from service import worker as worker_module
+from service.classify import active_model
 from service.heartbeat import Heartbeat
 from service.stop import Stop
 from service.store import queue
@@ -335,7 +336,10 @@ def test_upkeep_is_scheduled_once_per_workspace(work: Work, workspace_id: int) -
     assert _jobs(work) == []
 
 
-def test_what_needs_no_model_goes_on_without_one(work: Work, enqueue: Callable[..., None]) -> None:
+def test_what_needs_no_model_goes_on_without_one(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(active_model, "_loaded", {})  # as in a new process: other tests may have loaded one
     recorder = Recorder()
     nothing = replace(work, settings=work.settings.model_copy(update={"models_dir": work.settings.data_dir}))
     enqueue(0, kind="classify")

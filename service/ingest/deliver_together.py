@@ -66,7 +66,7 @@ class _Ready:
     number: int  # of the arrival
     arrival: Arrival
     external_id: str = ""
-    reading: Reading | None = None  # None: to be delivered by itself
+    reading: Reading | None = None  # None: not a plain one, to be delivered by itself
 
 
 def deliver_together(
@@ -85,7 +85,7 @@ def deliver_together(
     """
     failed: dict[int, Exception] = {}
     for run in _runs(settings, arrivals):
-        if len(run) > 1:
+        if run[0].reading is not None:
             try:
                 with session.begin_nested():
                     _store(session, vault, settings, run, count_repeats=count_repeats)
@@ -94,7 +94,7 @@ def deliver_together(
                 if database_away(error) or crossed_locks(error):
                     raise
                 # one of them can't be stored, or another process has it already
-                log.info("%d deliveries are stored one by one: %s", len(run), type(error).__name__)
+                log.info("%d deliveries are taken one by one: %s", len(run), type(error).__name__)
         for one in run:
             try:
                 with session.begin_nested():
@@ -125,9 +125,6 @@ def _deliver(
 
 def _runs(settings: Settings, arrivals: Sequence[Arrival]) -> Iterator[list[_Ready]]:
     """Arrivals that can be stored together; those that can't stand alone."""
-    if len(arrivals) == 1:
-        yield [_Ready(0, arrivals[0])]
-        return
     by_workspace: dict[int, list[_Ready]] = {}
     for number, arrival in enumerate(arrivals):
         by_workspace.setdefault(arrival.endpoint.workspace_id, []).append(_ready(settings, number, arrival))

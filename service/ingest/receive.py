@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlmodel import Session, col
 
 from service.auth import Vault
@@ -30,6 +30,7 @@ MAX_ATTEMPTS = 20
 JOB_ITEMS = 500  # tagged by one job: what is more urgent waits for its end
 
 TABLE = FeedbackItem.__table__  # type: ignore[attr-defined]
+_ANY_MARK = select(col(ErasureMark.id)).where(col(ErasureMark.workspace_id) == bindparam("workspace_id")).limit(1)
 VERSIONS = ItemVersion.__table__  # type: ignore[attr-defined]
 
 
@@ -217,15 +218,14 @@ def _erased(
     session: Session, vault: Vault, *, workspace_id: int, keys: Sequence[Key], items: Sequence[IncomingItem]
 ) -> list[bool]:
     """Which items must not come back: they, their conversation or their person were erased."""
-    of_workspace = col(ErasureMark.workspace_id) == workspace_id
-    if session.execute(select(col(ErasureMark.id)).where(of_workspace).limit(1)).first() is None:
+    if session.execute(_ANY_MARK, {"workspace_id": workspace_id}).first() is None:
         return [False] * len(keys)  # the usual case: nobody was ever erased, and nothing has to be hashed
     marks = [_marks(vault, workspace_id, key, item) for key, item in zip(keys, items, strict=True)]
     found = {
         (row.kind, row.key_hash)
         for row in session.execute(
             select(col(ErasureMark.kind), col(ErasureMark.key_hash)).where(
-                of_workspace,
+                col(ErasureMark.workspace_id) == workspace_id,
                 col(ErasureMark.kind).in_(("item", "conversation", "respondent")),
                 bulk.among(
                     session, col(ErasureMark.key_hash), sorted({key_hash for own in marks for _, key_hash in own})

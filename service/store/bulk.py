@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg import sql
-from sqlalchemy import JSON, Connection, String, Table, any_, func, literal, select, text
+from sqlalchemy import JSON, Connection, Select, String, Table, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
@@ -45,7 +45,7 @@ def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, 
             _copy(connection, table, ("id", *names), zip(ids, *values, strict=True))
         else:
             # the write lock is ours: nobody else gives the next id away
-            first = 1 + (connection.execute(select(func.max(table.c.id))).scalar_one() or 0)
+            first = 1 + (connection.execute(_last_id(table)).scalar_one() or 0)
             ids = list(range(first, first + len(rows)))
             connection.exec_driver_sql(_sqlite_insert(table, names), list(zip(ids, *values, strict=True)))
     except IntegrityError as error:
@@ -153,6 +153,11 @@ def _written(
 @cache
 def _names(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name != "id")
+
+
+@cache
+def _last_id(table: Table) -> Select[Any]:
+    return select(func.max(table.c.id))
 
 
 @cache

@@ -19,6 +19,7 @@ from service.store.schema import Job
 # rows are changed by statements only: no Job object of a session has to follow
 UNTRACKED = {"synchronize_session": False}
 MAX_BACKOFF_SECONDS = 300.0
+_NEW_JOB = insert(Job.__table__)  # type: ignore[attr-defined]
 
 
 class Priority(IntEnum):
@@ -80,7 +81,7 @@ def enqueue(
         "created_at": now(),
     }
     if dedupe_key is None:
-        session.execute(insert(Job).values(values))
+        session.execute(_NEW_JOB, values)
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(dialect.insert(Job).values(values).on_conflict_do_nothing())

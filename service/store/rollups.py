@@ -45,6 +45,8 @@ MAX_RECORDS = 65_536  # of a block
 MAX_LEAVES = 8_192  # appended blocks that a merged one remembers
 ASK_EVERY = 16  # one block in so many asks for compaction
 ASKING, MERGING = 0x726F6C6C, 0x726F6C6D  # names of advisory locks
+# made once, of the table: every change of an item writes one
+_NEW_BLOCK = insert(RollupBlock.__table__).returning(RollupBlock.__table__.c.id)  # type: ignore[attr-defined]
 RECOUNT_ITEMS = 5_000  # items read at once by verify and rebuild
 
 
@@ -83,17 +85,16 @@ def _append(session: Session, workspace_id: int, block: Block, *, level: int = 0
     first, last = (int(days.min()), int(days.max())) if len(days) else (0, 0)
     return int(
         session.execute(
-            insert(RollupBlock)
-            .values(
-                workspace_id=workspace_id,
-                level=level,
-                records=len(block),
-                first_day=date.fromordinal(first + EPOCH_ORDINAL),
-                last_day=date.fromordinal(last + EPOCH_ORDINAL),
-                payload=to_bytes(block),
-                created_at=now(),
-            )
-            .returning(col(RollupBlock.id))
+            _NEW_BLOCK,
+            {
+                "workspace_id": workspace_id,
+                "level": level,
+                "records": len(block),
+                "first_day": date.fromordinal(first + EPOCH_ORDINAL),
+                "last_day": date.fromordinal(last + EPOCH_ORDINAL),
+                "payload": to_bytes(block),
+                "created_at": now(),
+            },
         ).scalar_one()
     )
 

@@ -79,7 +79,7 @@ BAD: list[tuple[bytes | str, str, str]] = [
         "/attributes",
         "value_error",
     ),
-    (json.dumps({"text": "x", "external_id": "9" * 513}), "/external_id", "too_long"),
+    (json.dumps({"text": "x", "external_id": "9" * 513}), "/external_id", "string_too_long"),
     (json.dumps({"text": "x" * 100_001}), "/text", "string_too_long"),
 ]
 
