@@ -1,6 +1,6 @@
 """How often the right adaptation is among the first three, on pains of real feedback judged blind.
 
-python -m benchmarks.playbook_match [--corpus ../shared/corpus] [--cells] [--figures benchmarks/figures/…json]
+python -m benchmarks.playbook_match [--corpus …] [--meaning] [--cells] [--figures benchmarks/figures/…json]
 
 `playbook_pains.jsonl` holds the pains: groups of negative segments of one source, stage and topic (by the source's
 own label, else by k-means on words), drawn at random from texts that nobody had looked at while the playbook was
@@ -26,9 +26,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # also when it is not installed
 
+from nlp.likeness import Likeness, readable  # noqa: E402
 from nlp.pipeline import Pipeline, TextInput  # noqa: E402
 from service.intervals import share_interval  # noqa: E402
 from service.suggest.match import Fit, Matcher  # noqa: E402
+from service.suggest.meaning import Meanings, fits, meanings_of  # noqa: E402
 from service.suggest.playbook import load_playbook  # noqa: E402
 
 PAINS = ROOT / "benchmarks" / "playbook_pains.jsonl"
@@ -55,6 +57,17 @@ def in_top(fit: Fit, right: Sequence[str], places: int) -> bool:
     """Whether a right entry is among the first; finding out why takes the first place where nothing fits."""
     shown = [entry.id for entry, _ in fit.near]
     return bool(set(shown[: places if fit.fits else places - 1]) & set(right))
+
+
+def fit_by_meaning(meanings: Meanings, pain: Mapping[str, Any], texts: Mapping[str, Mapping[str, Any]]) -> Fit:
+    """What the worker would find for a theme of these texts."""
+    said = [readable(texts[item_id]["text"][start:end]) for item_id, start, end in pain["said"]]
+    near = meanings.near(pain["stage"], pain["topic"], [one for one in said if one.strip()])
+    told = tuple((meanings.playbook.entry(name), score) for name, score in near)
+    entries = tuple((entry, score) for entry, score in told if entry is not None)
+    why = meanings.playbook.find_out_why(pain["stage"])
+    assert why is not None
+    return Fit(entries[0][0] if fits(near) else why, fits(near), entries)
 
 
 def figures(pains: Sequence[Mapping[str, Any]], fits: Sequence[Fit], matcher: Matcher) -> dict[str, Any]:
@@ -122,22 +135,34 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus")
     arguments.add_argument("--cells", action="store_true", help="count pain by stage and topic as well")
+    arguments.add_argument("--meaning", action="store_true", help="as themes are matched, by the accurate tier")
     arguments.add_argument("--figures", type=Path)
     given = arguments.parse_args()
     pains = [json.loads(line) for line in PAINS.read_text(encoding="utf-8").splitlines()]
     matcher = Matcher(load_playbook())
     texts = texts_of(given.corpus)
-    fits = [fit_of(matcher, pain, texts) for pain in pains]
+    fits_found = [fit_of(matcher, pain, texts) for pain in pains]
     answer: dict[str, Any] = {
         "entries": len(matcher.playbook.entries),
         "patterns": sum(len(entry.patterns) for entry in matcher.playbook.entries),
-        "chosen_on": figures(pains[:CHOSEN_ON], fits[:CHOSEN_ON], matcher),
-        "judged": figures(pains[CHOSEN_ON:], fits[CHOSEN_ON:], matcher),
+        "chosen_on": figures(pains[:CHOSEN_ON], fits_found[:CHOSEN_ON], matcher),
+        "judged": figures(pains[CHOSEN_ON:], fits_found[CHOSEN_ON:], matcher),
     }
+    if given.meaning:
+        pipeline = Pipeline.load(tier="accurate")
+        likeness = Likeness.of_model(pipeline.artifact.model, pipeline.model_version)
+        meanings = meanings_of(matcher.playbook, likeness)
+        assert meanings is not None
+        fits_found = [fit_by_meaning(meanings, pain, texts) for pain in pains]
+        answer["by_meaning"] = {
+            "model": pipeline.model_version,
+            "chosen_on": figures(pains[:CHOSEN_ON], fits_found[:CHOSEN_ON], matcher),
+            "judged": figures(pains[CHOSEN_ON:], fits_found[CHOSEN_ON:], matcher),
+        }
     if given.cells:
         answer["pain"] = cells(given.corpus)
     print(json.dumps(answer, indent=1))
-    for number, (pain, fit) in enumerate(zip(pains, fits, strict=True)):
+    for number, (pain, fit) in enumerate(zip(pains, fits_found, strict=True)):
         if pain["right"] and not in_top(fit, pain["right"], 3):
             shown = [entry.id for entry, _ in fit.near]
             cell = f"{pain['source']} {pain['stage']}.{pain['topic']}"

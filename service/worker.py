@@ -48,6 +48,7 @@ from service.store.rollups import compact
 from service.store.schema import Workspace
 from service.store.score_effects import counted_by
 from service.store.theme_upkeep import ask_themes
+from service.suggest.theme_fits import fit_themes
 from service.work import JobKind, Work
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ KINDS: Mapping[str, JobKind] = {
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
     "vectors": JobKind(make_vectors),
-    "themes": JobKind(partial(regroup, likeness_of=likeness_of)),
+    "themes": JobKind(partial(regroup, likeness_of=likeness_of, afterwards=fit_themes)),
     "erase": JobKind(erase),
     "fetch": JobKind(fetch),
     "poll": JobKind(poll),

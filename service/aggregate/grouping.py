@@ -10,7 +10,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +41,10 @@ CENTRE_SAMPLE: Final = 300  # members from which a centre or a name is made anew
 LEAST_MEANING, SHARE_MEANING, MOST_MEANING = 2_000, 0.15, 20_000  # texts of one run that the encoder reads
 
 
+Afterwards = Callable[[Work, ClaimedJob, Likeness], Iterator[None]]
+"""What else is done once the themes of a workspace are up to date; yields after every transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One job at work."""
@@ -66,8 +70,13 @@ class _Read:
         return [Said(self.words.texts[at], self.words.people[at]) for at in chosen.tolist()]
 
 
-def regroup(work: Work, jobs: Sequence[ClaimedJob], *, likeness_of: LikenessOf) -> Iterator[None]:
-    """Stage function: bring the themes of the jobs' workspaces up to date, one stage and topic at a time."""
+def regroup(
+    work: Work, jobs: Sequence[ClaimedJob], *, likeness_of: LikenessOf, afterwards: Afterwards | None = None
+) -> Iterator[None]:
+    """Stage function: bring the themes of the jobs' workspaces up to date, one stage and topic at a time.
+
+    `afterwards` does what follows from themes elsewhere, under the same job.
+    """
     for job in jobs:
         likeness = likeness_of(work.settings)
         with work.database.read() as session:
@@ -92,6 +101,8 @@ def regroup(work: Work, jobs: Sequence[ClaimedJob], *, likeness_of: LikenessOf) 
             if sum(map(len, run.alone)) >= SLICE:
                 yield from _store_alone(run)
         yield from _store_alone(run)
+        if afterwards is not None:
+            yield from afterwards(work, job, likeness)
         with work.database.write() as session:
             queue.hold(session, job)
             queue.finish(session, job)

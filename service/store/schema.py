@@ -637,6 +637,8 @@ class Theme(SQLModel, table=True):
     vectors: str = ""  # which model's vectors the centre is made of
     centre: bytes = Field(default=b"", sa_column=Column(Blob, nullable=False))  # half-precision numbers
     cell_size: int = 0  # segments of stage, topic and side when they were grouped last
+    # playbook entries that its texts mean, nearest first, by which playbook and model, at which size: no words
+    fits: dict[str, Any] | None = Field(default=None, sa_column=Column(JsonOrNull, nullable=True))
     history: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     created_at: datetime = _time()
     updated_at: datetime = _time()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Text, cast, func, select
 from sqlmodel import Session, col
 
+from service.store.kept_answers import KeptAnswers
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame, load
 from service.store.schema import Segment, Theme
@@ -49,6 +50,8 @@ class ThemeRow:
     """A split that was asked for has not been made yet."""
     history: list[dict[str, Any]]
     created_at: Any
+    fits: dict[str, Any] | None = None
+    """Playbook entries that its texts mean, as the worker found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -89,6 +92,8 @@ class ThemeSize:
     items: int
     """Copies counted once."""
     respondents: int
+    fits: dict[str, Any] | None = None
+    """Playbook entries that its texts mean, as the worker found."""
 
 
 def themes_of(
@@ -96,19 +101,29 @@ def themes_of(
 ) -> dict[Cell, list[ThemeSize]]:
     """Of each stage and topic the shown, named themes of one side, most respondents first."""
     members = members_of(session, workspace_id, load(session, workspace_id))
+    sizes = _sizes.of(members, "sizes", lambda: _counted(members))
     found: dict[Cell, list[ThemeSize]] = {}
     for cell, ids in members.of_cells(cells).items():
-        sizes = []
-        for number in ids:
-            theme = members.themes[number]
-            chosen = (members.theme == number) & members.own
-            if theme.side != side or not theme.name or not chosen.any():
-                continue
-            people = np.unique(members.person[members.row[chosen]])
-            items = int(np.count_nonzero(chosen & ~members.copied))
-            sizes.append(ThemeSize(str(number), theme.name, items, len(people)))
-        found[cell] = sorted(sizes, key=lambda one: (-one.respondents, -one.items, int(one.id)))
+        of_cell = [sizes[number] for number in ids if number in sizes and members.themes[number].side == side]
+        found[cell] = sorted(of_cell, key=lambda one: (-one.respondents, -one.items, int(one.id)))
     return found
+
+
+_sizes: KeptAnswers[dict[int, ThemeSize]] = KeptAnswers()
+
+
+def _counted(members: Members) -> dict[int, ThemeSize]:
+    """The sizes of all themes that have a name and members in their own stage."""
+    theme = members.theme[members.own]
+    pairs = np.unique(np.stack([theme, members.person[members.row[members.own]]]), axis=1)
+    people = dict(zip(*(part.tolist() for part in np.unique(pairs[0], return_counts=True)), strict=True))
+    once = members.theme[members.own & ~members.copied]
+    items = dict(zip(*(part.tolist() for part in np.unique(once, return_counts=True)), strict=True))
+    return {
+        number: ThemeSize(str(number), one.name, items.get(number, 0), people[number], one.fits)
+        for number, one in members.themes.items()
+        if one.name and number in people
+    }
 
 
 # --- keeping
@@ -207,6 +222,7 @@ def theme_rows(session: Session, workspace_id: int) -> list[ThemeRow]:
             col(Theme.parts_wanted).is_not(None),
             col(Theme.history),
             col(Theme.created_at),
+            col(Theme.fits),
         )
         .where(col(Theme.workspace_id) == workspace_id, col(Theme.state).in_(("active", "dismissed")))
         .order_by(col(Theme.id))

@@ -14,6 +14,21 @@ EXAMPLE: dict[str, Any] = {
     "model_stage": "Conversion",
     "topic": "ease_of_use",
     "theme": "Too many steps",
+    "themes": [
+        {
+            "id": "12",
+            "name": "Too many steps",
+            "respondents": 23,
+            "fits": True,
+            "best": {
+                "playbook_entry": "purchase-complicated-checkout",
+                "pain": "The checkout takes too many steps",
+                "adaptation": "Cut the checkout to one page and offer the two most wanted ways to pay first.",
+                "effort": "medium",
+                "similarity": 0.612,
+            },
+        }
+    ],
     "touchpoint": "checkout",
     "pain": "The checkout takes too many steps",
     "customer_feedback": "The checkout takes too many steps: “Three pages just to pay for a pair of socks.”",
@@ -228,6 +243,16 @@ class Alternative(BaseModel):
     similarity: float = Field(description="Of customers' words to its patterns, 0 to 1; not a probability.")
 
 
+class ThemeFit(BaseModel):
+    """A theme of the pain with what fits it."""
+
+    id: str
+    name: str
+    respondents: int = Field(description="Of all time.")
+    fits: bool = Field(description="False: no entry fits, or the worker has not looked yet.")
+    best: Alternative | None = Field(description="The entry that its texts mean; `similarity` by meaning.")
+
+
 class Reopened(BaseModel):
     """A rejection that no longer holds: the numbers then, now, and of what came since."""
 
@@ -250,6 +275,7 @@ class SuggestionOut(BaseModel):
     model_stage: str | None = Field(description="Its column in the chosen journey model.")
     topic: str
     theme: str | None = Field(description="Name of the largest theme of this pain; see `/v1/themes`.")
+    themes: list[ThemeFit] = Field(description="The largest themes, each with what fits it.")
     touchpoint: str | None
     pain: str = Field(description="The pain in the playbook's words.")
     customer_feedback: str = Field(description="The pain with the most telling verbatim.")

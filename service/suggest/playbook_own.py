@@ -21,6 +21,7 @@ from service.said import Said, Short
 from service.store.columns import now
 from service.store.rollup_codes import codebook
 from service.store.schema import OwnPlaybookEntry, Suggestion
+from service.store.theme_upkeep import ask_themes
 from service.suggest.match import Matcher
 from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook, shipped_playbook
 
@@ -190,6 +191,7 @@ def add(session: Session, *, workspace_id: int, actor: str, body: PlaybookBody) 
     )
     session.add(row)
     session.flush()
+    ask_themes(session, workspace_id)  # it may fit some of them
     return public(_entry(row), row, _used(session, workspace_id))
 
 
@@ -209,6 +211,7 @@ def replace(
     row.entry, row.actor, row.updated_at = body.model_dump(), actor, now()
     session.add(row)
     session.flush()
+    ask_themes(session, workspace_id)  # it may fit some of them
     return public(_entry(row), row, _used(session, workspace_id))
 
 
@@ -221,6 +224,7 @@ def remove(session: Session, *, workspace_id: int, entry_id: str) -> None:
         raise NotFound("This playbook entry does not exist.")
     session.delete(row)
     session.flush()
+    ask_themes(session, workspace_id)
 
 
 def public(entry: Entry, row: OwnPlaybookEntry | None, used: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

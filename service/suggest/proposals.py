@@ -8,6 +8,7 @@ holds only what people decided, so reading never writes and a rejected suggestio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlmodel import Session, col, select
 
@@ -16,6 +17,7 @@ from service.selection import Selection
 from service.store.columns import now
 from service.store.schema import Suggestion
 from service.store.score_effects import ScoreEffect, effects_of
+from service.store.themes import ThemeSize, themes_of
 from service.suggest.decisions import public_id, shown_status
 from service.suggest.evidence_growth import Growth, grown
 from service.suggest.fitting import fits_of
@@ -25,7 +27,10 @@ from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook
 from service.suggest.playbook_own import matcher_of
 from service.suggest.priority import DAYS_OF_MONTH, MIN_RESPONDENTS, Rank, Weights, rank, sort_key
 from service.suggest.selected import Kind, Selected, pains_of
+from service.suggest.theme_fits import fit_of_theme, fit_of_themes
 from service.suggest.weights import weights_of
+
+THEMES: Final = 3  # of a pain that are told with what fits each
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Proposal:
     ask: tuple[str, ...] = ()  # what to ask where nothing fits
     reopened: Growth | None = None  # was rejected; what is new since
     kind: str = "pain"  # or delight
+    themes: tuple[ThemeSize, ...] = ()  # most people first, of all time
+    fits_of_themes: tuple[Fit | None, ...] = ()  # of the first THEMES of these
 
     @property
     def id(self) -> str:
@@ -107,6 +114,7 @@ def proposals(
     }
     growth = _growth(session, workspace_id, timezone, list(rows.values()))
     fits = fits_of(session, workspace_id=workspace_id, matcher=matcher, pains=heard)
+    themes = themes_of(session, workspace_id, set(heard))
     found = []
     for stage, topic in sorted(heard.keys() | rows.keys()):
         pain, row = heard.get((stage, topic)), rows.get((stage, topic))
@@ -114,7 +122,9 @@ def proposals(
         status = shown_status(row, moment, reopened=reopened is not None) if row is not None else "suggested"
         if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
             continue
-        fit = fits.get((stage, topic)) or matcher.fit(stage, topic, ())
+        spoken = themes.get((stage, topic), [])
+        fit = fit_of_themes(matcher.playbook, stage, spoken) or fits.get((stage, topic))
+        fit = fit or matcher.fit(stage, topic, ())
         if row is not None and status not in ("suggested", "snoozed"):
             fit = _decided(matcher.playbook, row, fit)
         if fit is None:
@@ -140,6 +150,8 @@ def proposals(
                 near=fit.near,
                 ask=() if fit.fits else matcher.playbook.ask(topic),
                 reopened=reopened,
+                themes=tuple(spoken),
+                fits_of_themes=tuple(fit_of_theme(matcher.playbook, one, stage) for one in spoken[:THEMES]),
             )
         )
     return sorted(found, key=Proposal.order)

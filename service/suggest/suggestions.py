@@ -18,7 +18,6 @@ from service.store.engine import Database
 from service.store.journey_models import journey_model
 from service.store.metric_rates import Exposure, exposures, rate, stage_series
 from service.store.rollup_codes import codebook
-from service.store.themes import ThemeSize, themes_of
 from service.suggest import decisions, delights
 from service.suggest.evidence import evidence_of
 from service.suggest.impact import plan_for
@@ -290,18 +289,11 @@ def _written(
         session, workspace_id=workspace_id, first=first, end=end, attributes=selection.attributes
     )
     per = exposures(series)
-    themes = themes_of(session, workspace_id, {(one.stage, one.topic) for one in chosen})
     return [
-        public(one, evidence.get((one.stage, one.topic), []), model, timezone, _largest(themes, one))
+        public(one, evidence.get((one.stage, one.topic), []), model, timezone)
         | {"rate": _rate(one.pain, per.get(one.stage))}
         for one in chosen
     ]
-
-
-def _largest(themes: Mapping[tuple[str, str], Sequence[ThemeSize]], one: Proposal) -> str | None:
-    """The name of the theme that most people of a pain speak of."""
-    found = themes.get((one.stage, one.topic), ())
-    return found[0].name if found and one.pain is not None else None
 
 
 def _rate(pain: Pain | None, exposure: Exposure | None) -> dict[str, Any] | None:

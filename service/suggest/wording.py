@@ -20,9 +20,7 @@ from service.suggest.priority import confidence, in_words
 from service.suggest.proposals import Proposal
 
 
-def public(
-    one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, timezone: str, theme: str | None = None
-) -> dict[str, Any]:
+def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, timezone: str) -> dict[str, Any]:
     """A suggestion in the contract's shape, JSON-ready."""
     pain, row, entry = one.pain, one.row, one.entry
     column = model.column(one.stage, pain.touchpoint if pain else None)
@@ -32,7 +30,8 @@ def public(
         "stage": one.stage,
         "model_stage": model.stages[column].name if column is not None else None,
         "topic": one.topic,
-        "theme": theme,
+        "theme": one.themes[0].name if one.themes and pain else None,
+        "themes": _themes(one) if pain else [],
         "touchpoint": pain.touchpoint if pain else None,
         "pain": one.says,
         "customer_feedback": f"{one.says}: “{evidence[0].text}”" if evidence else one.says,
@@ -64,6 +63,20 @@ def public(
         "created_at": rfc3339(_first_seen(one, timezone)),
         "updated_at": rfc3339(_last_change(one, timezone)),
     }
+
+
+def _themes(one: Proposal) -> list[dict[str, Any]]:
+    """The largest themes of a pain, each with what fits it: one pain may hold several troubles."""
+    return [
+        {
+            "id": theme.id,
+            "name": theme.name,
+            "respondents": theme.respondents,
+            "fits": fit is not None and fit.fits,
+            "best": None if fit is None or not fit.fits else _near(fit.entry, fit.near[0][1]),
+        }
+        for theme, fit in zip(one.themes, one.fits_of_themes, strict=False)
+    ]
 
 
 def _near(entry: Entry, score: float) -> dict[str, Any]:

@@ -717,6 +717,7 @@ def upgrade() -> None:
         sa.Column("vectors", sa.String(), nullable=False),
         sa.Column("centre", sa.LargeBinary(), nullable=False),
         sa.Column("cell_size", sa.Integer(), nullable=False),
+        sa.Column("fits", DOCUMENT, nullable=True),
         sa.Column("history", DOCUMENT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),

@@ -1,0 +1,180 @@
+"""A suggestion fits the theme: the worker writes down which entries a theme's texts mean, pages read that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from nlp.likeness import Likeness
+from nlp.model import Look
+from service.aggregate.grouping import regroup
+from service.classify.active_model import set_pipeline
+from service.stop import Stop
+from service.store.columns import now
+from service.store.engine import Database
+from service.store.schema import Job, Theme
+from service.suggest.meaning import FITS_FROM, Meanings
+from service.suggest.playbook import Entry, Playbook, shipped_playbook
+from service.suggest.theme_fits import fit_themes
+from service.work import JobKind, Work
+from service.worker import KINDS, Worker
+from tests.classify.tagging import WordPipeline
+from tests.nlp.test_themes import TROUBLES
+
+HASHED = Likeness("hashed", None, None)
+
+
+class Encoder:
+    """Reads words where the real one reads meaning."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def look(self, texts: Sequence[str], _questions: Sequence[str | None]) -> Look:
+        self.read += len(texts)
+        return Look(HASHED.vectors(texts), {})
+
+
+@pytest.fixture
+def encoder() -> Iterator[Encoder]:
+    set_pipeline(WordPipeline(sentiment="negative", emotion="frustration"))
+    yield Encoder()
+    set_pipeline(None)
+
+
+@pytest.fixture
+def up_to_date(work: Work, database: Database, encoder: Encoder) -> Any:
+    likeness = Likeness("words", None, encoder)  # type: ignore[arg-type]
+    themes = JobKind(partial(regroup, likeness_of=lambda _: likeness, afterwards=fit_themes))
+
+    def run() -> None:
+        for _ in range(2):
+            with database.write() as session:
+                session.execute(update(Job).values(run_after=now()))
+            Worker(work, Stop(), kinds={"classify": KINDS["classify"], "themes": themes}).run_until_idle()
+
+    return run
+
+
+def send(client: Any, ending: str = "", kinds: Sequence[str] = ("refund", "crash", "code")) -> None:
+    items = [
+        {"text": text + ending, "channel": "review", "source": "shop", "respondent": f"{kind}-{number}-{ending}"}
+        for kind in kinds
+        for number, text in enumerate(TROUBLES[kind])
+    ]
+    assert client.post("/v1/feedback/batch", json=items).json()["accepted"] == len(items)
+
+
+def told(client: Any) -> dict[str, Any]:
+    [row] = client.get("/v1/suggestions").json()["data"]
+    return dict(row)
+
+
+def test_each_theme_has_what_fits_it_and_the_largest_speaks_for_the_pain(
+    client: Any, up_to_date: Any, encoder: Encoder
+) -> None:
+    send(client)
+    send(client, " sadly")
+    send(client, " again", kinds=("refund",))
+    up_to_date()
+    row = told(client)
+    entries = {entry.id: entry for entry in shipped_playbook().entries}
+    best = {one["name"].split()[0]: one["best"] for one in row["themes"]}
+    assert set(best) == {"Refund", "App", "Verification"}
+    told_apart = {one["playbook_entry"]: name for name, one in best.items() if one is not None}
+    assert told_apart
+    for entry_id, name in told_apart.items():
+        assert name.lower() in " ".join(entries[entry_id].patterns).lower()
+    assert row["theme"] == row["themes"][0]["name"]
+    assert row["theme"].startswith("Refund")
+    largest = next(one["best"] for one in row["themes"] if one["fits"])
+    assert row["fits"]
+    assert row["playbook_entry"] == largest["playbook_entry"]
+    assert row["adaptation"] == entries[row["playbook_entry"]].adaptation
+    assert FITS_FROM <= largest["similarity"] <= 1
+
+
+def test_nothing_is_read_twice_until_the_theme_has_doubled(
+    client: Any, up_to_date: Any, encoder: Encoder, database: Database
+) -> None:
+    send(client)
+    send(client, " sadly")
+    up_to_date()
+    with database.read() as session:
+        before = {row.id: row.fits for row in session.execute(select(Theme)).scalars()}
+    assert all(one and one["near"] for one in before.values())
+    send(client, " once more", kinds=("code",))
+    up_to_date()
+    with database.read() as session:
+        after = {row.id: row.fits for row in session.execute(select(Theme)).scalars()}
+    assert after == before  # half as many again
+    send(client, " today", kinds=("code",))
+    up_to_date()
+    with database.read() as session:
+        rows = session.execute(select(Theme).where(col(Theme.name).like("Verification%"))).scalars().all()
+        assert {row.fits["members"] for row in rows if row.fits} == {24}
+
+
+def test_an_entry_of_ones_own_is_looked_at_at_once(client: Any, up_to_date: Any) -> None:
+    send(client)
+    send(client, " sadly")
+    send(client, " again", kinds=("crash",))
+    up_to_date()
+    body = {
+        "stage": "usage",
+        "topics": ["reliability"],
+        "pain": "The app falls over",
+        "patterns": ["the app crashes", "app crashes again and again", "your app crashes at the login"],
+        "adaptation": "Call the night shift and roll back the release.",
+        "effort": "low",
+        "metric": "Sessions without a crash",
+        "owner": "App lead",
+        "test": "Roll back for a tenth of the users.",
+    }
+    made = client.post("/v1/playbook", json=body)
+    assert made.status_code == 201, made.text
+    assert told(client)["playbook_entry"] != made.json()["id"]
+    up_to_date()
+    assert told(client)["playbook_entry"] == made.json()["id"]
+    assert told(client)["adaptation"] == body["adaptation"]
+    client.delete(f"/v1/playbook/{made.json()['id']}")
+    assert told(client)["playbook_entry"] != made.json()["id"]  # gone at once, also before the worker looks
+
+
+def test_without_an_encoder_words_decide_as_before(client: Any, work: Work, database: Database) -> None:
+    set_pipeline(WordPipeline(sentiment="negative", emotion="frustration"))
+    try:
+        send(client)
+        send(client, " sadly")
+        for _ in range(2):
+            with database.write() as session:
+                session.execute(update(Job).values(run_after=now()))
+            kinds = {name: KINDS[name] for name in ("classify", "themes")}
+            Worker(work, Stop(), kinds=kinds).run_until_idle()
+        row = told(client)
+        assert row["themes"]
+        assert not any(one["fits"] for one in row["themes"])
+        with database.read() as session:
+            assert not any(one for one in session.execute(select(col(Theme.fits))).scalars())
+    finally:
+        set_pipeline(None)
+
+
+def entry(name: str, stage: str, topic: str, *patterns: str) -> Entry:
+    return Entry(name, stage, (topic,), name, "do it", "low", "m", "o", "t", "i", patterns)
+
+
+def test_what_fits_nothing_is_said_to() -> None:
+    likeness = Likeness("words", None, Encoder())  # type: ignore[arg-type]
+    only = Playbook((entry("late", "delivery", "delivery", "parcel came late", "late again"),))
+    found = Meanings(only, likeness)
+    assert found.near("delivery", "delivery", []) == []
+    assert found.near("delivery", "delivery", ["parcel came late"])[0][0] == "late"
+    [(_, strange)] = found.near("delivery", "delivery", ["purple hedgehogs hummed"])
+    assert strange < FITS_FROM
+    assert Meanings(Playbook(()), likeness).near("delivery", "delivery", ["late"]) == []
