@@ -66,7 +66,7 @@ def serve(name: str, pipe: Connection, cache: Path, training: Path) -> None:
         if order == "labels":
             pipe.send(system.tag(items))
         elif order == "memory":
-            pipe.send((_resident_now(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+            pipe.send((_resident_now(), _resident_at_most()))
         elif order == "speed":
             done, clock, processor = 0, time.perf_counter(), time.process_time()
             while not done or time.perf_counter() - clock < seconds:
@@ -85,6 +85,14 @@ def serve(name: str, pipe: Connection, cache: Path, training: Path) -> None:
 def _resident_now() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1]) if os.path.exists("/proc/self/statm") else 0
     return pages * resource.getpagesize() / 1024**2
+
+
+def _resident_at_most() -> float:
+    # not getrusage's: that a process takes over from the one that started it
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = next((line for line in lines if line.startswith("VmHWM:")), None)
+    return int(found.split()[1]) / 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Running:
