@@ -30,6 +30,7 @@ from service.desk.rank_page import router as rank_page
 from service.desk.sample_pages import router as sample_pages
 from service.desk.settings_pages import router as settings_pages
 from service.desk.theme_pages import router as theme_pages
+from service.desk.told_pages import router as told_pages
 from service.in_flight import InFlight
 from service.ingest.api import router as ingest
 from service.ingest.hooks import router as hooks
@@ -43,6 +44,7 @@ from service.monitor.logs import RequestLog
 from service.monitor.metrics import router as metrics
 from service.notify.api import router as notify
 from service.notify.digest_api import router as digest
+from service.notify.quiet_api import router as quiet
 from service.review import pages
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
@@ -121,6 +123,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         suggestions_export,
         suggest,
         notify,
+        quiet,
         digest,
         access,
         health,
@@ -131,6 +134,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings_pages,
         driver_pages,  # before the themes: its addresses look like a theme's
         theme_pages,
+        told_pages,
         journey_model_pages,
         persona_pages,
         playbook_pages,

@@ -21,7 +21,6 @@ from service.desk.settings_frame import checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
 from service.ingest import sample
 from service.learn import api as learning
-from service.notify import api as telling
 from service.paging import PageQuery
 from service.review import erasure
 from service.review.forms import SignedInForm
@@ -40,20 +39,12 @@ ABOUT_SCOPES: Final = {
     "review": "correct labels and decide",
     "admin": "everything else",
 }
-EVENTS: Final = {
-    "suggestion.created": "New suggestions",
-    "change.significant": "Changes beyond noise",
-    "import.finished": "Finished imports",
-    "digest.weekly": "The weekly digest",
-}
 # what a page says after a form was taken
 DONE: Final = {
     "retrain": "It learns from the corrections now; this takes seconds. Load the page again to see how it went.",
     "rollback": "The earlier version is in use; items are being tagged again.",
     "revoked": "The key does not hold any more.",
     "disabled": "Their access ended.",
-    "ended": "The subscription ended.",
-    "tested": "A test is on its way; load the page again to see how it went.",
     "zone": "Saved; everything is counted anew in this zone.",
 }
 AUDIT_ROWS: Final = 50
@@ -162,67 +153,6 @@ def revoke(key_id: str, form: SignedInForm, caller: Admin, session: Db) -> Redir
     """End a key."""
     access.revoke_key(key_id, caller, session)
     return RedirectResponse("/settings/keys?done=revoked", status_code=303)
-
-
-# --- who is told
-
-
-@router.get("/settings/told")
-def told_page(caller: Admin, session: ReadDb, vault: VaultOf, done: str | None = None) -> HTMLResponse:
-    """Addresses that hear of what is new, and how telling them went."""
-    return _told(caller, session, vault, {"notice": DONE.get(done or "")})
-
-
-def _told(
-    caller: Caller, session: ReadDb, vault: VaultOf, context: Mapping[str, Any], *, status: int = 200
-) -> HTMLResponse:
-    found = telling.get_subscriptions(caller, vault, session).data
-    known = {
-        "rows": [
-            {"one": one, "notices": telling.get_notices(one.id, caller, PageQuery(limit=5), session).data}
-            for one in found[:20]
-        ],
-        "events": EVENTS,
-        "secret": None,
-        "form": {},
-    }
-    return settings_page("settings_told.html", caller, "/settings/told", {**known, **context}, status=status)
-
-
-@router.post("/settings/told")
-def subscribe(
-    form: SignedInForm, caller: Admin, session: Db, settings: SettingsOf, vault: VaultOf
-) -> HTMLResponse:
-    """Tell an address; the secret that signs stands on this answer only."""
-    given = {
-        "url": form.get("url", "").strip(),
-        "format": form.get("format", "standard"),
-        "events": [event for event in EVENTS if form.get(f"event.{event}")],
-        **({"name": form["name"].strip()} if form.get("name", "").strip() else {}),
-    }
-    try:
-        asked = checked(telling.NewSubscription, given)
-        _, secret = telling.subscribe(session, vault, settings, caller=caller, asked=asked)
-    except JourneymapError as error:
-        problem = error.detail if given["events"] else "Tick what is to be told."
-        return _told(caller, session, vault, {"problem": problem, "form": form}, status=error.status)
-    return _told(caller, session, vault, {"secret": secret}, status=201)
-
-
-@router.post("/settings/told/{subscription_id}/test")
-def send_test(
-    subscription_id: str, form: SignedInForm, caller: Admin, session: Db, vault: VaultOf
-) -> RedirectResponse:
-    """Send a test."""
-    telling.test_subscription(subscription_id, caller, vault, session)
-    return RedirectResponse("/settings/told?done=tested", status_code=303)
-
-
-@router.post("/settings/told/{subscription_id}/end")
-def end_subscription(subscription_id: str, form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
-    """End a subscription."""
-    telling.delete_subscription(subscription_id, caller, session)
-    return RedirectResponse("/settings/told?done=ended", status_code=303)
 
 
 # --- the workspace and its data

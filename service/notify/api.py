@@ -43,6 +43,8 @@ VIEW_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-20T09:14:03Z",
     "disabled_at": None,
     "trouble": None,
+    "snoozed_until": None,
+    "cooldown_hours": 0,
 }
 
 
@@ -73,6 +75,8 @@ class SubscriptionView(BaseModel):
     created_at: datetime
     disabled_at: datetime | None
     trouble: str | None
+    snoozed_until: datetime | None
+    cooldown_hours: int
 
 
 class CreatedSubscription(SubscriptionView):
@@ -108,6 +112,8 @@ class NoticeView(BaseModel):
     text: str
     created_at: datetime
     delivered_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
 
 
 class NoticeList(BaseModel):
@@ -127,6 +133,8 @@ class NoticeList(BaseModel):
                         "text": "reviews.csv: 1,200 rows read, 1,180 items, 20 refused.",
                         "created_at": "2026-11-20T09:14:03Z",
                         "delivered_at": "2026-11-20T09:14:04Z",
+                        "acknowledged_at": None,
+                        "acknowledged_by": None,
                     }
                 ],
                 "next": None,
@@ -152,7 +160,7 @@ def post_subscription(
     asked = parse_body(NewSubscription, body)
     made, secret = subscribe(session, vault, settings, caller=caller, asked=asked)
     not_for_replay(request, "secret")
-    return CreatedSubscription(**_view(made, vault).model_dump(), secret=secret)
+    return CreatedSubscription(**view_of(made, vault).model_dump(), secret=secret)
 
 
 def subscribe(
@@ -198,13 +206,13 @@ def get_subscriptions(caller: Admin, vault: VaultOf, session: ReadDb) -> Subscri
         .where(col(Subscription.workspace_id) == caller.workspace_id)
         .order_by(col(Subscription.id).desc())
     ).scalars()
-    return SubscriptionList(data=[_view(row, vault) for row in rows], next=None)
+    return SubscriptionList(data=[view_of(row, vault) for row in rows], next=None)
 
 
 @router.delete("/v1/subscriptions/{subscription_id}", status_code=204, summary="End a subscription")
 def delete_subscription(subscription_id: str, caller: Admin, session: Db) -> Response:
     """Nothing is told any more; what was told goes with it."""
-    found = _subscription(session, caller, subscription_id)
+    found = subscription_of(session, caller, subscription_id)
     _audit(session, caller, "subscription.delete", found.name)
     session.delete(found)
     return Response(status_code=204)
@@ -218,13 +226,13 @@ def delete_subscription(subscription_id: str, caller: Admin, session: Db) -> Res
 )
 def test_subscription(subscription_id: str, caller: Admin, vault: VaultOf, session: Db) -> SubscriptionView:
     """Send a message that says it is a test; a disabled subscription is taken up again by it."""
-    found = _subscription(session, caller, subscription_id)
+    found = subscription_of(session, caller, subscription_id)
     found.disabled_at = found.failing_since = found.trouble = None
     session.add(found)
     piece = Piece("test", f"test:{secrets.token_hex(8)}", "Journeymap can reach you.", {})
     add_notice(session, found, piece)
     ask_for_news(session, workspace_id=caller.workspace_id)
-    return _view(found, vault)
+    return view_of(found, vault)
 
 
 @router.get(
@@ -234,28 +242,26 @@ def test_subscription(subscription_id: str, caller: Admin, vault: VaultOf, sessi
 )
 def get_notices(subscription_id: str, caller: Admin, page: Page, session: ReadDb) -> NoticeList:
     """The delivery log of a subscription, newest first."""
-    found = _subscription(session, caller, subscription_id)
+    found = subscription_of(session, caller, subscription_id)
     wanted = select(Notice).where(col(Notice.subscription_id) == found.id)
     if (before := page.key_id()) is not None:
         wanted = wanted.where(col(Notice.id) < before)
     rows = list(session.execute(wanted.order_by(col(Notice.id).desc()).limit(page.limit + 1)).scalars())
     shown = rows[: page.limit]
     return NoticeList(
-        data=[
-            NoticeView.model_validate(
-                {
-                    **row.model_dump(include=set(NoticeView.model_fields) - {"id", "text"}),
-                    "id": str(row.id),
-                    "text": row.payload["text"],
-                }
-            )
-            for row in shown
-        ],
+        data=[notice_view(row) for row in shown],
         next=page.next_after(rows, shown[-1].id) if shown else None,
     )
 
 
-def _subscription(session: Session, caller: Caller, public_id: str) -> Subscription:
+def notice_view(row: Notice) -> NoticeView:
+    """One thing told as callers see it."""
+    told = row.model_dump(include=set(NoticeView.model_fields) - {"id", "text"})
+    return NoticeView.model_validate({**told, "id": str(row.id), "text": row.payload["text"]})
+
+
+def subscription_of(session: Session, caller: Caller, public_id: str) -> Subscription:
+    """One of the workspace's subscriptions; NotFound for any other."""
     found: Subscription | None = session.execute(
         select(Subscription).where(
             col(Subscription.workspace_id) == caller.workspace_id, col(Subscription.public_id) == public_id
@@ -266,7 +272,8 @@ def _subscription(session: Session, caller: Caller, public_id: str) -> Subscript
     return found
 
 
-def _view(row: Subscription, vault: Vault) -> SubscriptionView:
+def view_of(row: Subscription, vault: Vault) -> SubscriptionView:
+    """A subscription as callers see it."""
     return SubscriptionView(
         id=row.public_id,
         name=row.name,
@@ -276,6 +283,8 @@ def _view(row: Subscription, vault: Vault) -> SubscriptionView:
         created_at=row.created_at,
         disabled_at=row.disabled_at,
         trouble=row.trouble,
+        snoozed_until=row.snoozed_until,
+        cooldown_hours=row.cooldown_hours,
     )
 
 

@@ -140,5 +140,6 @@ def _send(session: Session, workspace: Workspace, day: date, content: dict[str, 
     )
     assert workspace.id is not None
     for subscription in open_subscriptions(session, workspace.id):
-        if EVENT in subscription.events:
+        asleep = subscription.snoozed_until is not None and subscription.snoozed_until > now()
+        if EVENT in subscription.events and not asleep:
             add_notice(session, subscription, piece)

@@ -42,7 +42,7 @@ def look_for_news(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         with work.database.write() as session:
             queue.hold(session, job)
             for subscription in subscriptions:
-                _tell(session, subscription, pieces)
+                tell(session, subscription, pieces)
             session.execute(
                 delete(Notice).where(
                     col(Notice.workspace_id) == job.workspace_id,
@@ -92,11 +92,47 @@ def open_subscriptions(session: Session, workspace_id: int) -> list[Subscription
     )
 
 
-def _tell(session: Session, subscription: Subscription, pieces: Sequence[Piece]) -> None:
-    known = set(subscription.known)
+def tell(session: Session, subscription: Subscription, pieces: Sequence[Piece]) -> None:
+    """Write down what is new for it; what a snooze or a cooldown holds back is found again by a later look."""
+    moment = now()
+    if subscription.snoozed_until is not None and subscription.snoozed_until > moment:
+        return
+    known, seen = set(subscription.known), _acknowledged(session, subscription)
+    resting = _resting(session, subscription, moment)
     for piece in pieces:
-        if piece.event in subscription.events and piece.key not in known:
+        wanted = piece.event in subscription.events and piece.event not in resting
+        if wanted and piece.key not in known and _lasting(piece.key) not in seen:
             add_notice(session, subscription, piece)
+
+
+def _lasting(key: str) -> str:
+    """Of a change's key what stays the same while it goes on: all but the month."""
+    return key.rpartition(":")[0] if key.startswith("change:") else key
+
+
+def _acknowledged(session: Session, subscription: Subscription) -> set[str]:
+    """Changes that somebody has seen."""
+    keys = session.execute(
+        select(col(Notice.key)).where(
+            col(Notice.subscription_id) == subscription.id,
+            col(Notice.event) == "change.significant",
+            col(Notice.acknowledged_at).is_not(None),
+        )
+    ).scalars()
+    return {_lasting(key) for key in keys}
+
+
+def _resting(session: Session, subscription: Subscription, moment: datetime) -> set[str]:
+    """Events of which something was told so lately that the next waits."""
+    if not subscription.cooldown_hours:
+        return set()
+    since = moment - timedelta(hours=subscription.cooldown_hours)
+    told = session.execute(
+        select(col(Notice.event))
+        .where(col(Notice.subscription_id) == subscription.id, col(Notice.created_at) > since)
+        .distinct()
+    ).scalars()
+    return set(told)
 
 
 def add_notice(session: Session, subscription: Subscription, piece: Piece) -> bool:

@@ -789,6 +789,8 @@ class Subscription(SQLModel, table=True):
     failing_since: datetime | None = _time(nullable=True)
     disabled_at: datetime | None = _time(nullable=True)
     trouble: str | None = None  # why it was disabled, or what failed last
+    snoozed_until: datetime | None = _time(nullable=True)  # nothing is told before; then what still holds
+    cooldown_hours: int = 0  # between two messages of the same event at least
 
 
 class Notice(SQLModel, table=True):
@@ -808,6 +810,8 @@ class Notice(SQLModel, table=True):
     detail: str | None = None
     created_at: datetime = _time()
     delivered_at: datetime | None = _time(nullable=True)
+    acknowledged_at: datetime | None = _time(nullable=True)  # seen: a change that goes on is not told here again
+    acknowledged_by: str | None = None
 
 
 # --- 7. is it still right?

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
-from service.notify.outgoing import look_for_news, send
+from service.notify.news import Piece
+from service.notify.outgoing import add_notice, look_for_news, send, tell
 from service.notify.target import BadTarget, check_url
 from service.store import queue
 from service.store.columns import now
@@ -91,6 +92,90 @@ def _import(work: Work, workspace_id: int, name: str) -> None:
                 state="succeeded", rows_read=3, items=2, rows_rejected=1, finished_at=now(),
             )
         )  # fmt: skip
+
+
+def _told(client: Client, made: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(client.get(f"/v1/subscriptions/{made['id']}/notices").json()["data"])
+
+
+def test_a_snoozed_one_hears_afterwards_what_still_holds(
+    open_client: Client, open_work: Work, receiver: Receiver
+) -> None:
+    made = _subscribe(open_client, receiver)
+    path = f"/v1/subscriptions/{made['id']}"
+    until = (now() + timedelta(days=1)).isoformat()
+    changed = open_client.put(path, json={"snoozed_until": until}).json()
+    assert changed["snoozed_until"] is not None
+    _import(open_work, open_client.workspace_id, "meanwhile.csv")
+    _run(open_work, "news", look_for_news)
+    assert _told(open_client, made) == []
+    assert open_client.put(path, json={"snoozed_until": None}).json()["snoozed_until"] is None
+    _run(open_work, "news", look_for_news)
+    (told,) = _told(open_client, made)
+    assert "meanwhile.csv" in told["text"]
+
+
+def test_a_cooldown_lets_the_next_of_an_event_wait(
+    open_client: Client, open_work: Work, receiver: Receiver
+) -> None:
+    made = _subscribe(open_client, receiver)
+    path = f"/v1/subscriptions/{made['id']}"
+    assert open_client.put(path, json={"cooldown_hours": 24}).json()["cooldown_hours"] == 24
+    for name in ("one.csv", "two.csv"):
+        _import(open_work, open_client.workspace_id, name)
+        _run(open_work, "news", look_for_news)
+    assert [one["text"][:7] for one in _told(open_client, made)] == ["one.csv"]
+    with open_work.database.write() as session:
+        session.execute(update(Notice).values(created_at=now() - timedelta(hours=25)))
+    _run(open_work, "news", look_for_news)
+    assert [one["text"][:7] for one in _told(open_client, made)] == ["two.csv", "one.csv"]
+
+
+def test_a_change_that_was_seen_is_not_told_again(
+    open_client: Client, open_work: Work, receiver: Receiver, client_of: Callable[..., Client]
+) -> None:
+    made = _subscribe(open_client, receiver)
+    with open_work.database.write() as session:
+        subscription = session.execute(select(Subscription)).scalar_one()
+        october = Piece("change.significant", "change:stage:delivery:items:up:2026-10", "More on delivery", {})
+        assert add_notice(session, subscription, october)
+    (told,) = _told(open_client, made)
+    path = f"/v1/subscriptions/{made['id']}/notices/{told['id']}/acknowledge"
+    assert client_of("other").post(path).status_code == 404
+    seen = open_client.post(path).json()
+    assert (seen["acknowledged_by"], seen["acknowledged_at"] is not None) == ("key:test", True)
+    assert open_client.post(path).json() == seen, "the first one who saw it stays"
+    with open_work.database.write() as session:
+        subscription = session.execute(select(Subscription)).scalar_one()
+        again = Piece("change.significant", "change:stage:delivery:items:up:2026-11", "More on delivery", {})
+        other = Piece("change.significant", "change:stage:support:items:up:2026-11", "More on support", {})
+        tell(session, subscription, [again, other])
+    assert [one["text"] for one in _told(open_client, made)] == ["More on support", "More on delivery"]
+
+
+def test_changed_stopped_and_told_again(open_client: Client, open_work: Work, receiver: Receiver) -> None:
+    made = _subscribe(open_client, receiver, events=["change.significant"])
+    path = f"/v1/subscriptions/{made['id']}"
+    _import(open_work, open_client.workspace_id, "before.csv")
+    wanted = {"name": "Imports", "events": ["import.finished"]}
+    changed = open_client.put(path, json=wanted).json()
+    assert (changed["name"], changed["events"], changed["host"]) == ("Imports", ["import.finished"], made["host"])
+    _run(open_work, "news", look_for_news)
+    assert _told(open_client, made) == [], "what was there before is not told"
+    assert open_client.put(path, json={"enabled": False}).json()["disabled_at"] is not None
+    _import(open_work, open_client.workspace_id, "after.csv")
+    _run(open_work, "news", look_for_news)
+    assert _told(open_client, made) == []
+    assert open_client.put(path, json={"enabled": True}).json()["disabled_at"] is None
+    _run(open_work, "news", look_for_news)
+    assert [one["text"][:9] for one in _told(open_client, made)] == ["after.csv"]
+    for wrong in (
+        {"events": []},
+        {"cooldown_hours": -1},
+        {"cooldown_hours": 10_000},
+        {"url": "https://x.example"},
+    ):
+        assert open_client.put(path, json=wrong).status_code == 422, wrong
 
 
 def _subscribe(client: Client, receiver: Receiver, **more: Any) -> dict[str, Any]:

@@ -126,6 +126,30 @@ def test_an_address_is_told(browser: Browser) -> None:
     assert refused.status_code == 422
     assert 'role="alert"' in refused.text
     assert "Tick what is to be told" in admin.post("/settings/told", data={"csrf": token, "url": data["url"]}).text
+    one = re.search(r'href="(/settings/told/sub_[^"]+)"', listed)
+    assert one is not None
+    assert "Nothing yet" in admin.get(one[1]).text
+    wanted = {"csrf": token, "name": "<b>CX</b>", "cooldown_hours": "24", "event.change.significant": "yes"}
+    changed = admin.post(f"{one[1]}/change", data=wanted).text
+    assert "Saved." in changed
+    assert "<b>CX" not in changed
+    assert "at most once a day" in changed
+    assert "Tick what is to be told" in admin.post(f"{one[1]}/change", data={"csrf": token, "name": "CX"}).text
+    for do, said in (("snooze:7", "quiet until"), ("resume", ">told<"), ("stop", "stopped"), ("resume", ">told<")):
+        assert said in admin.post(f"{one[1]}/quiet", data={"csrf": token, "do": do}).text, do
+    admin.post(f"{one[1]}/test", data={"csrf": token})
+    assert "Journeymap can reach you." in admin.get(one[1]).text
+    notice = re.search(r'action="(/settings/told/[^"]+/seen)"', admin.get(one[1]).text)
+    assert notice is None, "a test need not be seen"
+    [test] = admin.get(f"/v1/subscriptions/{one[1].rpartition('/')[2]}/notices").json()["data"]
+    noted = admin.post(f"{one[1]}/notices/{test['id']}/seen", data={"csrf": token})
+    assert "Noted." in noted.text
+    other = browser(role="admin", workspace="elsewhere")
+    theirs = _csrf(other.get("/settings/told").text)
+    assert other.get(one[1]).status_code == 404
+    for step in ("change", "quiet", "test", "end", f"notices/{test['id']}/seen"):
+        data = {"csrf": theirs, "name": "x", "event.change.significant": "yes", "do": "stop"}
+        assert other.post(f"{one[1]}/{step}", data=data).status_code == 404, step
     for step, said in (("test", "on its way"), ("end", "ended")):
         action = re.search(rf'action="(/settings/told/[^"]+/{step})"', admin.get("/settings/told").text)
         assert action is not None

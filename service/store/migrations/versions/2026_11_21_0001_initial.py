@@ -894,6 +894,8 @@ def upgrade() -> None:
         sa.Column("failing_since", MOMENT, nullable=True),
         sa.Column("disabled_at", MOMENT, nullable=True),
         sa.Column("trouble", sa.String(), nullable=True),
+        sa.Column("snoozed_until", MOMENT, nullable=True),
+        sa.Column("cooldown_hours", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription")),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
@@ -917,6 +919,8 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("delivered_at", MOMENT, nullable=True),
+        sa.Column("acknowledged_at", MOMENT, nullable=True),
+        sa.Column("acknowledged_by", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspace.id"], name=op.f("fk_notice_workspace_id_workspace"), ondelete="CASCADE"
