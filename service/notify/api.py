@@ -48,6 +48,21 @@ VIEW_EXAMPLE: dict[str, Any] = {
 }
 
 
+NOTICE_EXAMPLE: dict[str, Any] = {
+    "id": "7",
+    "event": "import.finished",
+    "state": "delivered",
+    "attempts": 1,
+    "status": 200,
+    "detail": "answered 200",
+    "text": "reviews.csv: 1,200 rows read, 1,180 items, 20 refused.",
+    "created_at": "2026-11-20T09:14:03Z",
+    "delivered_at": "2026-11-20T09:14:04Z",
+    "acknowledged_at": None,
+    "acknowledged_by": None,
+}
+
+
 class NewSubscription(BaseModel):
     """An address to tell; `slack` sends the text alone, as chat rooms of that kind take it.
 
@@ -103,6 +118,8 @@ class SubscriptionList(BaseModel):
 class NoticeView(BaseModel):
     """One thing told, and how it went."""
 
+    model_config = ConfigDict(json_schema_extra={"example": NOTICE_EXAMPLE})
+
     id: str
     event: str
     state: Literal["pending", "delivered", "failed"]
@@ -122,21 +139,7 @@ class NoticeList(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "data": [
-                    {
-                        "id": "7",
-                        "event": "import.finished",
-                        "state": "delivered",
-                        "attempts": 1,
-                        "status": 200,
-                        "detail": "answered 200",
-                        "text": "reviews.csv: 1,200 rows read, 1,180 items, 20 refused.",
-                        "created_at": "2026-11-20T09:14:03Z",
-                        "delivered_at": "2026-11-20T09:14:04Z",
-                        "acknowledged_at": None,
-                        "acknowledged_by": None,
-                    }
-                ],
+                "data": [NOTICE_EXAMPLE],
                 "next": None,
             }
         }
