@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from sqlmodel import Session
 
 from service.aggregate.answers import Answer, Estimate, Labels, Trend
+from service.aggregate.api import PersonaQuery
 from service.aggregate.examples import _LABELS, ESTIMATE
 from service.aggregate.theme_decisions import (
     MISSING,
@@ -28,6 +29,7 @@ from service.errors import BadInput, FieldError, NotFound
 from service.idempotency import IdempotentRoute
 from service.paging import MAX_ID, Page, row_id
 from service.selection import SelectionQuery
+from service.store.personas import of_persona
 from service.store.rollup_codes import codes
 
 router = APIRouter(tags=["themes"], route_class=IdempotentRoute)
@@ -182,6 +184,7 @@ def read_themes(
     state: Annotated[
         Literal["active", "dismissed"], Query(description="`dismissed`: those put aside by a person.")
     ] = "active",
+    persona: PersonaQuery = None,
 ) -> Response:
     """Recurring groups within stage and topic, named from the customers' words, most respondents first.
 
@@ -189,6 +192,7 @@ def read_themes(
     trend as on the map, and its most telling verbatims (none for callers who may not read them). Period and
     filters are those of the map. New feedback joins its theme within half a minute of being tagged.
     """
+    selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
     query = ThemesQuery(
         selection=selection,
         stage=_labels("stage", stage),

@@ -20,9 +20,8 @@ from service.aggregate.query import MapQuery
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader
 from service.desk import driver_charts
-from service.desk.asked import asked_selection, clean_address, kept_pairs
+from service.desk.asked import asked_of, clean_address
 from service.errors import BadInput, FieldError
-from service.review.map_filters import CHANNELS
 from service.review.map_view import REASONS
 from service.review.render import page
 from service.selection import Selection
@@ -42,7 +41,8 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
     """Which topics and themes go with scores, why net sentiment changed, and numbers from elsewhere."""
     if (address := clean_address(request, "/themes/drivers")) is not None:
         return RedirectResponse(address, status_code=303)
-    selection = asked_selection(request)
+    asked = asked_of(request, session, caller)
+    selection = asked.selection
     by: DriverBy = _one_of(request, "by", get_args(DriverBy), "topic")
     parts: NetBy = _one_of(request, "parts", get_args(NetBy), "topic")
     whole = journey_map(
@@ -68,16 +68,13 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
     )
     told = changed["data"][:PARTS]
     both = driver_charts.whiskers([one[part] for one in told for part in ("mix", "rate")])
-    pairs = kept_pairs(request)
     lanes = driver_charts.lanes(whole["stages"])
     return page(
         "drivers.html",
         {
             "caller": caller,
             "page": "themes",
-            "asked": request.query_params,
-            "selection": selection,
-            "channels": CHANNELS,
+            **asked.form(session, caller, request),
             "scores": SCORES,
             "given": given,
             "every": EVERY,
@@ -86,8 +83,6 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
             "parts_by": parts,
             "by_choices": get_args(DriverBy),
             "parts_choices": get_args(NetBy),
-            "carried": urlencode(pairs),
-            "kept": [pair for pair in pairs if pair[0] in ("source", "language") or pair[0].startswith("attr.")],
             "moved": moved,
             "unit": "points" if score is not None else "effect",
             "effects": driver_charts.whiskers(
@@ -153,24 +148,20 @@ def blind_spots_page(request: Request, caller: Reader, session: ReadDb) -> Respo
     """Which source speaks of which stage, where to start listening, and what is not read."""
     if (address := clean_address(request, "/themes/blind-spots")) is not None:
         return RedirectResponse(address, status_code=303)
-    selection = asked_selection(request)
+    asked = asked_of(request, session, caller)
+    selection = asked.selection
     found = blind_spots(session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=selection)
     most = max((items for one in found["sources"] for items in one["stages"].values()), default=0)
-    pairs = kept_pairs(request)
     return page(
         "blind_spots.html",
         {
             "caller": caller,
             "page": "themes",
-            "asked": request.query_params,
-            "selection": selection,
-            "channels": CHANNELS,
-            "carried": urlencode(pairs),
-            "kept": [pair for pair in pairs if pair[0] in ("source", "language") or pair[0].startswith("attr.")],
+            **asked.form(session, caller, request),
             "found": found,
             "reasons": REASONS,
             "shade": lambda items: driver_charts.shade(items, most),
-            "of_cell": lambda source, stage: _cell(pairs, source, stage),
+            "of_cell": lambda source, stage: _cell(asked.of_feedback, source, stage),
         },
     )
 

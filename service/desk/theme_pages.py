@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,13 +27,12 @@ from service.aggregate.themes import ThemesQuery, list_themes, one_theme
 from service.auth import Caller
 from service.dependencies import Db, Decider, ReadDb, Reader
 from service.desk import theme_says
-from service.desk.asked import asked_selection, clean_address, kept_pairs
+from service.desk.asked import asked_of, clean_address
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.paging import PageQuery, row_id
 from service.review import suggestion_charts
 from service.review.feedback_query import check_labels, codebook
 from service.review.forms import SignedInForm
-from service.review.map_filters import CHANNELS
 from service.review.render import page
 from service.selection import Selection
 from service.store.themes import mentioned
@@ -57,7 +57,8 @@ def themes_page(
     """What keeps coming up, by stage and topic; the address is the selection."""
     if (address := clean_address(request, "/themes")) is not None:
         return RedirectResponse(address, status_code=303)
-    query = _query(request)
+    asked = asked_of(request, session, caller, *FILTERS)
+    query = _query(request, asked.selection)
     found = list_themes(
         session,
         workspace_id=caller.workspace_id,
@@ -67,7 +68,6 @@ def themes_page(
         after=PageQuery(cursor=cursor).key() or 0,
         verbatims=caller.may("verbatims"),
     )
-    pairs = kept_pairs(request, *FILTERS)
     return page(
         "themes.html",
         {
@@ -76,23 +76,20 @@ def themes_page(
             "groups": by_stage(found["data"]),
             "moving": [one for one in found["data"] if one["direction"] in ("rising", "falling")],
             "query": query,
-            "asked": request.query_params,
-            "filtered": bool(pairs),
+            **asked.form(session, caller, request),
+            "filtered": bool(asked.pairs),
             "coverage": found["coverage"],
             "withheld": found["labels"]["trends_withheld"],
             "stages": [one for one in codebook().labels("stage") if one != "none"],
             "topics": codebook().labels("topic"),
-            "channels": CHANNELS,
             "states": STATES,
-            "kept": [pair for pair in pairs if pair[0] in ("source", "language") or pair[0].startswith("attr.")],
-            "back": urlencode(pairs),
-            "carried": urlencode(kept_pairs(request)),
+            "back": urlencode(asked.pairs),
             "siblings": siblings(session, caller) if caller.may("decide") else {},
             "notice": _notice(session, caller, done),
-            "next": f"/themes?{urlencode([*pairs, ('cursor', found['next'])])}" if found["next"] else None,
+            "next": f"/themes?{urlencode([*asked.pairs, ('cursor', found['next'])])}" if found["next"] else None,
             "first": cursor is None,
             "says": theme_says,
-            "feedback_of": feedback_of,
+            "feedback_of": partial(feedback_of, asked.of_feedback),
         },
     )
 
@@ -129,15 +126,14 @@ def siblings(session: Session, caller: Caller) -> dict[tuple[str, str, str], lis
     return cells
 
 
-def feedback_of(theme: Mapping[str, Any], pairs: str = "") -> str:
+def feedback_of(pairs: Sequence[tuple[str, str]], theme: Mapping[str, Any]) -> str:
     """The list of exactly the items that a theme's size counts (copies too), in a period and with filters."""
-    chosen = [pair for pair in parse_qsl(pairs) if pair[0] not in FILTERS]
     return "/feedback?" + urlencode(
-        [*chosen, ("theme", theme["id"]), ("stage", theme["stage"]), ("unsure", "false")]
+        [*pairs, ("theme", theme["id"]), ("stage", theme["stage"]), ("unsure", "false")]
     )
 
 
-def _query(request: Request) -> ThemesQuery:
+def _query(request: Request, selection: Selection) -> ThemesQuery:
     asked = request.query_params
     stage, topic = asked.getlist("stage"), asked.getlist("topic")
     check_labels("stage", stage)
@@ -147,7 +143,7 @@ def _query(request: Request) -> ThemesQuery:
         detail = f"«state» is one of {', '.join(STATES)}"
         raise BadInput(f"{detail}.", errors=[FieldError("/state", "unknown", detail)])
     return ThemesQuery(
-        selection=asked_selection(request),
+        selection=selection,
         stage=stage,
         topic=topic,
         state="dismissed" if state == "dismissed" else "active",
@@ -185,7 +181,7 @@ def theme_page(theme_id: str, caller: Reader, session: ReadDb, done: str | None 
             "siblings": {cell: siblings(session, caller).get(cell, [])} if caller.may("decide") else {},
             "notice": _notice(session, caller, found["id"] if done else None),
             "says": theme_says,
-            "feedback_of": feedback_of,
+            "feedback_of": partial(feedback_of, []),
         },
     )
 

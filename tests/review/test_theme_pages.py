@@ -103,6 +103,39 @@ def test_the_list_is_what_the_api_answers(browser: Browser, client: Any, databas
     assert "<small>theme</small> 999" in lead.get("/feedback?theme=999").text
 
 
+def test_a_persona_narrows_all_three_pages(browser: Browser, client: Any, database: Database) -> None:
+    first, *_ = _fill(database, client.workspace_id)
+    with database.write() as session:
+        pro = [
+            make_item(
+                client.workspace_id, 500 + n, topic="payment", sentiment="negative", attributes={"plan": "pro"}
+            )
+            for n in range(6)
+        ]
+        said = {n: [("purchase", "anger", "negative", "payment", "checkout")] for n in range(6)}
+        ids = add_items(session, pro, segments=said)
+        session.execute(update(Segment).where(col(Segment.item_id).in_(ids)).values(theme=int(first)))
+    made = client.post("/v1/personas", json={"name": "Big ones", "attributes": {"plan": ["pro"]}})
+    assert made.status_code == 201, made.text
+    persona = made.json()["id"]
+    lead = browser()
+    text = lead.get(f"/themes?persona={persona}").text
+    assert "6 of 6" in text
+    assert ">Big ones</option>" in text
+    link = html.unescape(re.search(r'href="(/feedback\?[^"]*theme=[^"]+)"', text)[1])  # type: ignore[index]
+    assert len(client.get("/v1" + link).json()["data"]) == 6
+    [only] = client.get(f"/v1/themes?persona={persona}").json()["data"]
+    assert (only["id"], only["size"]["n"]) == (first, 6)
+    assert client.get(f"/v1/blind-spots?persona={persona}").json()["n"] == 6
+    assert "6 in all" in lead.get(f"/themes/blind-spots?persona={persona}").text
+    assert client.get(f"/v1/drivers?of=net_sentiment&persona={persona}").json()["n"] <= 6
+    for address in ("/themes", "/themes/drivers", "/themes/blind-spots"):
+        assert f'value="{persona}" selected' in lead.get(f"{address}?persona={persona}").text
+        assert lead.get(f"{address}?persona=nobody").status_code == 422
+    for address in ("themes", "drivers", "blind-spots"):
+        assert client.get(f"/v1/{address}?persona=nobody").json()["errors"][0]["pointer"] == "/persona"
+
+
 def test_viewers_see_numbers_alone(browser: Browser, client: Any, database: Database) -> None:
     first, *_ = _fill(database, client.workspace_id, text="Peculiar")
     viewer = browser(role="viewer")
