@@ -46,6 +46,7 @@ from service.notify.api import router as notify
 from service.notify.digest_api import router as digest
 from service.notify.quiet_api import router as quiet
 from service.review import pages
+from service.review.agreement import router as agreement
 from service.review.explanation import router as explanation
 from service.review.feedback_api import router as feedback
 from service.review.feedback_page import router as feedback_page
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         timeline,
         feedback,
         explanation,
+        agreement,
         aggregate,
         themes,
         drivers,

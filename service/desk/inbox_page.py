@@ -16,6 +16,7 @@ from service.errors import BadInput, CannotStore, FieldError, NotFound
 from service.learn.api import LiveModelOut, model
 from service.paging import row_id
 from service.review import audit, corrections, inbox
+from service.review.agreement import agreement
 from service.review.feedback_page import score_said
 from service.review.feedback_view import detail
 from service.review.forms import SignedInForm
@@ -56,7 +57,7 @@ def review_page(
     waiting = {
         "disputed": inbox.disputed(session, caller.workspace_id),
         "changed": inbox.changed(session, caller.workspace_id),
-        "audit": audit.undecided(session, caller.workspace_id),
+        "audit": audit.undecided(session, caller.workspace_id, actor=caller.actor),
     }
     counts = {name: len(ids) for name, ids in waiting.items()}
     counts["unsure"] = inbox.unsure_count(session, caller.workspace_id)
@@ -80,6 +81,8 @@ def review_page(
             "skip": urlencode({"queue": queue, "after": skip}) if skip else None,
             "learning": learning(session, caller, settings),
             "measured": audit.measured(session, caller.workspace_id),
+            "agreement": agreement(session, caller.workspace_id),
+            "twice_of": audit.TWICE_OF,
             "at_once": audit.DRAWN_AT_ONCE,
             "notice": DONE.get(done or ""),
             # of the decision before this one, to take it back

@@ -8,6 +8,10 @@ elsewhere, because the model was unsure or wrong, never counts here: it was not 
 
 The estimate is the share of drawn items whose label by the model, at the time, was the label that a person gave
 without seeing it; see service/intervals.py for its interval over respondents.
+
+One in TWICE_OF draws is given to a second person as well, blind to the first one's answer and to the model's: how
+far people agree bounds what a model can be asked for (agreement.py). Where they differ the item is disputed, and a
+third word decides.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from nlp.analysis import FIELDS
@@ -34,6 +39,7 @@ from service.store.rollup_records import REASONS
 from service.store.schema import AuditDraw, AuditEvent, Correction, FeedbackItem, Workspace
 
 DRAWN_AT_ONCE: Final = 20
+TWICE_OF: Final = 4
 FEW: Final = 30
 """Below so many respondents the estimate says that it is rough."""
 # items without labels of the model can't be compared with anything
@@ -56,7 +62,10 @@ def draw(session: Session, vault: Vault, caller: Caller, *, wanted: int = DRAWN_
     reason = frame.rows["place"].astype(np.int64) - codes().pairs
     ids = np.asarray(frame.rows["item_id"])[frame.live & ~np.isin(reason, UNREAD)].astype(np.int64)
     seed = vault.keyed_hash(f"audit:{caller.workspace_id}")[:16]
-    ids = ids[np.argsort(permanent_numbers(ids, int(seed, 16)), kind="stable")]
+    numbers = permanent_numbers(ids, int(seed, 16))
+    # by the remainder, which the order of the numbers does not know
+    twice = set(ids[numbers % np.uint64(TWICE_OF) == 0].tolist())
+    ids = ids[np.argsort(numbers, kind="stable")]
     before = set(
         session.execute(
             select(col(AuditDraw.item_id))
@@ -88,6 +97,7 @@ def draw(session: Session, vault: Vault, caller: Caller, *, wanted: int = DRAWN_
                     item_id=item_id,
                     text_version=versions[item_id],
                     rate=min(rate, 1.0),
+                    twice=item_id in twice,
                 )
             )
     session.add(
@@ -102,17 +112,27 @@ def draw(session: Session, vault: Vault, caller: Caller, *, wanted: int = DRAWN_
     return len(versions)
 
 
-def undecided(session: Session, workspace_id: int) -> list[int]:
-    """The drawn items that nobody has labelled yet, in the order of the draw."""
+def undecided(session: Session, workspace_id: int, *, actor: str) -> list[int]:
+    """The drawn items that wait for this person's answer, in the order of the draw.
+
+    That is those that nobody has labelled yet, and those that somebody else has and a second person shall too.
+    """
+    first, second = aliased(Correction), aliased(Correction)
+    no_first = or_(col(AuditDraw.correction_id).is_(None), col(first.undone_at).is_not(None))
+    no_second = or_(col(AuditDraw.second_correction_id).is_(None), col(second.undone_at).is_not(None))
     rows = session.execute(
         select(col(AuditDraw.item_id))
         .join(FeedbackItem, col(FeedbackItem.id) == col(AuditDraw.item_id))
-        .outerjoin(Correction, col(Correction.id) == col(AuditDraw.correction_id))
+        .outerjoin(first, col(first.id) == col(AuditDraw.correction_id))
+        .outerjoin(second, col(second.id) == col(AuditDraw.second_correction_id))
         .where(
             col(AuditDraw.workspace_id) == workspace_id,
             col(AuditDraw.text_version) == col(FeedbackItem.text_version),
             col(FeedbackItem.state) == "tagged",
-            or_(col(AuditDraw.correction_id).is_(None), col(Correction.undone_at).is_not(None)),
+            or_(
+                and_(no_first, or_(no_second, col(AuditDraw.second_author) != actor)),
+                and_(col(AuditDraw.twice), no_second, col(AuditDraw.author) != actor),
+            ),
         )
         .order_by(col(AuditDraw.id))
     )
@@ -135,18 +155,34 @@ def decide(session: Session, caller: Caller, item_id: int, said: Mapping[str, st
             col(AuditDraw.item_id) == item_id, col(AuditDraw.text_version) == item.text_version
         )
     ).scalar_one_or_none()
-    if drawn is None or item_id not in undecided(session, caller.workspace_id):
+    if drawn is None or item_id not in undecided(session, caller.workspace_id, actor=caller.actor):
         if drawn is not None and drawn.author == caller.actor and drawn.correction_id is not None:
             return drawn.correction_id
+        if drawn is not None and drawn.second_author == caller.actor and drawn.second_correction_id is not None:
+            return drawn.second_correction_id
         raise Conflict("This item is not waiting in the audit sample; somebody may have decided it meanwhile.")
     analysis, model = shown_analyses(session, [item_id]).get(item_id), item.model
+    answered = _stands(session, drawn.correction_id)
     made = corrections.correct(session, caller, item_id, labels=said, span=None)
+    if answered:
+        drawn.second_author, drawn.second_correction_id = caller.actor, made
+        session.add(drawn)
+        return made
     assert analysis is not None  # it is tagged, else the line above refuses
     drawn.decided_at, drawn.author, drawn.correction_id = now(), caller.actor, made
     drawn.model, drawn.sure = model, analysis["unsure_reason"] is None
     drawn.agreed = {name: analysis[name] is not None and analysis[name]["label"] == said[name] for name in FIELDS}
     session.add(drawn)
     return made
+
+
+def _stands(session: Session, correction_id: int | None) -> bool:
+    """Whether an answer was given and not taken back."""
+    if correction_id is None:
+        return False
+    undone = select(col(Correction.undone_at)).where(col(Correction.id) == correction_id)
+    found = session.execute(undone).one_or_none()
+    return found is not None and found[0] is None
 
 
 def measured(session: Session, workspace_id: int) -> dict[str, Any] | None:

@@ -32,6 +32,13 @@ DONE: Final = {
     "complete": "Kept.",
     "roll_back": "Rolled back.",
 }
+DONE_ALL: Final = {
+    "all-accept": "{} accepted.",
+    "all-reject": "{} rejected; they stay so.",
+    "all-snooze": "{} put off; they come back by themselves.",
+    "all-note": "{} noted.",
+    "undone": "{} as before.",
+}
 # decisions that end or take something back ask first; the others are one click
 ASKING: Final = ("roll_back",)
 LATER: Final = (("2", "2 weeks"), ("4", "4 weeks"), ("13", "3 months"))
@@ -53,27 +60,36 @@ def steps(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def done_text(decision: str | None) -> str | None:
-    """What a page says after a decision; None after none."""
+def done_text(decision: str | None, many: int | None = None, left: int | None = None) -> str | None:
+    """What a page says after a decision, or one on `many` at once; None after none."""
+    if decision in DONE_ALL and many is not None:
+        said = DONE_ALL[decision].format(f"{many:,} suggestion{'' if many == 1 else 's'}")
+        return f"{said} {left:,} stay: somebody has decided on them since." if left else said
     if not decision or decision not in {*DONE, *DecisionBody.model_fields["decision"].annotation.__args__}:  # type: ignore[union-attr]
         return None
     return DONE.get(decision, f"Done: {words(decision)}.")
 
 
-def decision_of(form: Mapping[str, str], *, timezone: str) -> DecisionBody:
-    """The decision that a form takes; BadInput naming what of it can't be used. A day is that of the zone."""
+def decision_fields(form: Mapping[str, str], *, timezone: str) -> dict[str, Any]:
+    """The fields of a decision that a form gives, not yet checked; a day is that of the zone."""
     given: dict[str, Any] = {
         name: form[name]
-        for name in ("decision", "adaptation", "reason", "owner", "until", "effective_at")
+        for name in ("decision", "adaptation", "reason", "owner", "until", "effective_at", "due", "ticket")
         if form.get(name, "").strip()
     }
-    if form.get("weeks", "").isdecimal():
+    # of a form that several decisions share
+    if form.get("weeks", "").isdecimal() and given.get("decision") == "snooze":
         given["until"] = now() + timedelta(weeks=min(int(form["weeks"][:3]), 520))
     for name in ("until", "effective_at"):
         if isinstance(given.get(name), str):
             given[name] = _day(given[name], timezone)
+    return given
+
+
+def decision_of(form: Mapping[str, str], *, timezone: str) -> DecisionBody:
+    """The decision that a form takes; BadInput naming what of it can't be used. A day is that of the zone."""
     try:
-        return DecisionBody.model_validate(given)
+        return DecisionBody.model_validate(decision_fields(form, timezone=timezone))
     except ValidationError as error:
         raise BadInput("The decision can't be taken like this.", errors=field_errors(error)) from error
 

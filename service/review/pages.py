@@ -12,7 +12,15 @@ from service.dependencies import (
     SettingsOf,
 )
 from service.errors import JourneymapError, NotFound, Unauthorized
-from service.review import map_compare, map_page, map_versions_page, map_write, sources, suggestion_pages
+from service.review import (
+    bulk_pages,
+    map_compare,
+    map_page,
+    map_versions_page,
+    map_write,
+    sources,
+    suggestion_pages,
+)
 from service.review.forms import Form, SignedInForm
 from service.review.render import STATIC, page, wants_page
 
@@ -23,6 +31,7 @@ router.include_router(map_compare.router)
 router.include_router(map_versions_page.router)
 router.include_router(sources.router)
 router.include_router(suggestion_pages.router)
+router.include_router(bulk_pages.router)
 
 
 def install(app: FastAPI) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session
 
@@ -14,84 +15,133 @@ from service.auth import Caller
 from service.dependencies import DatabaseOf, Db, Decider, ReadDb, Reader, SettingsOf
 from service.errors import CannotStore, Conflict, NotFound
 from service.paging import PageQuery
-from service.review import suggestion_charts
+from service.review import charts, suggestion_charts
 from service.review.decision_forms import LATER, decision_of, done_text, steps
 from service.review.explanation import explanation
 from service.review.feedback_view import documents, item_of
 from service.review.forms import SignedInForm
 from service.review.item_page import marked
 from service.review.render import page
+from service.review.suggestion_list import (
+    LIST,
+    OF_SUGGESTION,
+    asked_of,
+    choices,
+    filter_pairs,
+    list_address,
+)
 from service.settings import Settings
 from service.store import rollup_frame
 from service.suggest import suggestions
-from service.suggest.decisions import STATUSES
 from service.suggest.impact import impact
-from service.suggest.impact_plan import AGREED
-from service.suggest.running import running_changes
+from service.suggest.running import changes_by_status, running_changes
 from service.suggest.series import weekly_share
 
 router = APIRouter(include_in_schema=False)
 
 SHOWN: Final = 100
 CHANGES_SHOWN: Final = 12
+# the columns of the board: in the address, as shown, which statuses
+BOARD: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("", "All", ()),
+    ("agreed", "Agreed", ("accepted", "edited")),
+    ("planned", "Planned", ("planned",)),
+    ("testing", "In test", ("testing",)),
+    ("live", "Live", ("live",)),
+    ("kept", "Kept", ("kept",)),
+    ("rolled_back", "Rolled back", ("rolled_back",)),
+)
 TABS: Final = (("suggested", "To decide"), ("agreed", "Agreed"), ("rejected", "Put aside"), ("all", "All"))
-LISTS: Final[dict[str, tuple[str, ...]]] = {
-    "suggested": suggestions.OPEN,
-    "agreed": tuple(AGREED),
-    "rejected": tuple(one for one in STATUSES if one not in AGREED and one not in suggestions.OPEN),
-    "all": (),
-}
 
 
 @router.get("/suggestions")
 def suggestions_page(
-    caller: Reader, session: ReadDb, status: str = "suggested", done: str | None = None, cursor: str | None = None
+    request: Request,
+    caller: Reader,
+    session: ReadDb,
+    status: str = "suggested",
+    done: str | None = None,
+    many: int | None = None,
+    left: int | None = None,
+    batch: str | None = None,
+    cursor: str | None = None,
 ) -> HTMLResponse:
-    """What customers say, what to change, and the decision."""
-    if status not in LISTS:
-        raise NotFound("There is no such list of suggestions.")
+    """What customers say, what to change, and the decision; the address is the filter."""
+    query = asked_of(request, session, caller)
     found = suggestions.suggestions(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
-        query=suggestions.SuggestionQuery(status=LISTS[status], model=caller.journey_model),
+        query=query,
         limit=SHOWN,
         after=PageQuery(cursor=cursor).key(),
         verbatims=caller.may("verbatims"),
     )
     rows = found["data"]
+    pairs = filter_pairs(request.query_params.multi_items())
+    asked = urlencode(pairs)
+    narrowed = [(name, value) for name, value in pairs if name != "status"]
     return page(
         "suggestions.html",
         {
             "caller": caller,
             "page": "suggestions",
             "rows": rows,
+            "total": found["total"],
             "dots": suggestion_charts.value_effort(rows),
-            "status": status,
+            "status": status or "suggested",
             "tabs": TABS,
-            "notice": done_text(done),
             "nothing_yet": not rows and not rollup_frame.load(session, caller.workspace_id).live.any(),
+            "notice": done_text(done, many, left),
+            "batch": batch if done != "undone" else None,
             "steps": steps,
             "later": LATER,
-            "more": f"/suggestions?{urlencode({'status': status, 'cursor': found['next']})}"
-            if found["next"]
-            else None,
+            "back": LIST + asked,
+            "asked": request.query_params,
+            "narrowed": narrowed,
+            "narrowing": urlencode(narrowed),
+            "kept": [
+                (name, value)
+                for name, value in narrowed
+                if name not in (*OF_SUGGESTION, "from", "to", "source")
+                or len(request.query_params.getlist(name)) > 1
+            ],
+            "chips": [
+                {
+                    "name": name.removeprefix("attr."),
+                    "value": value if name not in ("stage", "topic") else charts.words(value),
+                    "without": urlencode([one for one in pairs if one != (name, value)]),
+                }
+                for name, value in narrowed
+            ],
+            "choices": choices(session, caller.workspace_id),
+            "more": f"/suggestions?{urlencode([*pairs, ('cursor', found['next'])])}" if found["next"] else None,
         },
     )
 
 
 @router.get("/changes")
 def changes_page(
-    caller: Reader, session: ReadDb, done: str | None = None, cursor: str | None = None
+    caller: Reader,
+    session: ReadDb,
+    status: str = "",
+    done: str | None = None,
+    batch: str | None = None,
+    cursor: str | None = None,
 ) -> HTMLResponse:
-    """The changes that were agreed on, each with what it did so far."""
+    """The changes that were agreed on, each with what it did so far; `status`: one column of the board."""
+    columns = {name: statuses for name, _, statuses in BOARD}
+    if status not in columns:
+        raise NotFound("There is no such column of changes.")
     found = running_changes(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
         limit=CHANGES_SHOWN,
         after=PageQuery(cursor=cursor).key(),
+        status=columns[status],
     )
+    counts = changes_by_status(session, caller.workspace_id)
     rows = [
         one
         | {
@@ -107,9 +157,17 @@ def changes_page(
             "page": "suggestions",
             "rows": rows,
             "notice": done_text(done),
+            "batch": batch,
             "steps": steps,
             "later": LATER,
-            "more": f"/changes?{urlencode({'cursor': found['next']})}" if found["next"] else None,
+            "more": f"/changes?{urlencode({'status': status, 'cursor': found['next']})}"
+            if found["next"]
+            else None,
+            "column": status,
+            "board": [
+                {"value": name, "title": title, "count": sum(counts.get(one, 0) for one in statuses or counts)}
+                for name, title, statuses in BOARD
+            ],
         },
     )
 
@@ -121,6 +179,7 @@ def suggestion_page(
     session: ReadDb,
     settings: SettingsOf,
     done: str | None = None,
+    batch: str | None = None,
     words: bool = False,
 ) -> HTMLResponse:
     """One suggestion: evidence, trend, the arithmetic of its rank, every decision, and what a change did.
@@ -154,6 +213,7 @@ def suggestion_page(
             "impact_weeks": suggestion_charts.weeks(measured["series"]) if measured else None,
             "bars": suggestion_charts.before_after(measured),
             "notice": done_text(done),
+            "batch": batch,
             "steps": steps,
             "later": LATER,
         },
@@ -206,6 +266,7 @@ def decide(
 ) -> RedirectResponse:
     """Take a decision from a page's form, then show that page again."""
     body = decision_of(form, timezone=caller.timezone)
+    batch = f"s-{secrets.token_hex(8)}"  # of one: so that it can be taken back
     suggestions.decide_on(
         session,
         database=database,
@@ -215,9 +276,14 @@ def decide(
         public_id=suggestion_id,
         body=body,
         verbatims=False,
+        batch=batch,
     )
-    back = form.get("back", "")
-    address = {"front": "/?", "changes": "/changes?", "one": f"/suggestions/{suggestion_id}?"}.get(
-        back, f"/suggestions?status={back if back in LISTS else 'suggested'}&"
+    return RedirectResponse(
+        address_of(form.get("back", ""), suggestion_id, done=body.decision, batch=batch), status_code=303
     )
-    return RedirectResponse(f"{address}done={body.decision}", status_code=303)
+
+
+def address_of(back: str, suggestion_id: str, **more: Any) -> str:
+    """The page that a form was sent from."""
+    pages = {"front": "/", "changes": "/changes", "one": f"/suggestions/{suggestion_id}"}
+    return f"{pages[back]}?{urlencode(more)}" if back in pages else list_address(back, **more)

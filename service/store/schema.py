@@ -577,6 +577,9 @@ class AuditDraw(SQLModel, table=True):
     model: str | None = None  # whose labels were compared
     sure: bool | None = None  # whether the model stood by them
     agreed: dict[str, Any] | None = _json(nullable=True)  # field to whether the model said what the person said
+    twice: bool = False  # chance chose it for a second person too, who does not see what the first one said
+    second_author: str | None = None
+    second_correction_id: int | None = _ref("correction.id", nullable=True, ondelete="SET NULL")
 
 
 class SavedView(SQLModel, table=True):

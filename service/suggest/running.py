@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlmodel import Session
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
 from service.errors import Conflict
+from service.store.schema import Suggestion
 from service.suggest.impact import impact
 from service.suggest.impact_plan import AGREED
 from service.suggest.suggestions import SuggestionQuery, suggestions
@@ -17,13 +19,20 @@ ORDER: Final = ("got_worse", "helped", "no_effect_worth_having", "inconclusive",
 
 
 def running_changes(
-    session: Session, *, workspace_id: int, timezone: str, limit: int, after: Any = None
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    limit: int,
+    after: Any = None,
+    status: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """A page of {"data": [a suggestion with `impact`], "next"}, in the order of GET /v1/suggestions.
 
     `impact` is as GET /v1/suggestions/{id}/impact answers it, null for a change whose history holds no agreement.
+    `status`: only these.
     """
-    query = SuggestionQuery(status=(*AGREED, *ENDED))
+    query = SuggestionQuery(status=status or (*AGREED, *ENDED))
     found = suggestions(
         session,
         workspace_id=workspace_id,
@@ -41,6 +50,16 @@ def running_changes(
             measured = None
         rows.append(one | {"impact": measured})
     return {"data": rows, "next": found["next"]}
+
+
+def changes_by_status(session: Session, workspace_id: int) -> dict[str, int]:
+    """How many changes stand where, of those that were agreed on."""
+    rows = session.execute(
+        select(col(Suggestion.status), func.count())
+        .where(col(Suggestion.workspace_id) == workspace_id, col(Suggestion.status).in_((*AGREED, *ENDED)))
+        .group_by(col(Suggestion.status))
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def by_verdict(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -109,6 +109,43 @@ def test_keyboard_alone_reaches_a_decision(lead: Page) -> None:
     assert outline != "none"
 
 
+def test_decisions_by_keys_taken_back_and_on_all_that_fit(lead: Page) -> None:
+    lead.get_by_role("link", name="Suggestions").first.click()
+    lead.wait_for_url("**/suggestions**")
+    lead.wait_for_load_state()
+    rows = lead.get_by_role("article")
+    before = rows.count()
+    lead.keyboard.press("?")
+    expect(lead.locator(".keys-list")).to_be_visible()
+    lead.keyboard.press("j")
+    expect(rows.first).to_be_focused()
+    lead.keyboard.press("a")
+    expect(lead.get_by_role("status")).to_have_text("Accepted.")
+    lead.wait_for_load_state()  # the script listens to keys from then on
+    expect(rows).to_have_count(before - 1)
+    lead.keyboard.press("z")
+    expect(lead.get_by_role("status")).to_have_text("1 suggestion as before.")
+    lead.wait_for_load_state()  # the script listens to keys from then on
+    expect(rows).to_have_count(before)
+    lead.keyboard.press("r")  # chooses first, so that it is seen which one
+    lead.keyboard.press("r")
+    lead.keyboard.type("known, being rebuilt")
+    lead.keyboard.press("Enter")
+    expect(lead.get_by_role("status")).to_have_text("Rejected; it stays so.")
+    lead.wait_for_load_state()  # the script listens to keys from then on
+    lead.keyboard.press("z")
+    expect(rows).to_have_count(before)
+    lead.get_by_text(f"Decide on all {before}").click()
+    lead.locator("form[action='/decide-all'] select[name=decision]").select_option("snooze")
+    lead.get_by_role("button", name="Show what that does").click()
+    expect(lead.get_by_role("heading", name=f"Put off {before} suggestions?")).to_be_visible()
+    lead.get_by_role("button", name=f"Put off all {before}").click()
+    expect(lead.get_by_role("status")).to_contain_text(f"{before} suggestions put off")
+    lead.wait_for_load_state()  # the script listens to keys from then on
+    lead.get_by_role("button", name="Take it back").click()
+    expect(rows).to_have_count(before)
+
+
 def test_the_first_page_leads_to_a_decision_and_its_reason(lead: Page) -> None:
     lead.get_by_role("link", name="What changed").click()
     lead.get_by_role("heading", name="What changed", exact=True).wait_for()

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from service.auth import Caller, Vault
 from service.review import audit, inbox
+from service.review.agreement import AgreementOut, of_field
 from service.store import rollups
 from service.store.schema import AuditDraw, Correction
 from service.work import Work
@@ -130,8 +131,9 @@ def test_a_labelled_text_that_was_replaced(
 
 
 def test_the_sample_is_blind_and_measures(
-    browser: Browser, work: Work, client: Client, words: WordPipeline
+    browser: Browser, work: Work, client: Client, words: WordPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(audit, "TWICE_OF", 2**62)
     for n in range(3):
         tagged_item(work, client.workspace_id, f"stage=usage peculiar{n}", respondent=f"r{n % 2}")
     tagged_item(work, client.workspace_id, "(foreign) words")
@@ -174,6 +176,80 @@ def test_the_sample_is_blind_and_measures(
     assert found["items"] == 1
 
 
+def test_a_second_person_is_asked_blind(
+    browser: Browser, work: Work, client: Client, words: WordPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "TWICE_OF", 1)
+    made = [tagged_item(work, client.workspace_id, f"stage=usage {n}") for n in range(2)]
+    analyst, lead, admin = browser("analyst"), browser("lead"), browser("admin")
+    first = _item(analyst.post("/review/draw", data={"csrf": _csrf(analyst)}).text)
+    assert "Not known yet. One in 1" in analyst.get("/review").text
+    _decide(analyst, "audit", first, RIGHT | {"stage": "churn"})
+    assert 'Random sample <b class="count plain">1</b>' in analyst.get("/review").text, "not once more by the same"
+    waiting = lead.get(f"/review?queue=audit&show={first}").text
+    assert 'Random sample <b class="count plain">2</b>' in waiting
+    assert _item(waiting) == first
+    article = waiting.partition("<article")[2]
+    assert "checked" not in article
+    assert "<b>a analyst</b>" not in waiting, "the first answer is hidden"
+    _decide(lead, "audit", first, RIGHT)
+    assert _decide(lead, "audit", first, RIGHT).status_code == 200, "sent twice is stored once"
+    assert _decide(admin, "audit", first, RIGHT).status_code == 409, "two are enough"
+    second = next(one for one in made if one != first)
+    for person in (admin, lead):
+        _decide(person, "audit", second, RIGHT)
+    found = AgreementOut.model_validate(client.get("/v1/agreement").json())
+    assert (found.n, found.people, found.few) == (2, 3, True)
+    by_field = {one.field: one for one in found.fields}
+    assert (by_field["stage"].equal, by_field["stage"].alpha) == (0.5, 0.0)
+    assert (by_field["topic"].equal, by_field["topic"].alpha) == (1.0, None), "one label only"
+    text = lead.get("/review").text
+    assert "2 items labelled by two of 3 people, blind; too few" in text
+    # they differ: a third word decides
+    assert _item(admin.get("/review?queue=disputed").text) == first
+    with work.database.read() as session:
+        measured = audit.measured(session, client.workspace_id)
+        corrections = session.exec(select(Correction).where(Correction.item_id == first)).all()
+    assert measured is not None
+    assert measured["items"] == 2, "the model is measured by the first answers alone"
+    assert len(corrections) == 2
+    # taken back, the second answer waits again and counts no more
+    given = {"csrf": _csrf(lead), "queue": "audit", "item": str(first), "correction": str(corrections[1].id)}
+    assert _item(lead.post("/review/undo", data=given).text) == first
+    assert client.get("/v1/agreement").json()["n"] == 1
+
+
+def test_alpha_is_krippendorffs() -> None:
+    # worked by hand: 10 pairs, 8 equal; 9 of 20 labels «usage», 7 «churn», 4 «none»
+    pairs = [("usage", "usage")] * 4 + [("churn", "churn")] * 3 + [("none", "none")] + [("usage", "none")]
+    pairs += [("churn", "none")]
+    counts = {"usage": 9, "churn": 7, "none": 4}
+    expected = 1 - sum(n * (n - 1) for n in counts.values()) / (20 * 19)
+    found = of_field("stage", pairs)
+    assert found.alpha == pytest.approx(1 - 0.2 / expected, abs=1e-4)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.alpha < found.high <= 1
+    assert found == of_field("stage", pairs), "the same every time"
+
+
+def test_by_chance_alpha_is_nothing() -> None:
+    labels = ("usage", "churn", "support", "none")
+    draws = np.random.default_rng(1).integers(0, 4, (4_000, 2)).tolist()
+    found = of_field("stage", [(labels[one], labels[other]) for one, other in draws])
+    assert found.alpha == pytest.approx(0, abs=0.04)
+    same = of_field("stage", [(labels[one], labels[one]) for one, _ in draws])
+    assert (same.alpha, same.low, same.high) == (1.0, 1.0, 1.0)
+
+
+def test_one_in_four_is_given_to_two(work: Work, client: Client, words: WordPipeline) -> None:
+    numbers = audit.permanent_numbers(np.arange(1, 40_001, dtype=np.int64), 77)
+    chosen = numbers % np.uint64(audit.TWICE_OF) == 0
+    assert chosen.mean() == pytest.approx(1 / audit.TWICE_OF, abs=0.01)
+    # whatever was drawn first: as many among the smallest numbers
+    assert chosen[np.argsort(numbers)[:4_000]].mean() == pytest.approx(1 / audit.TWICE_OF, abs=0.03)
+
+
 def test_ordinary_corrections_measure_nothing(
     browser: Browser, work: Work, client: Client, words: WordPipeline
 ) -> None:
@@ -197,7 +273,7 @@ def test_each_draw_takes_the_smallest_numbers(work: Work, client: Client, words:
             assert audit.draw(session, vault, _person(client), wanted=wanted) == expected
     with work.database.read() as session:
         rows = session.exec(select(AuditDraw).order_by(AuditDraw.id)).all()  # type: ignore[arg-type]
-        assert audit.undecided(session, client.workspace_id) == order
+        assert audit.undecided(session, client.workspace_id, actor="person:a") == order
     assert [one.item_id for one in rows] == order
     assert [round(one.rate, 3) for one in rows] == [0.222] * 2 + [0.667] * 4 + [1.0] * 3
 

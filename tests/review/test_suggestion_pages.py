@@ -90,6 +90,39 @@ def test_the_board_is_empty_at_first(browser: Browser) -> None:
     assert "No change is running" in browser().get("/changes").text
 
 
+def test_the_board_has_columns(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(12)])
+    lead = browser()
+    token = _csrf(lead.get("/suggestions").text)
+
+    def decide(decision: str, **more: str) -> str:
+        form = {"csrf": token, "decision": decision, "back": "changes", **more}
+        answer = lead.post(f"/suggestions/{ID}/decision", data=form)
+        assert answer.status_code == 200
+        assert answer.url.path == "/changes"
+        return answer.text
+
+    for decision, column in (
+        ("accept", "agreed"),
+        ("plan", "planned"),
+        ("test", "testing"),
+        ("start", "live"),
+        ("complete", "kept"),
+        ("roll_back", "rolled_back"),
+    ):
+        decide(
+            decision, **({"due": "2030-03-01", "ticket": "https://desk.example/7"} if decision == "plan" else {})
+        )
+        for one in ("agreed", "planned", "testing", "live", "kept", "rolled_back"):
+            text = lead.get(f"/changes?status={one}").text
+            assert (f'id="s{ID}"' in text) == (one == column), (decision, one)
+            assert ("None stands here" in text) == (one != column)
+    text = lead.get("/changes").text
+    assert 'href="https://desk.example/7"' in text
+    assert "due 1 Mar 2030" in text
+    assert lead.get("/changes?status=odd").status_code == 404
+
+
 def test_the_board_shows_the_weeks(browser: Browser, work: Work, workspace_id: int) -> None:
     _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(28)])
     lead = browser()

@@ -644,7 +644,16 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=True),
         sa.Column("sure", sa.Boolean(), nullable=True),
         sa.Column("agreed", DOCUMENT, nullable=True),
+        sa.Column("twice", sa.Boolean(), nullable=False),
+        sa.Column("second_author", sa.String(), nullable=True),
+        sa.Column("second_correction_id", BIG_ID, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_draw")),
+        sa.ForeignKeyConstraint(
+            ["second_correction_id"],
+            ["correction.id"],
+            name=op.f("fk_audit_draw_second_correction_id_correction"),
+            ondelete="SET NULL",
+        ),
         sa.ForeignKeyConstraint(
             ["correction_id"],
             ["correction.id"],
