@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from benchmarks.statistics_together import together
 from service.aggregate.change import Course, past_of, trends
 from service.aggregate.scores import KINDS, moments, score_values
 from service.beyond_noise import PERIODS, QUARTERS, Changes, Counts, Periods, holm, shares_or_means
@@ -346,6 +347,11 @@ def main() -> int:
         for items in (60.0, 250.0, 1000.0)
     ]
     found["stages"] = [told("stages unchanged", stage_alarms(worlds // 2, items, seed)) for items in (30.0, 120.0)]
+    found["together"] = [
+        told("all that is told unasked", together(worlds // 2, items, seed, worse=worse))
+        for items in (30.0, 120.0, 400.0)
+        for worse in (1.0, 4.0)
+    ]
     found["years"] = [told("a year of weekly looks", whole_year(max(10, worlds // 5), 250.0, seed))]
     found["power"] = [
         told("planted", power(max(10, worlds // 5), size, change, seed))

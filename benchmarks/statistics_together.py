@@ -1,8 +1,8 @@
 """Everything that the first page, the digest and webhooks call a change, looked at together in unchanged worlds.
 
 Stages, topics and emotions are three answers on the same items. Each promises at most 5 % of looks with a false
-alarm, so by arithmetic alone three of them could come to 15 %. Here is how many do, and what it would cost to share
-one 5 % among the three (C. Bonferroni's inequality).
+alarm, so by arithmetic alone three of them could come to 15 %. Here is how many do, and what it would cost to
+share one 5 % among the three (C. Bonferroni's inequality).
 """
 
 from __future__ import annotations
@@ -47,10 +47,9 @@ def items(chance: np.random.Generator, volume: float, *, worse: float) -> tuple[
     value = np.where(negative, -1.0, 1.0)
     value[chance.random(len(index)) < 0.2] = 0.0
     kind, stage, topic, week = np.unravel_index(index, people.shape)
-    weights = np.exp(
-        wander(chance, (NEGATIVE + POSITIVE, WEEKS), 0.2) + chance.normal(0, 1, (NEGATIVE + POSITIVE, 1))
-    )
-    emotion = np.full(len(index), NEGATIVE + POSITIVE)
+    felt = NEGATIVE + POSITIVE
+    weights = np.exp(wander(chance, (felt, WEEKS), 0.2) + chance.normal(0, 1, (felt, 1)))
+    emotion = np.full(len(index), felt)
     for side, first, last in ((-1.0, 0, NEGATIVE), (1.0, NEGATIVE, felt)):
         of_side = value == side
         steps = np.cumsum(weights[first:last] / weights[first:last].sum(axis=0), axis=0)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import statistics
+from benchmarks.statistics_together import together
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +18,7 @@ def test_the_simulations_run() -> None:
     assert looks["alarm"]["share"] <= 0.2
     assert looks["cells_tested"] > 40
     assert statistics.stage_alarms(3, 30.0, seed=1)["any"]["share"] <= 0.4
+    assert together(3, 30.0, seed=1)["each_at_5"]["share"] <= 0.4
     assert statistics.power(3, 60.0, 4.0, seed=1)["within_twelve"]["share"] > 0.3
     assert statistics.whole_year(1, 60.0, seed=1)["look"] < 0.5
     assert statistics.permuted_sample(10, seed=1)["alarm"]["share"] <= 0.2
@@ -30,3 +32,9 @@ def test_the_figures_hold_what_is_promised() -> None:
     looks = [*figures["false_alarms"], figures["sample_permuted"]]
     assert all(one["alarm"]["share"] <= 0.05 for one in looks)
     assert all(one["any"]["share"] <= 0.05 for one in figures["stages"])
+    assert all(one["each_at_5"]["share"] <= 0.05 for one in figures["together"] if one["odds_times"] == 1)
+    for name in ("impact", "impact_segments"):
+        for run in json.loads((ROOT / "benchmarks" / "figures" / f"{name}.json").read_text())["runs"]:
+            assert run["helped"]["share"] <= 0.05 or run["change"], (name, run)
+            assert 0.92 <= run["covered"]["share"] <= 0.97, (name, run)
+            assert run["covered_always"]["share"] >= 0.95, (name, run)

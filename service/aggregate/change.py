@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.aggregate.scores import Moments, moments
 from service.beyond_noise import (
+    LEVEL,
     MIN_ITEMS,
     PAST,
     PERIODS,
@@ -65,10 +66,13 @@ def past_of(periods: Periods) -> int:
     return periods.before - PAST * (periods.end - periods.first)
 
 
-def trends(course: Course, periods: Periods, *, complete: bool = True) -> list[dict[str, Any]]:
+def trends(
+    course: Course, periods: Periods, *, complete: bool = True, alpha: float = 1 - LEVEL
+) -> list[dict[str, Any]]:
     """Change of net sentiment and of the number of items by group; `course` holds both periods and their past.
 
-    `complete` is False for a period that is not over yet: its number of items is compared with nothing.
+    `complete` is False for a period that is not over yet: its number of items is compared with nothing. `alpha` is
+    the chance of any false alarm in this answer.
     """
     inside = np.flatnonzero((course.day >= past_of(periods)) & (course.day < periods.end))
     kind = np.zeros(len(inside), np.int64) if course.kind is None else course.kind[inside]
@@ -111,7 +115,7 @@ def trends(course: Course, periods: Periods, *, complete: bool = True) -> list[d
     )
     chance = np.r_[sentiment.chance, volume.chance]
     tested = np.flatnonzero(np.r_[_enough(sentiment), _enough(volume)])
-    held = holm(chance, among=tested).reshape(2, -1)
+    held = holm(chance, among=tested, alpha=alpha).reshape(2, -1)
     period = {
         "from": day_text(periods.first),
         "to": day_text(periods.end),

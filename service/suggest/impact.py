@@ -10,6 +10,7 @@ and channel; what the mix alone did is told apart. `effect.py` has the formulas,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -22,13 +23,16 @@ from service.selection import day_text
 from service.store import rollup_codes, rollup_frame
 from service.store.columns import now
 from service.store.like_with_like import WITHHELD, model_of_both
+from service.store.metric_rates import Series, exposures, stage_series
 from service.store.rollup_frame import Frame
 from service.store.schema import Suggestion
 from service.suggest.counted import Counted
 from service.suggest.decisions import history
 from service.suggest.effect import MIN_CELL_HITS, Panel, Weeks, detectable, effect
 from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, Segment, course_of, day_of
-from service.suggest.impact_wording import WEEK, Measured, Windows, answer, tried_answer
+from service.suggest.impact_windows import WEEK, Windows
+from service.suggest.impact_wording import Measured, answer, tried_answer
+from service.suggest.outcomes import contacts_rate, other_series
 from service.suggest.proposals import key_of, proposals
 from service.suggest.selected import counted_of
 
@@ -65,13 +69,15 @@ def impact(session: Session, *, workspace_id: int, timezone: str, public_id: str
     ).all()
     touched = {(row.stage, row.topic) for row in agreed}
     windows = _windows(counted, course, timezone)
-    measured = _measure(frame, counted, cell, windows, course, touched)
+    series = _series_for(session, workspace_id, course)
+    measured = _measure(frame, counted, cell, windows, course, touched, series)
     tried = None
     if course.tried is not None and course.tried.segment is not None:
         earlier = _windows(counted, course.tried, timezone)
-        shown = _measure(frame, counted, cell, earlier, course.tried, touched)
+        shown = _measure(frame, counted, cell, earlier, course.tried, touched, [])
         tried = tried_answer(course.tried.segment, earlier, shown)
-    return answer(public_id, stage, topic, course, windows, measured, touched, tried)
+    beside = other_series(series, stage, windows)
+    return answer(public_id, stage, topic, course, windows, measured, touched, tried, beside)
 
 
 def plan_for(
@@ -112,6 +118,16 @@ def plan_for(
     }
 
 
+def _series_for(session: Session, workspace_id: int, course: Course) -> list[Series]:
+    """Series from elsewhere that speak of where it was changed; none for a segment that is no attribute."""
+    attributes = None
+    if course.segment is not None:
+        if not all(kind.startswith("attr.") for kind in course.segment):
+            return []
+        attributes = {kind.removeprefix("attr."): values for kind, values in course.segment.items()}
+    return stage_series(session, workspace_id=workspace_id, attributes=attributes)
+
+
 def _inside(frame: Frame, segment: Segment | None) -> Bools:
     """The rows of a segment; all where there is none."""
     found: Bools = frame.mask(first_day=None, end_day=None, filters=segment or {})
@@ -142,7 +158,13 @@ def _windows(counted: Counted, course: Course, timezone: str) -> Windows:
 
 
 def _measure(
-    frame: Frame, counted: Counted, cell: int, windows: Windows, course: Course, touched: set[tuple[str, str]]
+    frame: Frame,
+    counted: Counted,
+    cell: int,
+    windows: Windows,
+    course: Course,
+    touched: set[tuple[str, str]],
+    series_from_elsewhere: Sequence[Series],
 ) -> Measured:
     plan = course.plan
     book = rollup_codes.codebook()
@@ -156,6 +178,7 @@ def _measure(
     lead = model_of_both(counted.item_model[early], counted.item_model[late])
     if lead is None:
         return Measured(None, WITHHELD, None, _series(counted, cell, usable & here, windows), 0.0)
+    foreign = usable & (early | late) & (counted.item_model != lead) & (counted.item_model >= 0)
     usable &= (counted.item_model == lead) | (counted.item_model < 0)
     panel = _panel(counted, windows, plan, usable & here)
     first, split = plan.baseline_weeks - windows.weeks, plan.baseline_weeks
@@ -171,6 +194,22 @@ def _measure(
             elsewhere = None
     if windows.weeks < MIN_BASELINE_WEEKS or not windows.done:
         return Measured(None, None, None, series, hits / max(1, windows.weeks), against)
+    untouched = np.ones(len(panel.hits), dtype=bool)
+    for stage, topic in touched:
+        if stage in stages and topic in book.labels("topic"):
+            untouched[stages.index(stage) * topics + book.labels("topic").index(topic)] = False
+    rate = None
+    if not foreign.any():  # a rate would fall by what another model has labelled
+        rate = contacts_rate(
+            panel,
+            cell,
+            weeks,
+            stages=stages,
+            exposures=exposures(series_from_elsewhere),
+            windows=windows,
+            worth=plan.smallest_effect,
+            untouched=untouched,
+        )
     mix = _mix(frame, counted, cell, early & usable & here, late & usable & here)
     if mix is not None:
         # the changed cell alone: what the mix does to the others averages out
@@ -179,10 +218,6 @@ def _measure(
         there = _mix(frame, counted, cell, early & usable & ~here, late & usable & ~here)
         if there is not None:
             elsewhere.hits[cell, split:] *= there["factor"]
-    untouched = np.ones(len(panel.hits), dtype=bool)
-    for stage, topic in touched:
-        if stage in stages and topic in book.labels("topic"):
-            untouched[stages.index(stage) * topics + book.labels("topic").index(topic)] = False
     found = effect(panel, cell, weeks, worth=plan.smallest_effect, untouched=untouched, elsewhere=elsewhere)
     alike = None
     if windows.weeks >= CHECKED_WEEKS:
@@ -190,7 +225,8 @@ def _measure(
         halves = Weeks(first, middle, middle, split, split - middle)
         placebo = effect(panel, cell, halves, worth=plan.smallest_effect, untouched=untouched, elsewhere=elsewhere)
         alike = placebo.ratio.low <= 1 <= placebo.ratio.high
-    return Measured(found, None, mix, series, hits / max(1, windows.weeks), against, alike)
+    told = None if rate is None else rate.public()
+    return Measured(found, None, mix, series, hits / max(1, windows.weeks), against, told, alike)
 
 
 def _panel(counted: Counted, windows: Windows, plan: Plan, usable: Bools) -> Panel:
@@ -198,10 +234,7 @@ def _panel(counted: Counted, windows: Windows, plan: Plan, usable: Bools) -> Pan
     book = rollup_codes.codebook()
     stages, topics = len(book.stages), len(book.topics)
     columns = plan.baseline_weeks + plan.planned_weeks
-    day = counted.item_day
-    before = plan.baseline_weeks - 1 - (windows.trigger - 1 - day) // WEEK
-    after = plan.baseline_weeks + (day - windows.after) // WEEK
-    week = np.where(day < windows.trigger, before, np.where(day >= windows.after, after, -1))
+    week = windows.columns(counted.item_day, baseline_weeks=plan.baseline_weeks)
     inside = usable & (counted.item_stage >= 0) & counted.item_dated & (week >= 0) & (week < columns)
     week = np.where(inside, week, -1)
     whole = counted.item_stage[inside] * columns + week[inside]

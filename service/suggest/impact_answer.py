@@ -59,6 +59,28 @@ EXAMPLE: dict[str, Any] = {
         }
     ],
     "segment": None,
+    "rate": {
+        "per": "orders",
+        "before": {"count": 260, "of": 36400.0, "value": 7.143, "low": 6.31, "high": 8.09},
+        "after": {"count": 41, "of": 11900.0, "value": 3.445, "low": 2.45, "high": 4.84},
+        "ratio": {"value": 0.48, "low": 0.33, "high": 0.7},
+        "cells": 120,
+        "final": True,
+        "verdict": "helped",
+    },
+    "outcomes": [
+        {
+            "name": "conversion",
+            "kind": "ratio",
+            "before": 0.031,
+            "after": 0.034,
+            "difference": 0.003,
+            "earlier_windows": 40,
+            "moved_as_much": 3,
+            "says": "conversion: 0.031 before, 0.034 after. Of 40 earlier windows as long, 3 moved as much. "
+            "Nothing unchanged can be held against it, so it gets no verdict.",
+        }
+    ],
     "tried": {
         "segment": {"attr.country": ["DE"]},
         "weeks_done": 5,
@@ -156,6 +178,41 @@ class Assumption(BaseModel):
     holds: bool | None
 
 
+class PerThousand(BaseModel):
+    """Contacts per 1,000 of a series in a window."""
+
+    count: int
+    of: float
+    value: float
+    low: float
+    high: float
+
+
+class ImpactRate(BaseModel):
+    """The same measurement of contacts per 1,000 orders (visits …), against all other pains."""
+
+    per: str
+    before: PerThousand
+    after: PerThousand
+    ratio: Bounds
+    cells: int
+    final: bool
+    verdict: Literal["helped", "got_worse", "no_effect_worth_having", "inconclusive", "not_enough_data"]
+
+
+class Outcome(BaseModel):
+    """A series from elsewhere before and after; no verdict, because nothing unchanged can be held against it."""
+
+    name: str
+    kind: Literal["ratio", "level"]
+    before: float
+    after: float
+    difference: float
+    earlier_windows: int = Field(description="Of the same lengths, before the change.")
+    moved_as_much: int = Field(description="Of these, how many moved as much or more.")
+    says: str
+
+
 class Tried(BaseModel):
     """What a try in a segment showed, before the change came everywhere."""
 
@@ -194,5 +251,7 @@ class ImpactAnswer(BaseModel):
     overlapping: list[str] = Field(description="Other changes in the same stage, whose effects mix with this one.")
     assumptions: list[Assumption]
     segment: dict[str, list[str]] | None = Field(description="Where it was changed; null: everywhere.")
+    rate: ImpactRate | None = Field(description="Null where the stage has no series of counts in both windows.")
+    outcomes: list[Outcome]
     tried: Tried | None = Field(description="A try in a segment that came before.")
     series: list[ImpactWeek]

@@ -5,28 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final
+from typing import Any
 
 from service.intervals import Interval
 from service.moments import rfc3339
 from service.selection import day_text
 from service.suggest.effect import MIN_CELL_HITS, Effect
 from service.suggest.impact_plan import MIN_BASELINE_WEEKS, Course
-
-WEEK: Final = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Days since 1970-01-01 of what is compared; `done` full weeks after the wash-out have passed."""
-
-    baseline: int
-    trigger: int
-    start: int
-    after: int
-    weeks: int  # of the baseline that hold data
-    done: int
-    end: int  # planned
+from service.suggest.impact_windows import WEEK, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +25,7 @@ class Measured:
     series: list[dict[str, Any]]
     hits_a_week: float  # of the baseline
     against: str = "the same weeks in stages that were not changed"
+    rate: dict[str, Any] | None = None  # contacts per 1,000, see outcomes.py
     alike: bool | None = None  # whether both moved alike in the two halves of the baseline; None: not to be told
 
 
@@ -51,6 +38,7 @@ def answer(
     measured: Measured,
     touched: set[tuple[str, str]],
     tried: Mapping[str, Any] | None = None,
+    outcomes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The measurement as the route answers it; `tried` is that of a segment in which it was tried before."""
     plan, found = course.plan, measured.effect
@@ -107,6 +95,8 @@ def answer(
         "assumptions": _assumptions(measured, overlapping),
         "segment": None if course.segment is None else {kind: list(one) for kind, one in course.segment.items()},
         "tried": tried,
+        "rate": measured.rate,
+        "outcomes": list(outcomes),
         "series": measured.series,
     }
 

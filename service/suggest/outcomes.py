@@ -1,0 +1,153 @@
+"""What a change did beside its share of feedback: contacts per 1,000 orders, and series from elsewhere.
+
+A share of a stage can fall because others complain more; contacts per order can't. So where the stage has a series
+of counts (orders, visits …), the same measurement is made of contacts over that series: against all other pains,
+those of the same stage too, because rates are not tied to each other by arithmetic. The series is taken as exact.
+
+A conversion, a retention, a response time stands alone: there is nothing unchanged to hold it against. It is told
+before and after, with how often it moved as much in earlier windows of the same lengths (placebo dates), and gets
+no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from service.intervals import Interval
+from service.store.metric_rates import PER, Exposure, Series
+from service.suggest.effect import Effect, Panel, Weeks, effect
+from service.suggest.impact_windows import WEEK, Windows
+
+MIN_PLACEBOS: Final = 8  # earlier windows, below which nothing is said of what is usual
+FILLED: Final = 0.9  # of the weeks of both windows that need a value of the series
+SCALED: Final = 1e6  # orders are no trials: so many more of them, and the binomial is a Poisson
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Contacts per 1,000 of a series, before and after."""
+
+    per: str
+    effect: Effect
+
+    def public(self) -> dict[str, Any]:
+        """JSON-ready."""
+        found = self.effect
+        return {
+            "per": self.per,
+            "before": _per_thousand(found.before, found.before_hits, found.before_n),
+            "after": _per_thousand(found.after, found.after_hits, found.after_n),
+            "ratio": {name: round(getattr(found.ratio, name), 4) for name in ("value", "low", "high")},
+            "cells": found.cells,
+            "final": found.final,
+            "verdict": found.verdict,
+        }
+
+
+def contacts_rate(
+    panel: Panel,
+    cell: int,
+    weeks: Weeks,
+    *,
+    stages: Sequence[str],
+    exposures: Mapping[str, Exposure],
+    windows: Windows,
+    worth: float,
+    untouched: npt.NDArray[np.bool_],
+) -> Rate | None:
+    """The measurement of contacts per 1,000; None where the stage has no series of counts over both windows.
+
+    `panel` as impact.py makes it, its rows of `totals` in the order of `stages`.
+    """
+    stage = stages[int(panel.of[cell])]
+    if stage not in exposures:
+        return None
+    totals = np.zeros((len(stages), panel.totals.shape[1]))
+    for number, name in enumerate(stages):
+        if name in exposures:
+            totals[number] = _weekly(exposures[name].series, windows, weeks, columns=panel.totals.shape[1])
+    own = totals[stages.index(stage)]
+    compared = np.r_[own[weeks.baseline_from : weeks.baseline_to], own[weeks.after_from : weeks.after_to]]
+    if not len(compared) or (compared > 0).mean() < FILLED:
+        return None
+    of = totals[panel.of] * SCALED
+    hits = np.where(of > 0, panel.hits, 0.0)
+    # every pain is a whole of its own: those of the same stage may compare
+    rates = Panel(hits, of, np.arange(len(hits)))
+    return Rate(exposures[stage].series.name, effect(rates, cell, weeks, worth=worth, untouched=untouched))
+
+
+def _weekly(series: Series, windows: Windows, weeks: Weeks, *, columns: int) -> Floats:
+    """The series by column of the panel; a value holds for the days until the next one (at most a month)."""
+    ends = np.r_[series.day[1:], series.end]
+    length = np.clip(ends - series.day, 1, 31).astype(np.int64)
+    days = np.repeat(series.day, length) + np.concatenate([np.arange(one) for one in length])
+    column = windows.columns(days, baseline_weeks=weeks.baseline_to)
+    inside = (column >= 0) & (column < columns)
+    found: Floats = np.bincount(
+        column[inside], np.repeat(series.value / length, length)[inside], minlength=columns
+    ).astype(np.float64)
+    return found
+
+
+def _per_thousand(share: Interval, hits: float, orders: float) -> dict[str, Any]:
+    values = {name: round(PER * SCALED * getattr(share, name), 3) for name in ("value", "low", "high")}
+    return {"count": round(hits), "of": round(orders / SCALED, 2), **values}
+
+
+def other_series(series: Sequence[Series], stage: str, windows: Windows) -> list[dict[str, Any]]:
+    """Series of the stage that count nothing to divide by (ratios and levels), before and after."""
+    if not windows.weeks or not windows.done:
+        return []
+    chosen = [one for one in series if one.stage == stage and not one.counts]
+    return [found for one in chosen if (found := _moved(one, windows)) is not None]
+
+
+def _moved(series: Series, windows: Windows) -> dict[str, Any] | None:
+    length, gap, done = windows.trigger - windows.baseline, windows.after - windows.trigger, WEEK * windows.done
+    before = _mean(series, windows.baseline, windows.trigger)
+    after = _mean(series, windows.after, windows.after + done)
+    if before is None or after is None:
+        return None
+    earlier = []
+    for end in range(windows.start, int(series.day[0]), -WEEK):
+        first = end - done - gap - length
+        if first < series.day[0]:
+            break
+        then, later = _mean(series, first, first + length), _mean(series, end - done, end)
+        if then is not None and later is not None:
+            earlier.append(abs(later - then))
+    as_much = sum(one >= abs(after - before) for one in earlier)
+    told = f"{series.name}: {before:.4g} before, {after:.4g} after. "
+    if len(earlier) < MIN_PLACEBOS:
+        told += "There is too little of it before to say what is usual."
+    else:
+        told += f"Of {len(earlier)} earlier windows as long, {as_much} moved as much."
+    return {
+        "name": series.name,
+        "kind": "level" if np.isnan(series.denominator).any() else "ratio",
+        "before": round(before, 6),
+        "after": round(after, 6),
+        "difference": round(after - before, 6),
+        "earlier_windows": len(earlier),
+        "moved_as_much": as_much,
+        "says": told + " Nothing unchanged can be held against it, so it gets no verdict.",
+    }
+
+
+def _mean(series: Series, first: int, end: int) -> float | None:
+    """Of the days [first, end): of a ratio the sum over the sum; None without values."""
+    inside = (series.day >= first) & (series.day < end)
+    if not inside.any():
+        return None
+    value, denominator = series.value[inside], series.denominator[inside]
+    if np.isnan(series.denominator).any():
+        return float(value.mean())
+    return float(value.sum() / denominator.sum()) if denominator.sum() > 0 else None
