@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-obsei bench-receiver bench-imports bench-statistics bench-tagging bench-themes clean
+.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-obsei bench-receiver bench-imports bench-statistics bench-planted bench-tagging bench-themes clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -57,6 +57,9 @@ bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm f
 	$(BIN)/python -m benchmarks.statistics --figures benchmarks/figures/statistics.json
 	$(BIN)/python -m benchmarks.impact --worlds 1500 --figures benchmarks/figures/impact.json
 	$(BIN)/python -m benchmarks.impact_segments --worlds 1500 --figures benchmarks/figures/impact_segments.json
+
+bench-planted: setup-dev  ## do planted stories come out on top, told rightly, and nothing else
+	$(BIN)/python -m benchmarks.planted --figures benchmarks/figures/planted.json
 
 bench-themes: setup-dev  ## how good themes are beside k-means and HDBSCAN, and how long grouping takes
 	$(BIN)/python -m benchmarks.themes --figures benchmarks/figures/themes.json
