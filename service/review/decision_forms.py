@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from service.errors import BadInput, field_errors
 from service.review.charts import words
 from service.store.columns import now
-from service.suggest.decisions import DECISIONS_NEEDING, DecisionBody
+from service.suggest.decisions import DECISIONS_NEEDING, SEGMENTS, DecisionBody
 
 LABELS: Final = {
     "roll_back": "Roll back",
@@ -80,6 +80,8 @@ def decision_fields(form: Mapping[str, str], *, timezone: str) -> dict[str, Any]
     # of a form that several decisions share
     if form.get("weeks", "").isdecimal() and given.get("decision") == "snooze":
         given["until"] = now() + timedelta(weeks=min(int(form["weeks"][:3]), 520))
+    if form.get("segment", "").strip():
+        given["segment"] = _segment(form["segment"])
     for name in ("until", "effective_at"):
         if isinstance(given.get(name), str):
             given[name] = _day(given[name], timezone)
@@ -92,6 +94,15 @@ def decision_of(form: Mapping[str, str], *, timezone: str) -> DecisionBody:
         return DecisionBody.model_validate(decision_fields(form, timezone=timezone))
     except ValidationError as error:
         raise BadInput("The decision can't be taken like this.", errors=field_errors(error)) from error
+
+
+def _segment(text: str) -> Any:
+    """`country=DE, AT` as a filter: what is no column of feedback is an attribute."""
+    name, _, values = (part.strip() for part in text.partition("="))
+    if not name or not values:
+        return text  # refused with the field's name
+    kind = name if name in SEGMENTS or name.startswith("attr.") else f"attr.{name}"
+    return {kind: [one.strip() for one in values.split(",") if one.strip()]}
 
 
 def _day(text: str, timezone: str) -> Any:

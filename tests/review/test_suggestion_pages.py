@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from service.classify.active_model import set_pipeline
+from service.errors import BadInput
 from service.review import suggestion_charts
 from service.review.decision_forms import decision_of, done_text, steps
 from service.store.columns import now
@@ -175,3 +176,27 @@ def test_a_day_is_one_of_the_workspaces_zone() -> None:
     body = decision_of({"decision": "start", "effective_at": "2026-03-01"}, timezone="Europe/Berlin")
     assert body.effective_at is not None
     assert body.effective_at.isoformat() == "2026-02-28T23:00:00+00:00"
+
+
+def test_a_segment_is_told_by_a_name_and_its_values() -> None:
+    for text, segment in (
+        ("country=DE, AT", {"attr.country": ["DE", "AT"]}),
+        (" channel = chat ", {"channel": ["chat"]}),
+        ("attr.plan=pro", {"attr.plan": ["pro"]}),
+    ):
+        assert decision_of({"decision": "test", "segment": text}, timezone="UTC").segment == segment
+    for wrong in ("country", "=DE", "country=", "country=,"):
+        with pytest.raises(BadInput):
+            decision_of({"decision": "test", "segment": wrong}, timezone="UTC")
+
+
+def test_a_test_in_one_segment_from_the_page(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} peculiar number {n}" for n in range(12)])
+    lead = browser()
+    address = f"/suggestions/{ID}"
+    for decision in ({"decision": "accept"}, {"decision": "test", "segment": f"country={MARKUP}"}):
+        form = {"csrf": _csrf(lead.get(address).text), "back": address, **decision}
+        assert lead.post(f"{address}/decision", data=form, follow_redirects=False).status_code == 303
+    text = lead.get(address).text
+    assert "Changed so far only where country is" in text
+    assert MARKUP not in text
