@@ -100,6 +100,7 @@ def suggestions_page(
             "asked": request.query_params,
             "narrowed": narrowed,
             "narrowing": urlencode(narrowed),
+            "as_table": urlencode([*(("status", one) for one in query.status), *narrowed]),
             "kept": [
                 (name, value)
                 for name, value in narrowed

@@ -14,6 +14,7 @@ from service.dependencies import ReadDb, Reader
 from service.review.export import spreadsheet_cell
 from service.selection import SelectionQuery
 from service.store.personas import of_persona
+from service.suggest.api import Many, Model, Persona
 from service.suggest.decisions import statuses_of
 from service.suggest.selected import Kind
 from service.suggest.suggestions import SuggestionQuery, suggestions
@@ -81,16 +82,18 @@ def read_suggestions_as_csv(
     caller: Reader,
     session: ReadDb,
     selection: SelectionQuery,
-    model: Annotated[str, Query(description="A journey model's id.", examples=["7-stage"])] = "7-stage",
+    model: Model = None,
     status: Annotated[
         list[str] | None, Query(description="Only these statuses; all without it.", examples=[["suggested"]])
     ] = None,
     kind: Annotated[
         Kind, Query(description="pain: what to change; delight: what to keep and spread.", examples=["delight"])
     ] = "pain",
-    persona: Annotated[
-        str | None, Query(max_length=200, description="Only what a persona says.", examples=["buyer"])
-    ] = None,
+    persona: Persona = None,
+    stage: Many = None,
+    topic: Many = None,
+    effort: Many = None,
+    owner: Many = None,
 ) -> Response:
     """All rows of `GET /v1/suggestions` with the same filters, best first, in one file."""
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)
@@ -98,7 +101,16 @@ def read_suggestions_as_csv(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
-        query=SuggestionQuery(selection=selection, model=model, status=statuses_of(status), kind=kind),
+        query=SuggestionQuery(
+            selection=selection,
+            model=model or caller.journey_model,
+            status=statuses_of(status),
+            kind=kind,
+            stage=tuple(stage or ()),
+            topic=tuple(topic or ()),
+            effort=tuple(effort or ()),
+            owner=tuple(owner or ()),
+        ),
         limit=ALL,
         verbatims=caller.may("verbatims"),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from typing import Any
 
 from service.review.suggestions_export import COLUMNS, suggestions_csv
@@ -44,6 +46,9 @@ def test_filters_and_kinds(client: Any, shop: int) -> None:
         for row in table(client.get("/v1/suggestions.csv", params={"kind": "delight"}))
     )
     assert client.get("/v1/suggestions.csv", params={"status": "x"}).status_code == 422
+    assert [row["id"] for row in table(client.get("/v1/suggestions.csv", params={"stage": "support"}))] == [
+        "support.responsiveness"
+    ]
 
 
 def test_nobody_reads_what_he_may_not(person_of: Any, shop: int) -> None:
@@ -61,3 +66,17 @@ def test_no_cell_is_a_formula(client: Any, shop: int) -> None:
     listed["evidence"] = [{"verbatim": "+1", "feedback_id": "4"}]
     (row,) = csv.DictReader(io.StringIO(suggestions_csv([listed]).removeprefix("\ufeff")))
     assert row["verbatim"] == "'+1"
+
+
+def test_every_list_of_the_page_leads_to_its_table(client: Any, person_of: Any, shop: int) -> None:
+    client.post("/v1/suggestions/purchase.ease_of_use/decision", json={"decision": "accept"})
+    lead = person_of("lead")
+    for status, expected in (
+        ("all", {"purchase.ease_of_use", "support.responsiveness"}),
+        ("agreed", {"purchase.ease_of_use"}),
+        ("suggested", {"support.responsiveness"}),
+    ):
+        (address,) = re.findall(
+            r'href="(/v1/suggestions.csv[^"]*)"', lead.get(f"/suggestions?status={status}").text
+        )
+        assert {row["id"] for row in table(lead.get(html.unescape(address)))} == expected, status
