@@ -14,6 +14,7 @@ from service import errors
 from service.access import router as access
 from service.aggregate.api import router as aggregate
 from service.aggregate.drivers_api import router as drivers
+from service.aggregate.reconcile_api import router as reconcile
 from service.aggregate.score_effects import score_effects
 from service.aggregate.themes_api import router as themes
 from service.aggregate.transitions_api import router as transitions
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         aggregate,
         themes,
         drivers,
+        reconcile,
         transitions,
         map_export,
         suggestions_export,

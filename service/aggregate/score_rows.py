@@ -57,6 +57,12 @@ class _Responses:
 
 def scored_responses(tally: Tally, kind: str) -> Scored | None:
     """Every chosen response's score of a kind, counted once; None where there is none."""
+    found = scored_rows(tally, kind)
+    return None if found is None else found[1]
+
+
+def scored_rows(tally: Tally, kind: str) -> tuple[Array, Scored] | None:
+    """The same with the row of the frame that gives each score."""
     frame = tally.frame
     found = frame.once(_maker_of(kind))
     places = np.flatnonzero(tally.mask.take(found.row))
@@ -64,7 +70,9 @@ def scored_responses(tally: Tally, kind: str) -> Scored | None:
         places = _one_a_response(frame, found, places)
     if not len(places):
         return None
-    return found.scored if len(places) == len(found.row) else found.scored.at(places)
+    if len(places) == len(found.row):
+        return found.row, found.scored
+    return found.row.take(places), found.scored.at(places)
 
 
 def numbers_of_responses(frame: Frame) -> Array:

@@ -69,7 +69,7 @@ def chips(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     ]
 
 
-def periods(pairs: Sequence[tuple[str, str]], today: date) -> list[dict[str, Any]]:
+def periods(pairs: Sequence[tuple[str, str]], today: date, path: str = "/map") -> list[dict[str, Any]]:
     """Usual periods as links: name, address, whether it is the one that is seen."""
     kept = without(pairs, "from", "to")
     now = (chosen(pairs, "from"), chosen(pairs, "to"))
@@ -84,7 +84,7 @@ def periods(pairs: Sequence[tuple[str, str]], today: date) -> list[dict[str, Any
     for name, (first, end) in bounds.items():
         said = (first.isoformat() if first else None, end.isoformat() if end else None)
         more = [(key, value) for key, value in zip(("from", "to"), said, strict=True) if value]
-        found.append({"name": name, "address": address([*kept, *more]), "current": said == now})
+        found.append({"name": name, "address": address([*kept, *more], path), "current": said == now})
     return found
 
 

@@ -18,6 +18,7 @@ from service.review import (
     map_page,
     map_versions_page,
     map_write,
+    reconcile_page,
     sources,
     suggestion_pages,
 )
@@ -29,6 +30,7 @@ router.include_router(map_page.router)
 router.include_router(map_write.router)
 router.include_router(map_compare.router)
 router.include_router(map_versions_page.router)
+router.include_router(reconcile_page.router)
 router.include_router(sources.router)
 router.include_router(suggestion_pages.router)
 router.include_router(bulk_pages.router)
