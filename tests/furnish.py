@@ -75,11 +75,11 @@ class Caller:
             time.sleep(0.2)
 
 
-def full(site: Site) -> str:
-    """The sample, as a team has it after some weeks; returns the workspace's name."""
+def full(site: Site, *, worked_with: bool = True) -> str:
+    """The sample, as a team has it after some weeks (else as it comes); returns the workspace's name."""
     demo.load_sample(site.database, site.address, Console(file=io.StringIO()))
-    call = Caller(site, demo.WORKSPACE)
-    _worked_with(site, call, lambda words: words)
+    if worked_with:
+        _worked_with(site, Caller(site, demo.WORKSPACE), lambda words: words)
     return demo.WORKSPACE
 
 
@@ -129,6 +129,15 @@ def _worked_with(site: Site, call: Caller, said: Any) -> None:
         call("POST", f"/v1/feedback/{one['id']}/follow-up", wanted)
     persona = {"name": said("Returning shopper")[:80], "attributes": {"country": ["DE"]}, "description": said("x")}
     call("POST", "/v1/personas", persona)
+    stages = [
+        {"name": said("Before buying")[:60], "codebook_stages": ["awareness", "consideration", "decision"]},
+        {"name": said("Buying")[:60], "codebook_stages": ["purchase", "delivery", "onboarding"]},
+        {
+            "name": said("Living with it")[:60],
+            "codebook_stages": ["usage", "support", "loyalty", "churn", "advocacy"],
+        },
+    ]
+    call("POST", "/v1/journey-models", {"name": said("Our three steps")[:60], "stages": stages})
     columns = call("GET", "/v1/journey-map")["stages"]
     written = [
         {"stage": one["stage"], "goal": said("Done within two minutes"), "notes": said("Workshop"), "owner": "Ada"}

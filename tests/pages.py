@@ -19,6 +19,7 @@ NO_PAGES = {
     "/metrics",
     "/sources/hooks/{endpoint_id}/live",
     "/sources/imports/{import_id}/live",
+    "/sample/live",
 }
 
 
@@ -52,6 +53,9 @@ PAGES = (
     PageOf("drivers", "/themes/drivers"),
     PageOf("drivers-by-theme", "/themes/drivers", "?by=theme"),
     PageOf("blind-spots", "/themes/blind-spots"),
+    PageOf("themes", "/themes"),
+    PageOf("drivers", "/themes/drivers"),
+    PageOf("blind-spots", "/themes/blind-spots"),
     PageOf("feedback", "/feedback"),
     PageOf("feedback-queue", "/feedback", "?follow_up=needs_answer"),
     PageOf("feedback-viewer", "/feedback", role="viewer"),
@@ -74,6 +78,19 @@ PAGES = (
     PageOf("settings-told", "/settings/told"),
     PageOf("settings-workspace", "/settings/workspace"),
     PageOf("settings-audit", "/settings/audit"),
+    PageOf("settings-journeys", "/settings/journeys"),
+    PageOf("settings-journey-new", "/settings/journeys/new", "?like=7-stage"),
+    PageOf("settings-journey", "/settings/journeys/{model_id}"),
+    PageOf("settings-journey-shipped", "/settings/journeys/7-stage"),
+    PageOf("settings-playbook", "/settings/playbook"),
+    PageOf("settings-playbook-new", "/settings/playbook/new"),
+    PageOf("settings-playbook-entry", "/settings/playbook/{entry_id}"),
+    PageOf("settings-rank", "/settings/rank"),
+    PageOf("settings-personas", "/settings/personas"),
+    PageOf("settings-persona-new", "/settings/personas/new"),
+    PageOf("settings-persona", "/settings/personas/{persona_id}"),
+    PageOf("digest", "/digest"),
+    PageOf("sample", "/sample"),
     PageOf("reference", "/docs"),
     PageOf("sign-in", "/sign-in", role=""),
 )
@@ -89,7 +106,7 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
     """What to put into the routes' braces in a workspace; what it has none of is missing."""
     key = site.key(workspace)
 
-    def first(path: str, **like: str) -> str | None:
+    def first(path: str, **like: Any) -> str | None:
         rows: list[dict[str, Any]] = site.server.request("GET", path, key=key)[1]["data"]
         return next((str(row["id"]) for row in rows if like.items() <= row.items()), None)
 
@@ -102,6 +119,9 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
         "endpoint_id": first("/v1/endpoints", sender="mapped") or first("/v1/endpoints"),
         "import_id": first("/v1/imports", state="needs_input") or first("/v1/imports"),
         "delivery_id": delivery,
+        "model_id": first("/v1/journey-models", built_in=False),
+        "persona_id": first("/v1/personas"),
+        "entry_id": first("/v1/playbook"),
     }
     return {name: value for name, value in found.items() if value is not None}
 

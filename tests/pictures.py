@@ -1,52 +1,104 @@
-"""Pictures of the pages for the README: `python -m tests.pictures ADDRESS SIGN-IN-LINK FOLDER`."""
+"""Pictures of every page: `python -m tests.pictures [FOLDER]` starts the service, fills it and takes them all.
+
+On the desktop, on a phone, in the dark, in an empty workspace, and in a crowded one. `--readme` renews those of
+the README only, in docs/pictures; `--pages map suggestions` takes some.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests import chromium
+from tests import chromium, furnish
+from tests.pages import PAGES, PageOf, address_of, addresses
+from tests.site import Site, running
 
-PAGES = (
-    ("today", "/"),
-    ("map", "/map"),
-    ("suggestions", "/suggestions"),
-    ("changes", "/changes"),
-    ("themes", "/themes"),
-    ("drivers", "/themes/drivers"),
-    ("blind-spots", "/themes/blind-spots"),
-    ("feedback", "/feedback"),
-    ("review", "/review"),
-    ("sources", "/sources"),
-    ("connect", "/sources/connect"),
-    ("settings", "/settings"),
-)
+README = Path(__file__).resolve().parents[1] / "docs" / "pictures"
+IN_README = ("today", "map", "suggestions")
 
 
-def take(browser: Browser, address: str, link: str, folder: Path) -> list[Path]:
-    """One picture of each page, desktop and phone; returns the files."""
+@dataclass(frozen=True)
+class Look:
+    """How a page is looked at: in which workspace, how wide, in which colours."""
+
+    kind: str = "full"
+    width: int = 1440
+    height: int = 1000
+    colours: str = "light"
+
+
+LOOKS = {
+    "": Look(),
+    "-phone": Look(width=390, height=844),
+    "-dark": Look(colours="dark"),
+    "-empty": Look(kind="empty"),
+    "-crowded": Look(kind="crowded"),
+    "-crowded-phone": Look(kind="crowded", width=390, height=844),
+}
+
+
+def take(
+    browser: Browser,
+    site: Site,
+    folder: Path,
+    *,
+    workspaces: Mapping[str, str],
+    pages: Iterable[PageOf] = PAGES,
+    looks: Mapping[str, Look] = LOOKS,
+    whole: bool = True,
+) -> list[Path]:
+    """Take each page in the looks whose kind of workspace there is; `whole` goes below the first screen."""
     folder.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    page = context.new_page()
-    page.goto(link)
-    page.wait_for_url("**/map")
+    found = {kind: addresses(site, name) for kind, name in workspaces.items()}
     taken = []
-    for name, path in PAGES:
-        for kind, width, height in (("", 1440, 1000), ("-phone", 390, 844)):
-            page.set_viewport_size({"width": width, "height": height})
-            page.goto(address + path)
-            target = folder / f"{name}{kind}.png"
-            page.screenshot(path=target)
-            taken.append(target)
-    context.close()
+    for one in pages:
+        for ending, look in looks.items():
+            if look.kind not in workspaces or (look.kind == "empty" and one.needs_rows):
+                continue
+            context = site.context(browser, one.role, workspaces[look.kind]) if one.role else browser.new_context()
+            page = context.new_page()
+            page.set_viewport_size({"width": look.width, "height": look.height})
+            page.emulate_media(color_scheme=look.colours, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.goto(site.address + address_of(one, found[look.kind]))
+            taken.append(folder / f"{one.name}{ending}.png")
+            page.screenshot(path=taken[-1], full_page=whole)
+            context.close()
     return taken
 
 
+def main() -> None:
+    """Start, fill, take."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("pictures"))
+    parser.add_argument("--pages", nargs="*", choices=[one.name for one in PAGES], default=[])
+    parser.add_argument("--readme", action="store_true", help="those of the README, into docs/pictures")
+    given = parser.parse_args()
+    wanted = IN_README if given.readme else given.pages
+    pages = [one for one in PAGES if not wanted or one.name in wanted]
+    with tempfile.TemporaryDirectory(prefix="journeymap-pictures-") as home, running(Path(home)) as site:
+        workspaces = {"full": furnish.full(site, worked_with=not given.readme)}
+        if not given.readme:
+            workspaces |= {"empty": "empty", "crowded": furnish.crowded(site)}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
+            taken = take(
+                browser,
+                site,
+                README if given.readme else given.folder,
+                workspaces=workspaces,
+                pages=pages,
+                looks={"": LOOKS[""]} if given.readme else LOOKS,
+                whole=not given.readme,
+            )
+            browser.close()
+    for path in taken:
+        print(path)
+
+
 if __name__ == "__main__":
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
-        for picture in take(started, sys.argv[1], sys.argv[2], Path(sys.argv[3])):
-            print(picture.name)
-        started.close()
+    main()

@@ -15,6 +15,7 @@ from service.dependencies import Db, Decider, ReadDb, Reader
 from service.desk.settings_frame import checked, settings_page
 from service.errors import BadInput, FieldError, JourneymapError
 from service.review.forms import SignedInForm
+from service.store import rollup_frame
 from service.store.personas import attributes_seen, matched
 from service.suggest import map_api as routes
 from service.suggest.personas import PersonaBody
@@ -148,11 +149,8 @@ def _form(
                 "open": bool(chosen),
             }
         )
-    found = (
-        matched(session, workspace_id=caller.workspace_id, attributes=given["attributes"])
-        if given["attributes"]
-        else None
-    )
+    theirs = given["attributes"]
+    found = matched(rollup_frame.load(session, caller.workspace_id), theirs) if theirs else None
     return settings_page(
         "settings_persona.html",
         caller,

@@ -130,7 +130,7 @@ def shown(
     fits = written["model"] == seen.model.id or blank
     columns = [stage["stage"] for stage in found["stages"]]
     questions = _questions(session, caller, seen, found)
-    people = personas.listed(session, workspace_id=caller.workspace_id)
+    people = personas.names(session, workspace_id=caller.workspace_id)
     selected = map_filters.without(pairs, "model", "persona", "questions")
     if seen.persona:  # a list of feedback knows attributes, not personas
         selected += [

@@ -48,9 +48,8 @@ def of_persona(session: Session, *, workspace_id: int, selection: Selection, per
     return selection.model_copy(update={"attributes": attributes})
 
 
-def matched(session: Session, *, workspace_id: int, attributes: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def matched(frame: Frame, attributes: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many items of all time have these attributes, and of how many customers; an item of nobody is one."""
-    frame = load(session, workspace_id)
     kinds = {f"attr.{name}": values for name, values in attributes.items()}
     mask = frame.mask(first_day=None, end_day=None, filters=kinds)
     return {"items": int(mask.sum()), "customers": int(np.unique(frame.rows["cluster"][mask]).size)}

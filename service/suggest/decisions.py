@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -322,27 +322,36 @@ def public_id(stage: str, topic: str) -> str:
 
 def history(session: Session, *, workspace_id: int, stage: str, topic: str) -> list[dict[str, Any]]:
     """All decisions on a suggestion, the oldest first."""
+    return histories(session, workspace_id=workspace_id, of=[(stage, topic)])[stage, topic]
+
+
+def histories(
+    session: Session, *, workspace_id: int, of: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """All decisions on each of these (stage, topic), the oldest first, in one question to the database."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in of}
     rows = session.exec(
-        select(SuggestionDecision)
+        select(SuggestionDecision, Suggestion.stage, Suggestion.topic)
         .join(Suggestion, col(Suggestion.id) == col(SuggestionDecision.suggestion_id))
         .where(
             Suggestion.workspace_id == workspace_id,
-            Suggestion.key == f"{stage}/{topic}",
+            col(Suggestion.key).in_([f"{stage}/{topic}" for stage, topic in found]),
             SuggestionDecision.workspace_id == workspace_id,
         )
         .order_by(col(SuggestionDecision.id))
     ).all()
-    return [
-        {
-            "id": str(row.id),
-            "at": row.at,
-            "actor": row.actor,
-            "decision": row.decision,
-            "old": row.old,
-            "new": row.new,
-            "reason": row.reason,
-            "effective_at": row.effective_at,
-            "numbers": row.numbers,
-        }
-        for row in rows
-    ]
+    for row, stage, topic in rows:
+        found[stage, topic].append(
+            {
+                "id": str(row.id),
+                "at": row.at,
+                "actor": row.actor,
+                "decision": row.decision,
+                "old": row.old,
+                "new": row.new,
+                "reason": row.reason,
+                "effective_at": row.effective_at,
+                "numbers": row.numbers,
+            }
+        )
+    return found

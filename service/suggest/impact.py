@@ -27,7 +27,7 @@ from service.store.metric_rates import Series, exposures, stage_series
 from service.store.rollup_frame import Frame
 from service.store.schema import Suggestion
 from service.suggest.counted import Counted
-from service.suggest.decisions import history
+from service.suggest.decisions import histories
 from service.suggest.effect import MIN_CELL_HITS, Panel, Weeks, detectable, effect
 from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, Segment, course_of, day_of
 from service.suggest.impact_windows import WEEK, Windows
@@ -49,35 +49,61 @@ Bools = npt.NDArray[np.bool_]
 
 def impact(session: Session, *, workspace_id: int, timezone: str, public_id: str) -> dict[str, Any]:
     """The measurement as of today. NotFound for no suggestion, Conflict where no change was accepted."""
-    stage, topic = key_of(public_id)
-    book = rollup_codes.codebook()
-    if stage not in book.labels("stage") or topic not in book.labels("topic"):
-        raise NotFound("This suggestion does not exist.")
-    course = course_of(history(session, workspace_id=workspace_id, stage=stage, topic=topic))
-    if course is None:
+    found = impacts(session, workspace_id=workspace_id, timezone=timezone, public_ids=[public_id])[public_id]
+    if found is None:
         every = proposals(session, workspace_id=workspace_id, timezone=timezone)
-        if not any((one.stage, one.topic) == (stage, topic) for one in every):
+        if not any((one.stage, one.topic) == key_of(public_id) for one in every):
             raise NotFound("This suggestion does not exist.")
         raise Conflict("No change was accepted for this suggestion, so there is nothing to measure yet.")
+    return found
+
+
+def impacts(
+    session: Session, *, workspace_id: int, timezone: str, public_ids: Sequence[str]
+) -> dict[str, dict[str, Any] | None]:
+    """The measurements of several, None where no change was accepted; as many questions as for one.
+
+    NotFound for an id that names no stage and topic.
+    """
+    book = rollup_codes.codebook()
+    keys = {public_id: key_of(public_id) for public_id in public_ids}
+    stages, topics = book.labels("stage"), book.labels("topic")
+    if any(stage not in stages or topic not in topics for stage, topic in keys.values()):
+        raise NotFound("This suggestion does not exist.")
+    told = histories(session, workspace_id=workspace_id, of=keys.values())
+    courses = {public_id: course_of(told[key]) for public_id, key in keys.items()}
+    if not any(courses.values()):
+        return dict.fromkeys(courses)
     frame = rollup_frame.load(session, workspace_id)
     counted = counted_of(frame)
-    cell = book.labels("stage").index(stage) * len(book.topics) + book.labels("topic").index(topic)
     agreed = session.exec(
         select(Suggestion).where(
             col(Suggestion.workspace_id) == workspace_id, col(Suggestion.status).in_([*AGREED, "rolled_back"])
         )
     ).all()
     touched = {(row.stage, row.topic) for row in agreed}
-    windows = _windows(counted, course, timezone)
-    series = _series_for(session, workspace_id, course)
-    measured = _measure(frame, counted, cell, windows, course, touched, series)
-    tried = None
-    if course.tried is not None and course.tried.segment is not None:
-        earlier = _windows(counted, course.tried, timezone)
-        shown = _measure(frame, counted, cell, earlier, course.tried, touched, [])
-        tried = tried_answer(course.tried.segment, earlier, shown)
-    beside = other_series(series, stage, windows)
-    return answer(public_id, stage, topic, course, windows, measured, touched, tried, beside)
+    told_elsewhere: dict[str, list[Series]] = {}  # by segment; most changes have none
+    found: dict[str, dict[str, Any] | None] = {}
+    for public_id, course in courses.items():
+        if course is None:
+            found[public_id] = None
+            continue
+        stage, topic = keys[public_id]
+        cell = stages.index(stage) * len(topics) + topics.index(topic)
+        windows = _windows(counted, course, timezone)
+        where = repr(course.segment)
+        if where not in told_elsewhere:
+            told_elsewhere[where] = _series_for(session, workspace_id, course)
+        series = told_elsewhere[where]
+        measured = _measure(frame, counted, cell, windows, course, touched, series)
+        tried = None
+        if course.tried is not None and course.tried.segment is not None:
+            earlier = _windows(counted, course.tried, timezone)
+            shown = _measure(frame, counted, cell, earlier, course.tried, touched, [])
+            tried = tried_answer(course.tried.segment, earlier, shown)
+        beside = other_series(series, stage, windows)
+        found[public_id] = answer(public_id, stage, topic, course, windows, measured, touched, tried, beside)
+    return found
 
 
 def plan_for(

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from service.errors import Conflict, NotFound
 from service.moments import rfc3339
 from service.said import Said, Short
+from service.store import rollup_frame
 from service.store.columns import now
 from service.store.personas import matched, persona_row, persona_rows
 from service.store.schema import Persona
@@ -39,7 +40,16 @@ class PersonaBody(BaseModel):
 
 def listed(session: Session, *, workspace_id: int) -> list[dict[str, Any]]:
     """All personas, the oldest first."""
-    return [public(session, row) for row in persona_rows(session, workspace_id)]
+    frame = rollup_frame.load(session, workspace_id)
+    return [_public(row, frame) for row in persona_rows(session, workspace_id)]
+
+
+def names(session: Session, *, workspace_id: int) -> list[dict[str, Any]]:
+    """All personas to choose from, {"id", "name", "attributes", "description"}; what is theirs is not counted."""
+    return [
+        {"id": row.public_id, "name": row.name, "attributes": row.attributes, "description": row.description}
+        for row in persona_rows(session, workspace_id)
+    ]
 
 
 def one(session: Session, *, workspace_id: int, public_id: str) -> Persona:
@@ -92,13 +102,17 @@ def remove(session: Session, *, workspace_id: int, public_id: str) -> None:
 
 def public(session: Session, row: Persona) -> dict[str, Any]:
     """A persona as callers see it, with how much of the feedback so far is theirs."""
+    return _public(row, rollup_frame.load(session, row.workspace_id))
+
+
+def _public(row: Persona, frame: rollup_frame.Frame) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "name": row.name,
         "attributes": row.attributes,
         "description": row.description,
         "updated_at": rfc3339(row.updated_at),
-        "matches": matched(session, workspace_id=row.workspace_id, attributes=row.attributes),
+        "matches": matched(frame, row.attributes),
     }
 
 

@@ -7,9 +7,8 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from service.errors import Conflict
 from service.store.schema import Suggestion
-from service.suggest.impact import impact
+from service.suggest.impact import impacts
 from service.suggest.impact_plan import AGREED
 from service.suggest.suggestions import SuggestionQuery, suggestions
 
@@ -42,13 +41,9 @@ def running_changes(
         after=after,
         verbatims=False,
     )
-    rows = []
-    for one in found["data"]:
-        try:
-            measured = impact(session, workspace_id=workspace_id, timezone=timezone, public_id=one["id"])
-        except Conflict:
-            measured = None
-        rows.append(one | {"impact": measured})
+    ids = [one["id"] for one in found["data"]]
+    measured = impacts(session, workspace_id=workspace_id, timezone=timezone, public_ids=ids)
+    rows = [one | {"impact": measured[one["id"]]} for one in found["data"]]
     return {"data": rows, "next": found["next"]}
 
 

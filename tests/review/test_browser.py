@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,11 +299,3 @@ def test_an_empty_workspace_says_how_to_begin(site: Site, browser: Browser) -> N
     page.wait_for_url("**/map")
     assert page.get_by_role("heading", name="No feedback yet").is_visible()
     context.close()
-
-
-def test_pictures_can_be_taken(site: Site, browser: Browser, tmp_path: Path) -> None:
-    from tests.pictures import take
-
-    taken = take(browser, site.address, site.link("lead"), tmp_path)
-    assert {path.name for path in taken} >= {"map.png", "suggestions.png"}
-    assert all(path.stat().st_size > 10_000 for path in taken)
