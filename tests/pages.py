@@ -53,13 +53,12 @@ PAGES = (
     PageOf("drivers", "/themes/drivers"),
     PageOf("drivers-by-theme", "/themes/drivers", "?by=theme"),
     PageOf("blind-spots", "/themes/blind-spots"),
-    PageOf("themes", "/themes"),
-    PageOf("drivers", "/themes/drivers"),
-    PageOf("blind-spots", "/themes/blind-spots"),
+    PageOf("transitions", "/transitions"),
     PageOf("feedback", "/feedback"),
     PageOf("feedback-queue", "/feedback", "?follow_up=needs_answer"),
     PageOf("feedback-viewer", "/feedback", role="viewer"),
     PageOf("item", "/feedback/{feedback_id}"),
+    PageOf("respondent", "/respondents/{key}"),
     PageOf("review", "/review"),
     PageOf("review-sample", "/review", "?queue=audit"),
     PageOf("sources", "/sources"),
@@ -99,16 +98,20 @@ PAGES = (
 def routes_of(app: FastAPI) -> set[str]:
     """The app's routes that answer a GET with a page."""
     gets = {context.path for context in iter_route_contexts(app.routes) if "GET" in (context.methods or ())}
-    return {path for path in gets if path and not path.startswith(FOR_PROGRAMS)} - NO_PAGES
+    pages = {path for path in gets if path and not path.startswith(FOR_PROGRAMS)} - NO_PAGES
+    return {path.replace(":path}", "}") for path in pages}
 
 
 def addresses(site: Site, workspace: str) -> dict[str, str]:
     """What to put into the routes' braces in a workspace; what it has none of is missing."""
     key = site.key(workspace)
 
+    def rows(path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.server.request("GET", path, key=key)[1]["data"]
+        return found
+
     def first(path: str, **like: Any) -> str | None:
-        rows: list[dict[str, Any]] = site.server.request("GET", path, key=key)[1]["data"]
-        return next((str(row["id"]) for row in rows if like.items() <= row.items()), None)
+        return next((str(row["id"]) for row in rows(path) if all(row[name] == like[name] for name in like)), None)
 
     delivery = first("/v1/deliveries?state=unparsed") or first("/v1/deliveries")
     found = {
@@ -116,6 +119,7 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
         "suggestion_id": first("/v1/suggestions?status=accepted") or first("/v1/suggestions"),
         "theme_id": first("/v1/themes"),
         "feedback_id": first("/v1/feedback?corrected=true") or first("/v1/feedback"),
+        "key": next((row["respondent"] for row in rows("/v1/feedback?limit=50") if row["respondent"]), None),
         "endpoint_id": first("/v1/endpoints", sender="mapped") or first("/v1/endpoints"),
         "import_id": first("/v1/imports", state="needs_input") or first("/v1/imports"),
         "delivery_id": delivery,

@@ -12,21 +12,23 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
+from sqlmodel import col
 
 from service import auth
 from service.classify.batch import classify
 from service.dependencies import COOKIE
-from service.store import queue
+from service.store import queue, rollups
 from service.store.columns import now
 from service.store.engine import Database
+from service.store.schema import Segment, Theme
 from service.work import Work
 from tests.classify.tagging import WordPipeline
 from tests.conftest import Client
 from tests.pages import PAGES, PageOf
 
 FEW, MANY = (30, 2), (600, 12)  # items, and of everything else
-MOST = 40  # of a page; one that needs more asks for rows one by one
+MOST = 60  # of a page; one that needs more asks for rows one by one
 TOPICS = ("delivery", "quality")
 STAGES = (
     "delivery", "usage", "support", "awareness", "consideration", "decision", "purchase", "onboarding", "loyalty",
@@ -78,7 +80,7 @@ def _fill(work: Work, client: Client, items: int, others: int) -> dict[str, str]
             break
         for _ in classify(work, jobs):
             pass
-    made = {"sender": "zendesk", "feedback_id": ids[0]}
+    made = {"sender": "zendesk", "feedback_id": ids[0], "key": "r0"}
     for number in range(others):
         _ok(client.post("/v1/keys", json={"name": f"key {number}", "scopes": ["read"]}))
         _ok(client.post("/v1/people", json={"name": f"person {number}", "role": "viewer"}))
@@ -101,6 +103,19 @@ def _fill(work: Work, client: Client, items: int, others: int) -> dict[str, str]
     suggested = _ok(client.get("/v1/suggestions"))["data"]
     for one in suggested[:others]:
         _ok(client.post(f"/v1/suggestions/{one['id']}/decision", json={"decision": "accept"}))
+    with work.database.write() as session:
+        for number in range(others):
+            stage, topic = suggested[number % len(suggested)]["id"].split(".")
+            name = f"theme {number}"
+            theme = Theme(workspace_id=client.workspace_id, stage=stage, topic=topic, side="trouble", name=name)
+            session.add(theme)
+            session.flush()
+            said = [int(ids[n]) for n, one in enumerate(texts) if f"={stage} topic={topic} " in one["text"]]
+            before = rollups.snapshot(session, client.workspace_id, said[:3])
+            session.exec(update(Segment).where(col(Segment.item_id).in_(said[:3])).values(theme=theme.id))
+            after = rollups.snapshot(session, client.workspace_id, said[:3])
+            rollups.apply(session, client.workspace_id, before=before, after=after)
+            made.setdefault("theme_id", str(theme.id))
     made["suggestion_id"] = suggested[0]["id"]
     return made
 
