@@ -333,6 +333,23 @@ def test_erased_words_name_nothing(
     assert "Refund" not in _by_name(client)
 
 
+def test_erased_words_name_no_merged_theme_either(
+    client: Any, database: Database, themed: dict[str, dict[str, Any]]
+) -> None:
+    app, refund = themed["App"], themed["Refund"]
+    crashes = client.get(f"/v1/feedback?theme={app['id']}&limit=100").json()["data"]
+    words = set(app["name"].lower().split())
+    told = next(one for one in crashes if words <= set(one["text"].lower().split()))
+    other = client.get(f"/v1/feedback?theme={refund['id']}&limit=1").json()["data"][0]
+    client.post(f"/v1/themes/{refund['id']}/merge", json={"themes": [app["id"]]})
+    for item, left in ((other, app["name"]), (told, "")):
+        assert client.delete(f"/v1/feedback/{item['id']}").status_code in (200, 204)
+        with database.read() as session:
+            row = session.get(Theme, int(app["id"]))
+            assert row is not None
+            assert (row.state, row.name) == ("merged", left)
+
+
 def test_copies_of_one_text_count_once(client: Any, work: Work, database: Database) -> None:
     campaign = "We all demand that the branch on the market square stays open on every Saturday of the year"
     _send(client, [(campaign + "!" * n, f"copy-{n}") for n in range(8)])
