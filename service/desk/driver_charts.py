@@ -56,6 +56,12 @@ def whiskers(bounds: Sequence[Mapping[str, float]]) -> list[Whisker]:
     ]
 
 
+def plus(value: float, digits: int) -> str:
+    """A number with its sign as people read it; one that rounds to nothing has none."""
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
+
+
 def shade(items: int, most: int) -> int:
     """How dark a cell of the matrix is, 0 (nothing) to SHADES; on a scale of square roots."""
     return 0 if not items or not most else max(1, round(SHADES * sqrt(items / most)))

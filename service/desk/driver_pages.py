@@ -97,6 +97,7 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
             "items": whole["totals"]["items"],
             "link": lambda **more: _address(request, more),
             "says_by": _said,
+            "plus": driver_charts.plus,
         },
     )
 

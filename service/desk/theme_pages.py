@@ -26,7 +26,7 @@ from service.aggregate.theme_numbers import theme_numbers
 from service.aggregate.themes import ThemesQuery, list_themes, one_theme
 from service.auth import Caller
 from service.dependencies import Db, Decider, ReadDb, Reader
-from service.desk import theme_says
+from service.desk import driver_charts, theme_says
 from service.desk.asked import asked_of, clean_address
 from service.errors import BadInput, FieldError, NotFound, field_errors
 from service.paging import PageQuery, row_id
@@ -176,6 +176,7 @@ def theme_page(theme_id: str, caller: Reader, session: ReadDb, done: str | None 
             "theme": found,
             "weeks": suggestion_charts.weeks([{**one, "from": one["week"]} for one in found["series"]]),
             "driver": _driver(session, caller, found["id"]),
+            "plus": driver_charts.plus,
             "suggestion": _suggestion(session, caller, found),
             "past": theme_says.past(found["history"], others),
             "siblings": {cell: siblings(session, caller).get(cell, [])} if caller.may("decide") else {},

@@ -285,6 +285,7 @@ def test_one_theme_with_its_weeks_suggestion_and_scores(browser: Browser, client
     ):
         assert told in text, told
     found = client.get(f"/v1/themes/{first}").json()
+    assert "Scores:" not in text, "nobody gave one"
     assert text.count("<blockquote") == len(found["verbatims"]) > 0
     suggestion = client.get("/v1/suggestions/purchase.payment").json()
     assert 'href="/suggestions/purchase.payment"' in text
@@ -305,10 +306,10 @@ def test_drivers_as_a_chart_with_its_table(browser: Browser, client: Any, databa
     assert "associations, not causes" in text
     assert "400 responses of 200 people" in text
     for one in answer["data"]:
-        assert f"{one['points']['value']:+.0f}".replace("-", "−") in text
+        assert driver_charts.plus(one["points"]["value"], 0) in text
     assert "Why net sentiment changed" in text
     changed = client.get("/v1/drivers?of=net_sentiment").json()
-    assert f"<b>{changed['change']['value']:+.0f}</b> points".replace("-", "−") in text
+    assert f"<b>{driver_charts.plus(changed['change']['value'], 0)}</b> points" in text
     assert "POST /v1/metrics" in text
     assert "style=" not in text
     assert "standard deviations of each kind" in lead.get("/themes/drivers?score=all").text
@@ -317,6 +318,35 @@ def test_drivers_as_a_chart_with_its_table(browser: Browser, client: Any, databa
         assert lead.get(f"/themes/drivers?{wrong}").status_code == 422, wrong
     for by in ("stage", "source", "channel"):
         assert lead.get(f"/themes/drivers?parts={by}").status_code == 200
+
+
+def test_a_theme_says_how_scores_go_with_it(browser: Browser, client: Any, database: Database) -> None:
+    made = _scored(client.workspace_id, np.random.default_rng(5))
+    said = {
+        place: [("purchase", "neutral", "negative", item.topic, "checkout")]
+        for place, item in enumerate(made)
+        if item.topic != "staff"
+    }
+    ids = {}
+    with database.write() as session:
+        add_items(session, made, segments=said)
+        for topic in ("payment", "speed"):
+            theme = Theme(
+                workspace_id=client.workspace_id, stage="purchase", topic=topic, side="trouble", name=f"A {topic}"
+            )
+            session.add(theme)
+            session.flush()
+            session.execute(update(Segment).where(col(Segment.topic) == topic).values(theme=theme.id))
+            ids[topic] = theme.id
+    lead = browser()
+    found = {one["label"]: one for one in client.get("/v1/drivers?by=theme").json()["data"]}
+    text = lead.get(f"/themes/{ids['payment']}").text
+    assert f"gave <b>{abs(found['A payment']['effect']['value']):.2f}</b> standard deviations less" in text
+    assert "An association, not a cause" in text
+    assert not found["A speed"]["significant"]
+    assert "no difference that is certain" in lead.get(f"/themes/{ids['speed']}").text
+    listed = lead.get("/themes/drivers?by=theme").text
+    assert f'href="/themes/{ids["payment"]}">A payment</a>' in listed
 
 
 def test_no_scores_say_how_they_come_in(browser: Browser, client: Any, database: Database) -> None:
@@ -451,6 +481,12 @@ def test_effects_stand_on_one_scale_about_zero() -> None:
     assert [one.cut for one in found] == [False, False, True]
     assert all(0 < one.low_x <= one.high_x < 100 for one in found)
     assert driver_charts.whiskers([]) == []
+    assert [driver_charts.plus(*one) for one in ((-0.2, 0), (0.4, 1), (-3.26, 1), (0.0, 2))] == [
+        "0",
+        "+0.4",
+        "−3.3",
+        "0.00",
+    ]
     assert [driver_charts.shade(items, 100) for items in (0, 1, 25, 100)] == [0, 1, 2, 5]
 
 
