@@ -76,7 +76,7 @@ def _key(workspace_id: int, week: date) -> str:
 
 
 def _made_or_tried(session: Session, workspace_id: int, week: date) -> bool:
-    """Made, on its way, or given up as dead: that is seen by `/readyz` and doctor, not tried for ever."""
+    """Made, on its way, or given up as dead: `doctor` tells of that, and it is not tried for ever."""
     made = exists().where(col(Digest.workspace_id) == workspace_id, col(Digest.week) == week)
     tried = exists().where(
         col(Job.workspace_id) == workspace_id,
