@@ -167,7 +167,6 @@ def shown(
             "chips": map_filters.chips(pairs),
             "periods": map_filters.periods(pairs, now().date()),
             "period": said_period(seen.query.from_, seen.query.to),
-            "as_of": now().strftime("%H:%M UTC"),
             "pairs": pairs,
             "address": partial(map_filters.address, pairs),
             "away": urlencode([("model", seen.model.id), *map_filters.without(pairs, "model", "questions")]),

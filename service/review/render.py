@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,29 @@ def _day(value: str | datetime | None, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def _moment(value: str | datetime, zone: str = "UTC") -> str:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    local = moment.astimezone(ZoneInfo(zone))
-    return f"{local.day} {local:%b %Y, %H:%M:%S}"
+def _moment_text(value: str | datetime, zone: str = "UTC") -> str:
+    """A moment with its zone, for attributes and choices, where no element can stand."""
+    local = _read(value).astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
+
+
+def _moment(value: str | datetime, zone: str = "UTC") -> Markup:
+    """A moment that times.js writes in the reader's zone; without script in the workspace's, which is named."""
+    return _time(value, _moment_text(value, zone), "")
+
+
+def _clock(value: str | datetime, zone: str = "UTC") -> Markup:
+    """The time of day alone, else as a moment."""
+    return _time(value, f"{_read(value).astimezone(ZoneInfo(zone)):%H:%M %Z}", "clock")
+
+
+def _time(value: str | datetime, text: str, form: str) -> Markup:
+    stamp = _read(value).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" data-moment="{}">{}</time>').format(stamp, form, text)
+
+
+def _read(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _code(text: str) -> Markup:
@@ -80,6 +99,8 @@ def environment() -> Environment:
         words=charts.words,
         day=_day,
         moment=_moment,
+        moment_text=_moment_text,
+        clock=_clock,
         code=_code,
         in_words=in_words,
     )
