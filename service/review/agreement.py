@@ -121,4 +121,4 @@ def alphas(said: NDArray[np.int64], weights: NDArray[Any], labels: int) -> NDArr
 
 
 def _told(value: Any) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
+    return None if np.isnan(value) else round(float(value), 4) + 0.0  # no minus before a zero

@@ -75,18 +75,14 @@ def search(
 def also_meant(
     session: Session, settings: Settings, caller: Caller, filters: FeedbackFilters
 ) -> tuple[list[FeedbackView], int]:
-    """What means the same as the words that are searched for without having them; the likest, and how many.
-
-    Only what is close at least: beside exact hits nothing vague is shown.
-    """
+    """What means the same as the words that are searched for without having them; the likest, and how many."""
     model = _likeness(settings)
     if model.encoder is None:
         return [], 0
     words = filters.q or ""
     found = _alike(session, model, caller.workspace_id, replace(filters, q=None, meaning=words))
-    close = np.flatnonzero(found.likeness >= SAID[1][0])
     holding = _ids(session, caller.workspace_id, filters)
-    left = close[~np.isin(found.item[close], holding)]
+    left = np.flatnonzero(~np.isin(found.item, holding))
     return _views(session, caller, found, left[:BESIDE].tolist(), words=words), len(left)
 
 

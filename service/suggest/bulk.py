@@ -75,7 +75,12 @@ def decide_on_all(
             raise Conflict(f"{len(able)} fit by now, not {body.expected}; look again before deciding.")
         numbers = {
             one.id: numbers_of(
-                reading, workspace_id=workspace_id, timezone=timezone, one=one, decision=body.decision
+                reading,
+                workspace_id=workspace_id,
+                timezone=timezone,
+                one=one,
+                decision=body.decision,
+                segment=body.segment,
             )
             for one in able
             if not body.dry_run

@@ -15,6 +15,7 @@ from service.moments import rfc3339
 from service.said import Said, Short
 from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
+from service.suggest.impact_plan import UNDO
 from service.suggest.map_versions import record
 from service.suggest.playbook import Entry
 
@@ -58,7 +59,6 @@ STEPS: dict[StepName, tuple[Status, frozenset[Status]]] = {
 }
 # a change of the map: these decisions make up its history
 MAP_CHANGES: tuple[DecisionName, ...] = ("accept", "edit", "roll_back")
-UNDO = "undo"
 SEGMENTS = ("channel", "source", "language")  # and attributes: what may make a segment
 IN_SEGMENTS: tuple[DecisionName, ...] = ("accept", "edit", "test", "start")
 DECISIONS_NEEDING: dict[StepName, str] = {"edit": "adaptation", "reject": "reason", "snooze": "until"}
@@ -247,7 +247,9 @@ def take_back(session: Session, *, workspace_id: int, decision: SuggestionDecisi
         decision=UNDO,
         old=before,
         new=_state(found, found.status),
-        numbers=decision.numbers,
+        numbers={
+            name: decision.numbers[name] for name in ("size", "trend", "priority") if name in decision.numbers
+        },
     )
     session.add(made)
     session.flush()

@@ -16,6 +16,7 @@ WASHOUT_WEEKS: Final = 1  # after the start, while the change reaches people
 PLANNED_WEEKS: Final = 8  # measured after that
 MIN_BASELINE_WEEKS: Final = 4
 SMALLEST_EFFECT: Final = 0.2  # worth having: a fifth fewer of the stage's items
+UNDO: Final = "undo"  # the decision that takes the one right before it back
 AGREED: Final = ("accepted", "edited", "planned", "testing", "live", "kept")
 
 
@@ -57,7 +58,13 @@ def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
     Agreed again after it was rejected or rolled back, a change begins anew; an agreement taken back was none.
     """
     found: Course | None = None
+    stands: list[Mapping[str, Any]] = []
     for one in history:
+        if one["decision"] == UNDO:  # of the decision right before it, always
+            del stands[-1:]
+        else:
+            stands.append(one)
+    for one in stands:
         status, before = one["new"]["status"], one["old"]["status"]
         if status in ("accepted", "edited") and before not in AGREED:
             start = one["effective_at"] or one["at"]
@@ -67,7 +74,7 @@ def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
             found = _started(found, one["effective_at"] or one["at"], one["numbers"].get("segment"))
         elif found is not None and one["decision"] == "roll_back":
             found = replace(found, ended_at=one["effective_at"] or one["at"])
-        elif status in ("rejected", "suggested", "snoozed"):
+        elif status == "rejected":
             found = None
     return found
 

@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select, update
 from sqlmodel import col
 
+from nlp.likeness import Likeness
+from nlp.pipeline import Pipeline
 from service.classify.active_model import set_pipeline
 from service.review import meaning
 from service.stop import Stop
@@ -231,6 +233,31 @@ def test_the_page_says_how_like(browser: Browser, work: Work, client: Client, wo
         },
     )
     assert dict(saved.url.params) == {"meaning": LATE}
+
+
+def test_also_meant(
+    browser: Browser, work: Work, client: Any, words: WordPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline.load(None, "accurate")
+    accurate = Likeness.of_model(pipeline.artifact.model, pipeline.model_version)
+    monkeypatch.setattr(meaning, "likeness_of", lambda _: accurate)
+    monkeypatch.setattr("service.classify.vectors.likeness_of", lambda _: accurate)
+    hit = tagged_item(work, client.workspace_id, "my parcel never arrived")
+    other = tagged_item(work, client.workspace_id, "The package has still not been delivered")
+    tagged_item(work, client.workspace_id, "The coffee machine is a joy every morning")
+    read(work, client.workspace_id)
+    found = client.get("/v1/feedback", params={"meaning": "my parcel never arrived"}).json()
+    assert [int(one["id"]) for one in found["data"]] == [hit, other]
+    assert found["searched"] == {"by": "meaning", "found": 2, "read": 3}
+    assert found["data"][1]["likeness"]["same_words"] is False
+    text = browser("analyst").get("/feedback?q=my+parcel+never").text
+    hits, _, beside = text.partition("Also meant</h2>")
+    assert "my <mark" not in beside
+    assert f'href="/feedback/{hit}"' in hits
+    assert f'href="/feedback/{other}"' in beside
+    assert f'href="/feedback/{hit}"' not in beside
+    assert "coffee" not in text
+    assert 'href="/feedback?meaning=my+parcel+never"' in beside
 
 
 def test_the_number_of_queries_is_the_same(client: Any, work: Work, words: WordPipeline) -> None:

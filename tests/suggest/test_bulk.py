@@ -103,6 +103,21 @@ def test_snooze_and_owner_by_filter(three: Any) -> None:
     assert three.get("/v1/suggestions?owner=-&limit=1").json()["total"] == 1
 
 
+def test_a_start_taken_back_never_was(three: Any, client_of: Any) -> None:
+    from service.suggest.impact_plan import course_of
+
+    for decision in ("accept", "start"):
+        assert three.post(f"/v1/suggestions/{IDS[0]}/decision", json={"decision": decision}).status_code == 200
+    past = three.get(f"/v1/suggestions/{IDS[0]}").json()["decisions"]
+    accepted, started = past
+    undone = started | {"decision": "undo", "old": started["new"], "new": started["old"], "effective_at": None}
+    before, then, after = (course_of(rows) for rows in ([accepted], past, [*past, undone]))
+    assert before == after
+    assert before is not None
+    assert then is not None
+    assert (before.started, then.started) == (False, True)
+
+
 def test_what_cannot_be_decided(three: Any, client_of: Any, work: Work) -> None:
     assert _decide(three, decision="reject").status_code == 422
     assert _decide(three, decision="start").status_code == 422
