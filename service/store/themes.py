@@ -94,6 +94,8 @@ class ThemeSize:
     respondents: int
     fits: dict[str, Any] | None = None
     """Playbook entries that its texts mean, as the worker found."""
+    complaining: int = 0
+    """Respondents who say it in a negative tone: trouble is told in a neutral one too."""
 
 
 def themes_of(
@@ -117,10 +119,15 @@ def _counted(members: Members) -> dict[int, ThemeSize]:
     theme = members.theme[members.own]
     pairs = np.unique(np.stack([theme, members.person[members.row[members.own]]]), axis=1)
     people = dict(zip(*(part.tolist() for part in np.unique(pairs[0], return_counts=True)), strict=True))
+    negative = members.own & (members.sentiment < 0)
+    upset = np.unique(np.stack([members.theme[negative], members.person[members.row[negative]]]), axis=1)
+    complaining = dict(zip(*(part.tolist() for part in np.unique(upset[0], return_counts=True)), strict=True))
     once = members.theme[members.own & ~members.copied]
     items = dict(zip(*(part.tolist() for part in np.unique(once, return_counts=True)), strict=True))
     return {
-        number: ThemeSize(str(number), one.name, items.get(number, 0), people[number], one.fits)
+        number: ThemeSize(
+            str(number), one.name, items.get(number, 0), people[number], one.fits, complaining.get(number, 0)
+        )
         for number, one in members.themes.items()
         if one.name and number in people
     }

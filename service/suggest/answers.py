@@ -19,6 +19,7 @@ EXAMPLE: dict[str, Any] = {
             "id": "12",
             "name": "Too many steps",
             "respondents": 23,
+            "complaining": 21,
             "fits": True,
             "best": {
                 "playbook_entry": "purchase-complicated-checkout",
@@ -249,6 +250,7 @@ class ThemeFit(BaseModel):
     id: str
     name: str
     respondents: int = Field(description="Of all time.")
+    complaining: int = Field(description="Of these, in a negative tone; the order of the list.")
     fits: bool = Field(description="False: no entry fits, or the worker has not looked yet.")
     best: Alternative | None = Field(description="The entry that its texts mean; `similarity` by meaning.")
 

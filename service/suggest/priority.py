@@ -100,6 +100,7 @@ class Rank:
     priority: float
     weights: Weights
     days: int | None = None  # the latest days that are counted; None: all of the selection
+    dated: bool = True  # False: no item has a time, so that a month means all of them
     effect: ScoreEffect | None = None  # of its topic on scores, None where too few gave one
 
 
@@ -120,6 +121,7 @@ def rank(
     weights: Weights = DEFAULT,
     days: int | None = None,
     effect: ScoreEffect | None = None,
+    dated: bool = True,
 ) -> Rank:
     """The formula above. `rise` is a difference of shares, 0 unless it is significant and upward."""
     customers = share_low * n * people / months
@@ -153,6 +155,7 @@ def rank(
         weights=weights,
         days=days,
         effect=effect,
+        dated=dated,
     )
 
 

@@ -27,7 +27,7 @@ from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook
 from service.suggest.playbook_own import matcher_of
 from service.suggest.priority import DAYS_OF_MONTH, MIN_RESPONDENTS, Rank, Weights, rank, sort_key
 from service.suggest.selected import Kind, Selected, pains_of
-from service.suggest.theme_fits import fit_of_theme, fit_of_themes
+from service.suggest.theme_fits import fit_of_theme, of_pain, several, speaker
 from service.suggest.weights import weights_of
 
 THEMES: Final = 3  # of a pain that are told with what fits each
@@ -50,7 +50,9 @@ class Proposal:
     ask: tuple[str, ...] = ()  # what to ask where nothing fits
     reopened: Growth | None = None  # was rejected; what is new since
     kind: str = "pain"  # or delight
-    themes: tuple[ThemeSize, ...] = ()  # most people first, of all time
+    themes: tuple[ThemeSize, ...] = ()  # most complaining people first, of all time
+    several: bool = False  # its themes want different things: the entry is the usual one
+    speaker: ThemeSize | None = None  # the theme that the entry was chosen for; None: for the words of all
     fits_of_themes: tuple[Fit | None, ...] = ()  # of the first THEMES of these
 
     @property
@@ -122,11 +124,12 @@ def proposals(
         status = shown_status(row, moment, reopened=reopened is not None) if row is not None else "suggested"
         if status == "suggested" and (pain is None or pain.respondents < MIN_RESPONDENTS):
             continue
-        spoken = themes.get((stage, topic), [])
-        fit = fit_of_themes(matcher.playbook, stage, spoken) or fits.get((stage, topic))
-        fit = fit or matcher.fit(stage, topic, ())
+        spoken = of_pain(themes.get((stage, topic), []))
+        told = speaker(matcher.playbook, pain, spoken) if pain is not None else None
+        mixed = several(matcher.playbook, pain, spoken) if pain is not None and told is None else None
+        fit = told[1] if told is not None else mixed or fits.get((stage, topic)) or matcher.fit(stage, topic, ())
         if row is not None and status not in ("suggested", "snoozed"):
-            fit = _decided(matcher.playbook, row, fit)
+            fit, told, mixed = _decided(matcher.playbook, row, fit), None, None
         if fit is None:
             continue
         found.append(
@@ -151,6 +154,8 @@ def proposals(
                 ask=() if fit.fits else matcher.playbook.ask(topic),
                 reopened=reopened,
                 themes=tuple(spoken),
+                speaker=told[0] if told is not None else None,
+                several=mixed is not None,
                 fits_of_themes=tuple(fit_of_theme(matcher.playbook, one, stage) for one in spoken[:THEMES]),
             )
         )
@@ -201,6 +206,7 @@ def rank_of(
         people=lately.respondents / lately.count if lately.count else 1.0,
         months=max(1.0, days / DAYS_OF_MONTH),
         days=lately.days,
+        dated=selected.dated,
         score_drop=None if effect is None else effect.loss if kind == "pain" else effect.gain,
         effect=effect,
         money_ratio=mean / selected.value if mean is not None and selected.value else None,

@@ -41,6 +41,7 @@ class Selected:
     pains: dict[tuple[str, str], Pain]
     items: dict[str, int]
     days: int = 1
+    dated: bool = True  # whether any item has a time of its own
     value: float | None = None
 
 
@@ -115,6 +116,7 @@ def _found(counted: Counted, *, whole: bool) -> Selected:
         find_pains(counted, book, whole=whole),
         dict(zip(stages, items.tolist(), strict=True)),
         days=int(days.max() - days.min()) + 1 if len(days) else 1,
+        dated=len(days) > 0,
         value=float(values.mean()) if len(values) else None,
     )
 

@@ -2,7 +2,8 @@
 
 Meaning is read by the encoder, which takes too long for a page; so the worker reads some texts of each theme of
 trouble and writes down which entries come nearest. It does so anew when the theme has doubled, when the playbook
-has changed and when another model reads. A suggestion then takes the entry of its largest theme that has one.
+has changed and when another model reads. A suggestion then takes the entry of its largest theme, where that is a
+large part of the pain.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from service.store.theme_upkeep import side_of
 from service.store.themes import ThemeSize
 from service.store.verbatim import said, said_columns
 from service.suggest.match import Fit
-from service.suggest.meaning import fits, meanings_of
+from service.suggest.meaning import SHOWN, fits, meanings_of
+from service.suggest.pains import Pain
 from service.suggest.playbook import Playbook
 from service.suggest.playbook_own import playbook_of
 from service.work import Work
@@ -35,6 +37,7 @@ MAX_CHARS: Final = 300
 AT_ONCE: Final = 8  # themes of one transaction
 GROWN: Final = 2.0
 SIDE: Final = side_of("negative")
+SPEAKS_FROM: Final = 1 / 3  # of the people with a pain, that its largest theme speaks for it
 
 
 def fit_themes(work: Work, job: ClaimedJob, likeness: Likeness) -> Iterator[None]:
@@ -153,10 +156,32 @@ def fit_of_theme(playbook: Playbook, theme: ThemeSize, fallback: str) -> Fit | N
     return Fit(why, False, told) if why is not None else None
 
 
-def fit_of_themes(playbook: Playbook, stage: str, themes: Sequence[ThemeSize]) -> Fit | None:
-    """That of the largest theme that anything fits; None where none does, so that all words decide."""
-    for theme in themes[:3]:
-        found = fit_of_theme(playbook, theme, stage)
-        if found is not None and found.fits:
-            return found
+def of_pain(themes: Sequence[ThemeSize]) -> list[ThemeSize]:
+    """The themes of a pain by how many complain of them, without those that nobody complains of."""
+    upset = [one for one in themes if one.complaining]
+    return sorted(upset, key=lambda one: (-one.complaining, -one.respondents, int(one.id)))
+
+
+def speaker(playbook: Playbook, pain: Pain, themes: Sequence[ThemeSize]) -> tuple[ThemeSize, Fit] | None:
+    """The theme that speaks for a pain, with what fits it: its largest, if it is a large part of the pain and
+    anything fits. None otherwise, so that the words of all decide: what a few say must not name the whole.
+    """
+    for theme in themes[:1]:
+        found = fit_of_theme(playbook, theme, pain.stage)
+        if found is not None and found.fits and theme.complaining >= SPEAKS_FROM * pain.respondents:
+            return theme, found
     return None
+
+
+def several(playbook: Playbook, pain: Pain, themes: Sequence[ThemeSize]) -> Fit | None:
+    """What fits a pain that is several troubles: its largest themes want different things, none speaks for it.
+
+    Then the usual entry of the stage and topic names the whole, and theirs stand beside it; one of theirs picked
+    by the words of all would tell most people the wrong thing.
+    """
+    found = [fit_of_theme(playbook, theme, pain.stage) for theme in themes[:SHOWN]]
+    near = {fit.entry.id: fit.near[0] for fit in found if fit is not None and fit.fits}
+    usual = playbook.entry_for(pain.stage, pain.topic)
+    if len(near) < 2 or usual is None or not usual.patterns:
+        return None
+    return Fit(usual, True, tuple(near.values()))

@@ -72,6 +72,7 @@ def _themes(one: Proposal) -> list[dict[str, Any]]:
             "id": theme.id,
             "name": theme.name,
             "respondents": theme.respondents,
+            "complaining": theme.complaining,
             "fits": fit is not None and fit.fits,
             "best": None if fit is None or not fit.fits else _near(fit.entry, fit.near[0][1]),
         }
@@ -157,6 +158,16 @@ def why(one: Proposal) -> str:
         f"{in_words(confidence(pain.share.value, pain.share.low), pain.respondents)}. "
         f"Severity {pain.severity:.1f} of 1."
     )
+    if one.speaker is not None and one.speaker.complaining < pain.respondents:
+        said += (
+            f" The adaptation is for its largest theme, «{one.speaker.name}» ({one.speaker.complaining} people of "
+            "all time); what fits the others stands beside it."
+        )
+    if one.several:
+        named = ", ".join(
+            f"«{theme.name}» ({theme.complaining})" for theme in one.themes[: len(one.fits_of_themes)]
+        )
+        said += f" These are several troubles, {named}: look at what fits each."
     if one.reopened is not None:
         said = f"{one.reopened.says} {said}"
     change = pain.trend.change
@@ -193,7 +204,8 @@ def in_customers(one: Proposal) -> str:
     """The rank's arithmetic in one line."""
     part = one.rank
     when = f" in the latest {part.days // 7} weeks" if part.days is not None else ""
-    said = f"At least {part.customers:.1f} customers a month{when} × severity {part.severity:.2f}"
+    per = f"a month{when}" if part.dated else "in all (without dates nobody knows in which time)"
+    said = f"At least {part.customers:.1f} customers {per} × severity {part.severity:.2f}"
     if part.bonus:
         said += f" + {part.bonus:.1f} for the rise"
     if part.score > 1:

@@ -18,13 +18,16 @@ from service.stop import Stop
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import Job, Theme
+from service.store.themes import ThemeSize
 from service.suggest.meaning import FITS_FROM, Meanings
+from service.suggest.pains import find_pains
 from service.suggest.playbook import Entry, Playbook, shipped_playbook
-from service.suggest.theme_fits import fit_themes
+from service.suggest.theme_fits import fit_themes, of_pain, several, speaker
 from service.work import JobKind, Work
 from service.worker import KINDS, Worker
 from tests.classify.tagging import WordPipeline
 from tests.nlp.test_themes import TROUBLES
+from tests.suggest.counted import CODEBOOK, columns, hurt
 
 HASHED = Likeness("hashed", None, None)
 
@@ -92,11 +95,8 @@ def test_each_theme_has_what_fits_it_and_the_largest_speaks_for_the_pain(
         assert name.lower() in " ".join(entries[entry_id].patterns).lower()
     assert row["theme"] == row["themes"][0]["name"]
     assert row["theme"].startswith("Refund")
-    largest = next(one["best"] for one in row["themes"] if one["fits"])
-    assert row["fits"]
-    assert row["playbook_entry"] == largest["playbook_entry"]
-    assert row["adaptation"] == entries[row["playbook_entry"]].adaptation
-    assert FITS_FROM <= largest["similarity"] <= 1
+    assert row["themes"][0]["complaining"] == 18
+    assert all(one["complaining"] == one["respondents"] for one in row["themes"])
 
 
 def test_nothing_is_read_twice_until_the_theme_has_doubled(
@@ -138,8 +138,12 @@ def test_an_entry_of_ones_own_is_looked_at_at_once(client: Any, up_to_date: Any)
     }
     made = client.post("/v1/playbook", json=body)
     assert made.status_code == 201, made.text
-    assert told(client)["playbook_entry"] != made.json()["id"]
+    assert made.json()["id"] not in {
+        one["best"] and one["best"]["playbook_entry"] for one in told(client)["themes"]
+    }
     up_to_date()
+    assert told(client)["themes"][0]["best"]["playbook_entry"] == made.json()["id"]
+    assert "The adaptation is for its largest theme, «App" in told(client)["why"]
     assert told(client)["playbook_entry"] == made.json()["id"]
     assert told(client)["adaptation"] == body["adaptation"]
     client.delete(f"/v1/playbook/{made.json()['id']}")
@@ -178,3 +182,49 @@ def test_what_fits_nothing_is_said_to() -> None:
     [(_, strange)] = found.near("delivery", "delivery", ["purple hedgehogs hummed"])
     assert strange < FITS_FROM
     assert Meanings(Playbook(()), likeness).near("delivery", "delivery", ["late"]) == []
+
+
+BOOK = Playbook(
+    (
+        entry("usual", "usage", "quality", "not good enough"),
+        entry("battery", "usage", "quality", "battery flat"),
+        entry("noise", "usage", "quality", "too loud"),
+        Entry("why", "usage", ("general",), "p", "find out", "low", "m", "o", "t", "i"),
+    )
+)
+
+
+def pain_of(people: int) -> Any:
+    found = find_pains(columns([hurt("quality", stage="usage") for _ in range(people)]), CODEBOOK)
+    return found["usage", "quality"]
+
+
+def theme(number: int, complaining: int, near: str | None, *, respondents: int = 0) -> ThemeSize:
+    fits = None if near is None else {"stamp": "s", "members": 9, "near": [[near, 0.6], ["usual", 0.3]]}
+    return ThemeSize(str(number), f"T{number}", complaining, respondents or complaining, fits, complaining)
+
+
+def test_a_theme_speaks_for_a_pain_only_where_a_third_have_it() -> None:
+    pain = pain_of(90)
+    found = speaker(BOOK, pain, [theme(1, 30, "battery"), theme(2, 20, "noise")])
+    assert found is not None
+    assert (found[0].id, found[1].entry.id) == ("1", "battery")
+    assert speaker(BOOK, pain, [theme(1, 29, "battery")]) is None
+    assert speaker(BOOK, pain, [theme(1, 80, None), theme(2, 70, "battery")]) is None
+    assert speaker(BOOK, pain, [theme(1, 80, "gone from the playbook")]) is None
+    assert speaker(BOOK, pain, []) is None
+
+
+def test_several_troubles_get_the_usual_entry_with_theirs_beside_it() -> None:
+    pain = pain_of(90)
+    found = several(BOOK, pain, [theme(1, 20, "battery"), theme(2, 15, "noise"), theme(3, 15, None)])
+    assert found is not None
+    assert (found.entry.id, found.fits) == ("usual", True)
+    assert [one.id for one, _ in found.near] == ["battery", "noise"]
+    assert several(BOOK, pain, [theme(1, 20, "battery"), theme(2, 15, "battery")]) is None
+    assert several(BOOK, pain, [theme(1, 20, "battery")]) is None
+
+
+def test_who_says_it_calmly_does_not_make_a_theme_of_a_pain_large() -> None:
+    calm, upset, none = theme(1, 3, "noise", respondents=500), theme(2, 9, "battery"), theme(3, 0, "noise")
+    assert [one.id for one in of_pain([calm, upset, none])] == ["2", "1"]
