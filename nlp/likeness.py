@@ -1,8 +1,14 @@
-"""How alike two short texts are: one vector a text, half of it from its words, half from its meaning.
+"""How alike two short texts are: one vector a text, partly from its words, mostly from its meaning.
 
-The *words* half is the linear heads' sketch (tens of thousands of texts a second), the *meaning* half the
+The *words* part is the linear heads' sketch (tens of thousands of texts a second), the *meaning* part the
 encoder's vector (hundreds a second). Together they separate what customers mean better than either alone (the
-figures: `make bench-themes`). Whoever has more texts than time asks for words only; the meaning half is then zero.
+figures: `make bench-themes`). Whoever has more texts than time asks for words only; the meaning part is then zero.
+
+The encoder was taught to tell stages, topics and feelings apart, and these few directions drown all others. So its
+vectors are *evened out* before they are compared: the directions in which everyday feedback spreads widely count
+less (whitening: J. Su et al., "Whitening sentence representations for better semantics and faster retrieval",
+2021; here by a part of the way only). Mean and directions were measured once, on texts of many sources
+(`python -m training.likeness`), and lie beside the models; they fit one encoder and are left out with any other.
 """
 
 from __future__ import annotations
@@ -11,13 +17,17 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from nlp.artifact import MODELS_FOLDER, Artifact
 from nlp.blend import BlendModel
 from nlp.clean import clean
+from nlp.encoder import GRAPH_FILE
 from nlp.features import letter_features, tokens
 from nlp.linear import SKETCH_WIDTH, LinearModel
 from nlp.model import Model, Vectors, unit_rows
@@ -27,7 +37,10 @@ MAX_CHARS: Final = 600
 """Of a text that are read: a part of a text holds one opinion and is rarely longer."""
 SHORT_WORDS: Final = 128
 """Of the numbers of a short row that tell its words; they divide SKETCH_WIDTH."""
-_HALF: Final = np.float32(0.5**0.5)
+_WORDS, _MEANING = np.float32(0.2**0.5), np.float32(0.8**0.5)
+SPREAD_POWER: Final = 0.25
+"""How far vectors are evened out: directions are divided by this power of their variance (0.5: wholly)."""
+SPREAD_FILE: Final = "likeness.npz"
 _WORD = re.compile(r"[^\W\d_]+")
 ECHO_WORDS, ECHO_RUN = 10, 4
 """Two texts of fewer words may say the same by chance; longer ones that agree are copies."""
@@ -39,6 +52,43 @@ def readable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How everyday feedback lies in an encoder's space."""
+
+    encoder: str
+    """The sha256 of the encoder's file that it was measured with."""
+    mean: Vectors
+    directions: Vectors
+    """One column a direction, already divided by the power of its variance."""
+
+    @classmethod
+    def measured(cls, encoder: str, rows: Vectors) -> Spread:
+        """From the vectors of many texts."""
+        mean = rows.mean(axis=0)
+        variance, directions = np.linalg.eigh(np.cov((rows - mean).T.astype(np.float64)))
+        variance = np.maximum(variance, variance.max() * 1e-6)
+        scaled = directions * (variance / variance.max()) ** -SPREAD_POWER
+        return cls(encoder, mean.astype(np.float32), scaled.astype(np.float32))
+
+    def even(self, rows: Vectors) -> Vectors:
+        """Rows of length one, evened out."""
+        return unit_rows((rows - self.mean) @ self.directions)
+
+
+@lru_cache(maxsize=4)
+def read_spread(path: Path) -> Spread | None:
+    """What was measured, None where there is no such file. Raises ValueError where it is no such thing."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        mean, directions = arrays["mean"].astype(np.float32), arrays["directions"].astype(np.float32)
+        encoder = str(arrays["encoder"])
+    if directions.shape != (len(mean), len(mean)):
+        raise ValueError(f"{path.name} is not of one piece")
+    return Spread(encoder, mean, directions)
+
+
+@dataclass(frozen=True, slots=True)
 class Likeness:
     """Vectors by one model; those of different versions must not be compared."""
 
@@ -46,29 +96,41 @@ class Likeness:
     linear: LinearModel | None
     """None: letters and words are hashed without a vocabulary, for a service without a model of ours."""
     encoder: Model | None
+    spread: Spread | None = None
 
     @classmethod
-    def of_model(cls, model: Any, version: str) -> Likeness:
-        """What a model can give; with none of ours, hashed words."""
+    def of_model(cls, model: Any, version: str, spread: Spread | None = None) -> Likeness:
+        """What a model can give; with none of ours, hashed words. `spread` must be of the model's encoder."""
         if isinstance(model, BlendModel) and isinstance(model.linear, LinearModel):
-            return cls(version, model.linear, model.encoder)
+            return cls(f"{version}{'+even' if spread else ''}", model.linear, model.encoder, spread)
         if isinstance(model, LinearModel):
             return cls(version, model, None)
         return cls("hashed", None, None)
 
+    @classmethod
+    def of_artifact(cls, artifact: Artifact | None, version: str) -> Likeness:
+        """What an artifact's model can give, evened out where that was measured with the same encoder."""
+        if artifact is None:
+            return cls.of_model(None, version)
+        spread = read_spread(MODELS_FOLDER / SPREAD_FILE)
+        fits = spread is not None and spread.encoder == artifact.manifest.files.get(GRAPH_FILE)
+        return cls.of_model(artifact.model, version, spread if fits else None)
+
     @property
     def words_width(self) -> int:
-        """Columns of the words half; those of the meaning half follow."""
+        """Columns of the words part; those of the meaning part follow."""
         return SKETCH_WIDTH
 
     def vectors(self, texts: Sequence[str], *, meaning: bool = True) -> Vectors:
-        """One row of length one a text (already `readable`); without `meaning` its half of the row is zero."""
+        """One row of length one a text (already `readable`); without `meaning` its part of the row is zero."""
         asked: list[str | None] = [None] * len(texts)
         words = self.linear.look(texts, asked).vectors if self.linear is not None else _hashed(texts)
         if self.encoder is None:
             return words
         if meaning:
-            return np.hstack([words * _HALF, self.encoder.look(texts, asked).vectors * _HALF])
+            means = self.encoder.look(texts, asked).vectors
+            means = means if self.spread is None else self.spread.even(means)
+            return np.hstack([words * _WORDS, means * _MEANING])
         width = self._meaning_width()
         return np.hstack([words, np.zeros((len(texts), width), np.float32)])
 

@@ -1,64 +1,51 @@
-"""A name for a group of texts: a phrase that its people use and others do not.
+"""A name for a group of texts: a phrase that its people use and others do not, if need be a second one.
 
-Phrases of two to four neighbouring words are weighed as class-based TF-IDF does (M. Grootendorst, "BERTopic",
-2022: how often in the group, times how rare elsewhere), counted once a text. A phrase that reads as a complaint
-(something with what happens to it, or what does not) goes before a mere pair of nouns. A phrase must be used by
-several people, and runs over nothing that was redacted, so that no name is one person's own words.
+Candidates are runs of neighbouring words out of the texts that can stand alone: they begin and end with a word
+that means something, and run over no pronoun, comma, number or anything redacted. What counts is who uses the
+*words* of a candidate together, in whatever order and form ("charged a fee", "fees are charged"). With p the share
+of the group's people who do and q the share of texts elsewhere, a candidate is worth
+
+    p · ln(p / q)
+
+its part of the divergence between the group and the rest (Kullback and Leibler, "On information and sufficiency",
+1951), times how it reads. A second phrase is added where it covers people whom the first leaves out. All words of
+a phrase must be used together by several people, so that no name is one person's own words.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 from typing import Final
 
+import numpy as np
+
+from nlp.model import Vectors
+from nlp.theme_phrases import Phrase, key_of, phrases, stems
+
 LEAST_USERS: Final = 3
-"""People (or items) that must have used a phrase, or a word, before it may name a group."""
-TEXTS_READ: Final = 400
+"""People (or items) that must have used the words of a phrase before it may name a group."""
+TEXTS_READ: Final = 200
 """Of a group; more give the same name."""
-LONGEST: Final = 4
+RATED: Final = 40
+"""Candidates of a group whose use elsewhere is counted."""
+COMPARED: Final = 6
+"""Of these that are compared by meaning."""
+ELSEWHERE: Final = 20
+"""Texts that are taken to be elsewhere besides the known ones, so that a lone group is weighed too."""
+SECOND_FROM: Final = 0.12
+"""Share of the people whom a second phrase must add."""
+SAID_AGAIN: Final = 0.3
+"""What people count for a second phrase who said the first as well."""
+FULLER_FROM: Final = 0.35
+"""Share of a word's people who must say a phrase around it for it to stand instead."""
+MEANING: Final = 1.5
+"""What likeness to the own centre rather than to others' adds to a candidate's worth."""
 
-_PIECE = re.compile(r"<[a-z]+>|[a-z]+(?:['’][a-z]+)*|[#\d][\d.,:/-]*|[.!?;:,()\n]", re.IGNORECASE)
-_BREAK = re.compile(r"[.!?;:,()\n<#\d]")
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-# words that hold a sentence together and mean nothing by themselves: no phrase begins or ends with them
-_GLUE: Final = _set(
-    "a an the and or but so if then than that this these those it its it's i i'm i've i'd i'll me my mine "
-    "we we're we've us our you your he she they they're them their there here who what which when where "
-    "how why is are was were be been being am do does did doing have has had having will would can could "
-    "should may might must shall to of in on at by for from with about into over under as up out off "
-    "again also just very really quite so too much more most some any all each every other same own only "
-    "even still yet now get got gets getting go goes going went make makes made because while until after "
-    "before during both few such dont im ive one thing things lot bit way time times like said says say "
-    "told tell know think thought want wanted need needed please hi hello thanks thank yes well able been "
-    "back down through between since let put see "
-)
-# what turns the following word round: a phrase may begin with it and nothing may be cut off before it
-_NOT: Final = _set(
-    "no not never can't cannot couldn't won't wouldn't don't doesn't didn't isn't wasn't aren't weren't "
-    "hasn't haven't without nothing nobody nowhere can’t won’t don’t doesn’t didn’t isn’t wasn’t hasn’t "
-    "haven’t "
-)
-_HAPPENS: Final = _set(
-    "take takes took taking arrive arrives arrived crash crashes crashed freeze freezes froze break "
-    "breaks broke broken fail fails failed failing work works worked working charge charges charged "
-    "cancel cancels cancelled canceled wait waits waited waiting stop stops stopped lose loses lost miss "
-    "missing missed delay delayed damaged declined refused ignored late slow wrong hard difficult "
-    "impossible confusing expensive rude closed empty dirty cold stuck down pay paid find keep keeps kept "
-    "come comes came show shows showed load loads loading log logged send sends sent receive received "
-    "deliver delivered return returned refund refunded answer answered reply replied help helped helpful "
-    "call called change changed update updated hidden blocked locked expired rejected overcharged unclear "
-    "unhelpful outdated easy quick fast friendly clear love loved great good excellent recommend kind "
-    "clean "
-)
+Alike = Callable[[Sequence[str]], Vectors]
+"""Texts to rows of length one, in the space of the groups' centres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,144 +56,155 @@ class Said:
     person: int
 
 
-def names(groups: Sequence[Sequence[Said]], *, others: Sequence[str] = (), taken: Sequence[str] = ()) -> list[str]:
-    """A name for each group, all different and none of `taken`.
+def names(
+    groups: Sequence[Sequence[Said]],
+    *,
+    others: Sequence[str] = (),
+    taken: Sequence[str] = (),
+    alike: Alike | None = None,
+    middle: Vectors | None = None,
+) -> list[str]:
+    """A name for each group, all different and none of `taken`; an empty string where its people share no word.
 
-    `others` are texts of no group, for what is common. A group whose people share no phrase is named by up to
-    three words that they share; an empty string where they share none.
+    `others` are texts of no group, for what is common. With `alike` and the groups' centres `middle` the best
+    candidates are also compared by what they mean: a phrase nearer to another group's centre goes back.
     """
-    counted = [_phrases_of(group[:TEXTS_READ]) for group in groups]
-    elsewhere: Counter[str] = Counter()
-    for one in counted:
-        elsewhere.update({phrase: len(people) for phrase, people in one.people.items()})
-    for text in others[:TEXTS_READ]:
-        elsewhere.update(set(_phrases(text)))
-    texts = sum(len(group[:TEXTS_READ]) for group in groups) + len(others[:TEXTS_READ])
+    counted = [_Counted.of(group[:TEXTS_READ]) for group in groups]
+    index: dict[str, set[int]] = defaultdict(set)
+    texts = 0
+    beside = [stems(text) for text in others[:TEXTS_READ]]
+    for said in [*(one.stems for one in counted), beside]:
+        for at, words in enumerate(said, texts):
+            for word in words:
+                index[word].add(at)
+        texts += len(said)
+    rated = [_rated(one, index, texts) for one in counted]
+    if alike is not None and middle is not None and len(groups) > 1:
+        _by_meaning(rated, alike, middle)
     found: list[str] = []
-    for one in counted:
-        found.append(_best(one, elsewhere, texts, {*taken, *found}))
+    for one, candidates in zip(counted, rated, strict=True):
+        found.append(_name(one, candidates, {*taken, *found}))
     return found
 
 
 def supported(name: str, texts: Sequence[Said]) -> bool:
-    """Whether enough people of a group still use the words of its name."""
-    wanted = set(name.lower().replace(",", " ").split())
-    people = {one.person for one in texts if wanted <= {word.replace("’", "'") for word in _words(one.text)}}
-    if len(people) >= LEAST_USERS:
-        return True
-    if "," not in name:
-        return False
-    users: dict[str, set[int]] = {word: set() for word in wanted}
-    for one in texts:
-        for word in wanted & set(_words(one.text)):
-            users[word].add(one.person)
-    return all(len(found) >= LEAST_USERS for found in users.values())
+    """Whether enough people of a group still use the words of its name, those of each phrase together."""
+    said = [(stems(one.text), one.person) for one in texts]
+    parts = [key_of(part) for part in name.split(",")]
+    return all(part and len({person for words, person in said if part <= words}) >= LEAST_USERS for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Counted:
-    people: dict[str, set[int]]
-    written: dict[str, Counter[str]]
-    texts: int
+    """What a group's texts say."""
+
+    stems: list[frozenset[str]]
+    people: list[int]
+    phrases: dict[frozenset[str], Counter[Phrase]]
+    """By the words that matter; how many texts have it, in which form."""
+    texts_of: dict[str, set[int]]
+
+    @classmethod
+    def of(cls, group: Sequence[Said]) -> _Counted:
+        said = [stems(one.text) for one in group]
+        texts_of: dict[str, set[int]] = defaultdict(set)
+        for at, words in enumerate(said):
+            for word in words:
+                texts_of[word].add(at)
+        people = [one.person for one in group]
+        usual = {word for word, at in texts_of.items() if len({people[one] for one in at}) >= LEAST_USERS}
+        found: dict[frozenset[str], Counter[Phrase]] = defaultdict(Counter)
+        for one in group:
+            for phrase in set(phrases(one.text)):
+                if phrase.key <= usual:
+                    found[phrase.key][phrase] += 1
+        return cls(said, people, found, texts_of)
+
+    def users(self, key: Iterable[str]) -> frozenset[int]:
+        """The people who use these words together."""
+        texts = set.intersection(*(self.texts_of[word] for word in key))
+        return frozenset(self.people[at] for at in texts)
 
 
-def _phrases_of(group: Sequence[Said]) -> _Counted:
-    people: dict[str, set[int]] = {}
-    written: dict[str, Counter[str]] = {}
-    for one in group:
-        for phrase, as_written in dict(_phrases_written(one.text)).items():
-            people.setdefault(phrase, set()).add(one.person)
-            written.setdefault(phrase, Counter())[as_written] += 1
-    return _Counted(people, written, len(group))
+@dataclass(slots=True)
+class _Candidate:
+    phrase: Phrase
+    users: frozenset[int]
+    apart: float
+    """ln(p / q) times how it reads."""
+    worth: float
 
 
-def _best(one: _Counted, elsewhere: Counter[str], texts: int, taken: set[str]) -> str:
-    rated = sorted(
-        (
-            (-_worth(phrase, len(people), elsewhere[phrase], one.texts, texts), phrase)
-            for phrase, people in one.people.items()
-            if len(people) >= LEAST_USERS
-        ),
-    )
-    whole = [(worth, phrase) for worth, phrase in rated if " " in phrase]
-    for worth, phrase in whole[:12]:
-        chosen = _longer(phrase, -worth, whole, one)
-        name = _shown(chosen, one)
-        if name not in taken:
-            return name
-    single = [phrase for _, phrase in rated if " " not in phrase][:3]
-    for count in range(min(2, len(single)), len(single) + 1):
-        name = ", ".join(single[:count]).capitalize()
-        if count and name not in taken:
-            return name
+def _rated(one: _Counted, index: dict[str, set[int]], texts: int) -> list[_Candidate]:
+    """The best candidates of a group, best first."""
+    crowd = max(1, len(set(one.people)))
+    used = [(key, one.users(key)) for key in one.phrases]
+    used = [(key, users) for key, users in used if len(users) >= LEAST_USERS]
+    # of those used by as many, the ones with more words say more
+    used.sort(key=lambda pair: (-len(pair[1]) * (1 + 0.5 * min(len(pair[0]), 3)), sorted(pair[0])))
+    found = []
+    for key, users in used[:RATED]:
+        everywhere = len(set.intersection(*(index[word] for word in key)))
+        own = sum(1 for words in one.stems if key <= words)
+        p = len(users) / crowd
+        q = (everywhere - own + 0.5) / (texts - len(one.stems) + ELSEWHERE)
+        phrase, written = max(
+            one.phrases[key].items(), key=lambda pair: (pair[0].reads * (1 + 0.3 * log(pair[1])), pair[0].shown)
+        )
+        apart = log(max(p / q, 1.05)) * phrase.reads * (1 + 0.3 * log(written))
+        found.append(_Candidate(phrase, users, apart, p * apart))
+    return sorted(found, key=lambda each: (-each.worth, each.phrase.shown))
+
+
+def _by_meaning(rated: Sequence[list[_Candidate]], alike: Alike, middle: Vectors) -> None:
+    """Weigh the best candidates of each group by how much nearer to its own centre than to others' they lie."""
+    asked = [(number, one) for number, candidates in enumerate(rated) for one in candidates[:COMPARED]]
+    if not asked:
+        return
+    near = alike([one.phrase.shown for _, one in asked]) @ middle.T
+    for (number, one), row in zip(asked, near, strict=True):
+        ahead = float(row[number] - np.delete(row, number).max())
+        factor = float(np.exp(MEANING * ahead))
+        one.apart *= factor
+        one.worth *= factor
+    for candidates in rated:
+        candidates.sort(key=lambda each: (-each.worth, each.phrase.shown))
+
+
+def _name(one: _Counted, candidates: Sequence[_Candidate], taken: set[str]) -> str:
+    crowd = max(1, len(set(one.people)))
+    for best in candidates:
+        first = _fuller(best, candidates)
+        parts, covered = [first], set(first.users)
+        while len(parts) < (2 if len(first.phrase.key) > 1 else 3):
+            said = [part.phrase.key for part in parts]
+            further = [
+                ((len(other.users - covered) + SAID_AGAIN * len(other.users)) / crowd * other.apart, other)
+                for other in candidates
+                if len(other.users) >= SECOND_FROM * crowd
+                and not any(other.phrase.key <= key or key <= other.phrase.key for key in said)
+                and (len(first.phrase.key) == 1 or len(other.users - covered) >= SECOND_FROM * crowd)
+            ]
+            if not further:
+                break
+            parts.append(max(further, key=lambda pair: (pair[0], pair[1].phrase.shown))[1])
+            covered |= parts[-1].users
+        # a name that is taken already goes to what comes next
+        for count in range(len(parts), 0, -1):
+            shown = ", ".join(part.phrase.shown for part in parts[:count])
+            name = shown[:1].upper() + shown[1:]
+            if name not in taken:
+                return name
     return ""
 
 
-def _worth(phrase: str, people: int, everywhere: int, own: int, texts: int) -> float:
-    words = phrase.split()
-    rare = log(1 + texts / max(1, everywhere))
-    apart = sqrt(people / max(1, everywhere))  # 1 where nobody else says it
-    reads = 1.0
-    if any(word in _NOT for word in words) or any(word in _HAPPENS for word in words):
-        reads += 0.6
-    if any(word not in _NOT and word not in _HAPPENS and word not in _GLUE for word in words):
-        reads += 0.4  # says what it is about
-    return people / max(1, own) * rare * apart * reads * (1 + 0.15 * (len(words) - 2))
-
-
-def _longer(phrase: str, worth: float, rated: Sequence[tuple[float, str]], one: _Counted) -> str:
-    """The longest phrase around this one that most of its people say: it reads better."""
+def _fuller(single: _Candidate, candidates: Sequence[_Candidate]) -> _Candidate:
+    """Instead of a mere word a phrase around it that many of its people say: it reads better."""
+    if len(single.phrase.key) > 1:
+        return single
     around = [
         other
-        for _, other in rated
-        if f" {phrase} " in f" {other} " and len(one.people[other]) >= 0.6 * len(one.people[phrase])
+        for other in candidates
+        if single.phrase.key < other.phrase.key and len(other.users) >= FULLER_FROM * len(single.users)
     ]
-    return max(around, key=lambda other: (len(other.split()), len(one.people[other]), other), default=phrase)
-
-
-def _shown(phrase: str, one: _Counted) -> str:
-    as_written = max(one.written[phrase].items(), key=lambda pair: (pair[1], pair[0]))[0]
-    return as_written[:1].upper() + as_written[1:]
-
-
-def _phrases(text: str) -> Iterator[str]:
-    for phrase, _ in _phrases_written(text):
-        yield phrase
-
-
-def _phrases_written(text: str) -> Iterator[tuple[str, str]]:
-    """Phrases and single words, lower case and as written, never over a comma, a number or something redacted."""
-    run: list[str] = []
-    for piece in (*_PIECE.findall(text), "."):
-        if _BREAK.match(piece):
-            yield from _of_run(run)
-            run = []
-        else:
-            run.append(piece.replace("’", "'"))
-
-
-def _of_run(run: Sequence[str]) -> Iterator[tuple[str, str]]:
-    low = [word.lower() for word in run]
-    for start, word in enumerate(low):
-        if word in _GLUE:
-            continue
-        if word not in _NOT and len(word) > 2:
-            yield word, word
-        if start and low[start - 1] in _NOT:
-            continue  # would say the opposite
-        for end in range(start + 2, min(start + LONGEST, len(low)) + 1):
-            if low[end - 1] in _GLUE or low[end - 1] in _NOT:
-                continue
-            inside = low[start:end]
-            if sum(one not in _GLUE and one not in _NOT for one in inside) < (1 if word in _NOT else 2):
-                continue
-            yield " ".join(inside), _cased(run[start:end])
-
-
-def _cased(words: Sequence[str]) -> str:
-    """As written, but what was shouted or began a sentence in lower case; abbreviations stay."""
-    return " ".join(word if word.isupper() and 2 <= len(word) <= 4 else word.lower() for word in words)
-
-
-def _words(text: str) -> set[str]:
-    return {piece.lower().replace("’", "'") for piece in _PIECE.findall(text)}
+    return max(around, key=lambda other: (other.worth, other.phrase.shown), default=single)

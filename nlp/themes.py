@@ -12,6 +12,7 @@ Pure: rows of length one in (see nlp/likeness.py), numbers of groups out; the sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
@@ -26,17 +27,19 @@ SAMPLE: Final = 2_000
 """Rows among which groups are looked for: time and memory grow with its square (at 2,000: 0.5 s, 60 MB)."""
 LEAST: Final = 4
 """Members that make a group."""
-NEIGHBOURS: Final = 10
-JOIN: Final = 0.58
+LEAST_SHARE: Final = 0.02
+"""Of the rows that a group has at least: more groups than a person can tell apart by their names help nobody."""
+NEIGHBOURS: Final = 5
+JOIN: Final = 0.55
 """Centres that are this alike (cosine) are one group."""
 FINE: Final = 9
 """Mean size of the fine groups that the joining starts from."""
 SMALL_FINE, MOST_SMALL = 3, 40
 """The same where there are few rows, up to so many groups."""
-NEAR: Final = 0.33
+NEAR: Final = 0.22
 """A row belongs to a centre from this cosine on, or from what nearly all of the centre's own members reach."""
-NEAR_WORDS: Final = 0.14
-"""The same where only the words half of a row is known."""
+NEAR_WORDS: Final = 0.1
+"""The same where only the words part of a row is known."""
 SPLIT_BELOW, MERGE_ABOVE = 0.45, 0.75
 """How alike the centres of a group's parts may be at most for it to split, and of two groups at least to merge."""
 KEPT: Final = 0.95
@@ -63,7 +66,7 @@ def find(rows: Vectors, *, groups: int | None = None) -> Ints:
     )
     found = _joined(rows, fine)
     # whoever is left alone may still belong to one of the groups
-    found = _by_size(found, least=LEAST)
+    found = _by_size(found, least=max(LEAST, ceil(LEAST_SHARE * count)))
     if found.max(initial=-1) < 0:
         return found
     near = nearest(rows, centres(rows, found))
@@ -130,8 +133,11 @@ def centres(rows: Vectors, group: Ints) -> Vectors:
     """The middle of each group, of length one; groups without rows have a row of zeros."""
     count = int(group.max(initial=-1)) + 1
     sums = np.zeros((count, rows.shape[1]), dtype=np.float64)
-    inside = group >= 0
-    np.add.at(sums, group[inside], rows[inside])
+    inside = np.flatnonzero(group >= 0)
+    if len(inside):
+        order = inside[np.argsort(group[inside], kind="stable")]
+        present, first = np.unique(group[order], return_index=True)
+        sums[present] = np.add.reduceat(rows[order].astype(np.float64), first, axis=0)
     return unit_rows(sums)
 
 
@@ -148,7 +154,7 @@ class Nearest:
 def nearest(rows: Vectors, middle: Vectors, *, words: int | None = None) -> Nearest:
     """The nearest centre of each row.
 
-    `words`: only so many columns, from the front, are known of the rows (their words half); centres are then
+    `words`: only so many columns, from the front, are known of the rows (their words part); centres are then
     compared by these alone.
     """
     if not len(middle) or not len(rows):

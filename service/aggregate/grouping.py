@@ -10,7 +10,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,8 +37,10 @@ from service.work import Work
 
 NO_STAGE: Final = "none"
 SLICE: Final = 2_000  # segments vectorised and written at once
+LEAST_READ: Final = 40  # of a lot, whatever its share
+POOL_ROUNDS: Final = 3  # looking for themes among what fits none, in one run
 CENTRE_SAMPLE: Final = 300  # members from which a centre or a name is made anew
-LEAST_MEANING, SHARE_MEANING, MOST_MEANING = 2_000, 0.15, 20_000  # texts of one run that the encoder reads
+LEAST_MEANING, SHARE_MEANING, MOST_MEANING = 2_000, 0.12, 20_000  # texts of one run that the encoder reads
 
 
 Afterwards = Callable[[Work, ClaimedJob, Likeness], Iterator[None]]
@@ -92,7 +94,8 @@ def regroup(
         lots = [lot for lot in lots if lot.due(likeness.version)]
         new = sum(int(np.count_nonzero(lot.segments.theme == NEW)) for lot in lots)
         read = min(MOST_MEANING, LEAST_MEANING + SHARE_MEANING * new)
-        run = _Run(work, job, likeness, min(1.0, read / max(1, new)))
+        # a share of each lot is grouped, the same share of what is left is read once more where words do not tell
+        run = _Run(work, job, likeness, 1 - max(0.0, 1 - read / max(1, new)) ** 0.5)
         for lot in lots:
             if lot.cell[0] == NO_STAGE:  # stands in no column of any map
                 run.alone.append(lot.segments.at(lot.segments.theme == NEW).in_theme(0))
@@ -136,20 +139,28 @@ def _bring_up(run: _Run, lot: Lot) -> Iterator[None]:
 def _assign(run: _Run, lot: Lot, which: Ints) -> Iterator[None]:
     """Put these segments (positions in the lot) into the nearest themes; what fits none is left in the pool."""
     middle, numbers = lot.centres(run.likeness.version)
-    read = int(np.ceil(run.meaning_share * len(which)))
-    for part, meaning in ((which[:read], True), (which[read:], False)):
-        for start in range(0, len(part), SLICE):
-            some = part[start : start + SLICE]
-            with run.work.database.read() as session:
-                words = words_of(session, run.job.workspace_id, lot.segments.at(some))
-            found = np.zeros(len(some), dtype=np.int64)
-            if len(middle):
-                rows = run.likeness.vectors(words.texts, meaning=meaning)
-                width = None if meaning else run.likeness.words_width
-                found = numbers[groups_of.nearest(rows, middle, words=width).group]
-            lot.segments.theme[some] = found
-            _store(run, lot.segments.at(some), words.echoes)
-            yield
+    for start in range(0, len(which), SLICE):
+        some = which[start : start + SLICE]
+        with run.work.database.read() as session:
+            words = words_of(session, run.job.workspace_id, lot.segments.at(some))
+        lot.segments.theme[some] = numbers[_nearest(run, words.texts, middle)] if len(middle) else 0
+        _store(run, lot.segments.at(some), words.echoes)
+        yield
+
+
+def _nearest(run: _Run, texts: list[str], middle: Vectors) -> Ints:
+    """The nearest centre of each text, -1 for none; what words tell least about is what the encoder reads."""
+    read = int(np.ceil(run.meaning_share * len(texts)))
+    if read == len(texts):
+        return groups_of.nearest(run.likeness.vectors(texts), middle).group
+    by_words = groups_of.nearest(
+        run.likeness.vectors(texts, meaning=False), middle, words=run.likeness.words_width
+    )
+    group, unsure = by_words.group, np.argsort(by_words.alike, kind="stable")[:read]
+    if read:
+        rows = run.likeness.vectors([texts[at] for at in unsure.tolist()])
+        group[unsure] = groups_of.nearest(rows, middle).group
+    return group
 
 
 def _store(run: _Run, segments: Segments, echoes: Sequence[int | None] | None = None) -> None:
@@ -206,7 +217,10 @@ def _split(run: _Run, lot: Lot, theme: Known, parts: int) -> None:
     group = groups_of.find(read.rows, groups=parts)
     middle = groups_of.centres(read.rows, group)
     called = names(
-        [read.said(np.flatnonzero(group == number)) for number in range(len(middle))], taken=[theme.name]
+        [read.said(np.flatnonzero(group == number)) for number in range(len(middle))],
+        taken=[theme.name],
+        alike=run.likeness.vectors,
+        middle=middle,
     )
     with run.work.database.write() as session:
         queue.hold(session, run.job)
@@ -243,7 +257,7 @@ def _sample(lot: Lot, which: Ints, most: int) -> Ints:
 
 
 def _affordable(run: _Run, count: int) -> int:
-    return min(groups_of.SAMPLE, max(60, int(run.meaning_share * count)))
+    return min(groups_of.SAMPLE, max(LEAST_READ, int(run.meaning_share * count)))
 
 
 def _read(run: _Run, lot: Lot, which: Ints) -> _Read:
@@ -268,19 +282,42 @@ def _of_several(group: Ints, words: Words) -> Ints:
 
 
 def _group_pool(run: _Run, lot: Lot) -> Iterator[None]:
-    """Look for new themes among what fits none."""
-    pool = lot.pool()
+    """Look for new themes among what fits none, and once more among what then still fits none."""
+    for _ in range(POOL_ROUNDS):
+        pool = lot.pool()
+        made = yield from _found_in(run, lot, pool)
+        if not made or not lot.pool_grown(len(lot.pool())):
+            return
+
+
+def _found_in(run: _Run, lot: Lot, pool: Ints) -> Generator[None, None, bool]:
+    """New themes of a part of the pool, to which the rest is then put; whether there are any."""
     read = _read(run, lot, _sample(lot, pool, _affordable(run, len(pool))))
     group = _of_several(groups_of.find(read.rows), read.words)
+    called = _called(run, lot, read, group)
     with run.work.database.write() as session:
         queue.hold(session, run.job)
-        made = _make_all(session, run, lot, read, group)
+        made = _make_all(session, run, lot, read, group, called)
         write_themes(
             session, lot.segments.at(read.which), lot.segments.theme[read.which].tolist(), read.words.echoes
         )
     yield
     if made:
         yield from _assign(run, lot, np.setdiff1d(pool, read.which))
+    return bool(made)
+
+
+def _called(run: _Run, lot: Lot, read: _Read, group: Ints) -> dict[int, str]:
+    """Each group's name; before anything is written, for the encoder reads what names may be."""
+    numbers = np.unique(group[group >= 0]).tolist()
+    found = names(
+        [read.said(np.flatnonzero(group == number)) for number in numbers],
+        others=[read.words.texts[at] for at in np.flatnonzero(group < 0).tolist()],
+        taken=[one.name for one in lot.living()],
+        alike=run.likeness.vectors,
+        middle=groups_of.centres(read.rows, group)[numbers],
+    )
+    return dict(zip(numbers, found, strict=True))
 
 
 def _make_all(
@@ -289,19 +326,13 @@ def _make_all(
     lot: Lot,
     read: _Read,
     group: Ints,
+    called: dict[int, str],
     split_from: dict[int, int] | None = None,
 ) -> list[int]:
     """New themes of these groups with their members; their ids. Groups that nothing names are left out."""
-    numbers = np.unique(group[group >= 0]).tolist()
-    others = [read.words.texts[at] for at in np.flatnonzero(group < 0).tolist()]
-    called = names(
-        [read.said(np.flatnonzero(group == number)) for number in numbers],
-        others=others,
-        taken=[one.name for one in lot.living()],
-    )
     middle = groups_of.centres(read.rows, group)
     made = []
-    for number, name in zip(numbers, called, strict=True):
+    for number, name in called.items():
         if not name:
             continue
         members = read.which[group == number]
@@ -333,13 +364,14 @@ def _group_anew(run: _Run, lot: Lot) -> Iterator[None]:
     group, match = groups_of.settled(read.rows, earlier, group)
     middle = groups_of.centres(read.rows, group)
     known = {one.id: one for one in lot.themes}
+    ids = dict(match.continues)
+    fresh = np.where(np.isin(group, list(ids)), -1, group)
+    called = _called(run, lot, read, fresh)
     with run.work.database.write() as session:
         queue.hold(session, run.job)
-        ids = dict(match.continues)
         for new, old in sorted(ids.items()):
             change(session, known[old], centre=packed(middle[new]), cell_size=len(lot.segments))
-        fresh = np.where(np.isin(group, list(ids)), -1, group)
-        made = _make_all(session, run, lot, read, fresh, match.split_from)
+        made = _make_all(session, run, lot, read, fresh, called, match.split_from)
         inside = np.isin(group, list(ids)) & ~np.isin(earlier, [*match.stay])
         lot.segments.theme[read.which[inside]] = [ids[number] for number in group[inside].tolist()]
         joined = np.zeros(len(lot.segments), dtype=bool)

@@ -88,8 +88,8 @@ def fast_tagger(settings: Settings, *, workspace_id: int) -> Tagger:
 def likeness_of(settings: Settings) -> Likeness:
     """How alike texts are, by the default model as it is: what a workspace has learnt moves labels, not themes."""
     pipeline = get_pipeline(settings)
-    model = getattr(getattr(pipeline, "artifact", None), "model", None)
-    return Likeness.of_model(model, pipeline.model_version)
+    artifact = getattr(pipeline, "artifact", None)
+    return Likeness.of_artifact(artifact, pipeline.model_version)
 
 
 def get_pipeline(settings: Settings) -> Tagger:

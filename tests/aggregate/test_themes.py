@@ -367,6 +367,19 @@ def test_copies_of_one_text_count_once(client: Any, work: Work, database: Databa
     assert one["small"]
 
 
+def test_what_one_person_repeats_counts_once(
+    client: Any, work: Work, database: Database, themed: dict[str, dict[str, Any]]
+) -> None:
+    before = themed["Refund"]["size"]
+    _send(
+        client, [(text + ending, "one-and-the-same") for text in TROUBLES["refund"] for ending in ("!", " still")]
+    )
+    _work(work, database)
+    after = _by_name(client)["Refund"]["size"]
+    assert after["respondents"] == before["respondents"] + 1
+    assert after["items"] > before["items"] + 5  # listed all the same
+
+
 def test_what_suggestions_ask_for(database: Database, client: Any, themed: dict[str, dict[str, Any]]) -> None:
     with database.read() as session:
         found = themes_of(session, client.workspace_id, [("usage", "general"), ("support", "price")])

@@ -8,7 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nlp.likeness import Likeness, echo_of, readable
+from nlp import artifact
+from nlp.codebook import load_codebook
+from nlp.likeness import Likeness, Spread, echo_of, readable
 from nlp.theme_names import Said, names, supported
 from nlp.themes import centres, find, match, nearest, unassigned_share
 
@@ -96,6 +98,53 @@ def test_names_are_phrases_that_several_people_use() -> None:
     # what was redacted is never part of a name
     hidden = [Said(f"Agent <name> was rude to me {n}", n) for n in range(5)]
     assert "name" not in names([hidden])[0].lower()
+
+
+def test_a_second_phrase_stands_for_whom_the_first_leaves_out() -> None:
+    said = [
+        *("I was charged a fee twice", "You charged me the fee", "they charge fees", "fee charged again"),
+        *("the receipt shows nothing", "No receipt, nothing", "nothing on my receipt"),
+    ]
+    group = [Said(text, person) for person, text in enumerate(said)]
+    elsewhere = [Said(text, 100 + at) for at, (text, _) in enumerate(TEXTS)]
+    found = names([group, elsewhere])[0]
+    first, second = found.split(", ")
+    assert "charge" in first.lower()
+    assert "receipt" in second
+    assert not {"i", "you", "me", "my", "they"} & set(found.lower().replace(",", "").split())
+    assert supported(found, group)
+    assert not supported(found, group[:4])  # nobody is left who speaks of receipts
+
+
+def test_a_name_leans_towards_its_own_centre() -> None:
+    groups = [[Said(text, person) for person, text in enumerate(texts)] for texts in TROUBLES.values()]
+    rows = HASHED.vectors([text for text, _ in TEXTS])
+    middle = centres(rows, np.repeat(np.arange(3), 6))
+    assert names(groups, alike=HASHED.vectors, middle=middle) == names(groups)
+    # said with the other groups' centres in their places, the same phrases are worth less, but none is lost
+    assert all(names(groups, alike=HASHED.vectors, middle=middle[[1, 2, 0]]))
+
+
+def test_the_shipped_encoders_vectors_are_evened_out() -> None:
+    shipped = artifact.load(artifact.tier_folder("accurate"), load_codebook())
+    likeness = Likeness.of_artifact(shipped, shipped.manifest.version)
+    assert likeness.version.endswith("+even"), "run `python -m training.likeness` for the new encoder"
+    texts = ["Where is my refund?", "The money was not paid back", "The app shows a blank page"]
+    rows = likeness.vectors(texts)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+    assert likeness.vectors(texts[:1], meaning=False)[0, likeness.words_width :].any() == np.False_
+    # another encoder's are left as they are
+    other = Likeness.of_model(shipped.model, "other")
+    assert other.spread is None
+    assert other.version == "other"
+
+
+def test_evening_out_takes_from_the_widest_direction() -> None:
+    rows = np.random.default_rng(1).normal(size=(400, 3)) * [9.0, 1.0, 1.0] + [5.0, 0.0, 0.0]
+    before = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    even = Spread.measured("some", rows.astype(np.float32)).even(rows.astype(np.float32))
+    assert even.var(axis=0).max() / even.var(axis=0).min() < before.var(axis=0).max() / before.var(axis=0).min()
 
 
 def test_copies_share_an_echo_and_short_texts_have_none() -> None:

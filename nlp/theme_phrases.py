@@ -1,0 +1,172 @@
+"""Phrases out of customers' texts that could stand as a heading, and the words by which they are counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+LONGEST: Final = 6
+"""Words of a phrase, small ones included."""
+
+_PIECE = re.compile(r"<[a-z]+>|[a-z]+(?:['’][a-z]+)*|[#\d][\d.,:/-]*|[.!?;:,()\n]", re.IGNORECASE)
+_BREAK = re.compile(r"[.!?;:,()\n<#\d]")
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# a phrase runs over none of these: they tell who speaks, or begin another thought
+_PRONOUNS: Final = _set(
+    "i i'm im i've ive i'd i'll me we we're we've us he she they they're they've them you you're it it's its "
+    "this that that's these those there there's here who whom which what what's whats when where why how how's "
+    "but because so if then although though however while whereas etc please hi hello thanks thank yes ok okay "
+    "and or"
+)
+# dropped where they stand: whose it is says nothing about what it is
+_POSSESSIVES: Final = _set("my your our their his her mine yours ours just really very quite actually simply")
+# words that hold a sentence together and mean nothing by themselves: no phrase begins or ends with them
+_GLUE: Final = _set(
+    "a an the than to of in on at by for from with about into over under as per via is are was were be been "
+    "being am do does did doing done have has had having will would can could should may might must shall "
+    "again also too much many more most some any all each every other another same own only even still yet "
+    "now got gets getting go goes going gone went makes made making until after before during both few such "
+    "lot lots bit way ways time times thing things something anything everything someone anyone everyone one "
+    "ones like likes said say says tell told know knows think thought want wants wanted need needs needed well "
+    "able since let put see through seem seems ever always often sometimes today yesterday tomorrow already soon "
+    "else instead maybe perhaps especially usually recently currently there's wondering wonder trying try tried "
+    "mean means meant used using use uses lately possible possibly anyway"
+)
+_PARTICLES: Final = _set("up out back down off away")
+"""May end a phrase behind a word that means something: "top up", "locked out"."""
+_STATES: Final = _set("is are was were be been being am do does did have has had will would can could should")
+"""A heading does without them where it can."""
+_MAY_BEGIN: Final = _set("get make use need")
+# what turns the following word round: a phrase may begin with it and nothing may be cut off before it
+_NOT: Final = _set(
+    "no not never can't cannot couldn't won't wouldn't don't doesn't didn't isn't wasn't aren't weren't "
+    "hasn't haven't without nothing nobody nowhere unable"
+)
+_APOSTROPHES: Final = {
+    word.replace("'", ""): word for word in (*_NOT, "i'm", "i've", "it's", "that's") if "'" in word
+}
+_HAPPENS: Final = _set(
+    "take takes took taking arrive arrives arrived crash crashes crashed freeze freezes froze break "
+    "breaks broke broken fail fails failed failing work works worked working charge charges charged "
+    "cancel cancels cancelled canceled wait waits waited waiting stop stops stopped lose loses lost miss "
+    "missing missed delay delayed damaged declined refused ignored late slow wrong hard difficult "
+    "impossible confusing expensive rude closed empty dirty cold stuck down pay paid find keep keeps kept "
+    "come comes came show shows showed showing load loads loading log logged send sends sent receive received "
+    "deliver delivered return returned refund refunded answer answered reply replied help helped helpful "
+    "call called change changed update updated hidden blocked locked expired rejected overcharged unclear "
+    "unhelpful outdated easy quick fast friendly clear love loved great good excellent recommend kind "
+    "clean get make open close add activate verify transfer top order track pending stolen withdraw "
+    "explain explained listen listened treat treated reverted cancelled long short poor better best"
+)
+
+
+_SMALL: Final = _GLUE | _PRONOUNS | _POSSESSIVES | _PARTICLES
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A run of neighbouring words."""
+
+    shown: str
+    """In lower case but for abbreviations, without whose it is."""
+    key: frozenset[str]
+    """The stems of its words that mean something."""
+    reads: float
+    """How well it would do as a heading."""
+
+
+def stems(text: str) -> frozenset[str]:
+    """What a text's words that mean something are counted by; all negations are one word."""
+    return frozenset(
+        stem_of(word) for word in map(_plain, _PIECE.findall(text)) if not _BREAK.match(word) and _means(word)
+    )
+
+
+def key_of(phrase: str) -> frozenset[str]:
+    """The same of a phrase; where all its words are small ones, these."""
+    return stems(phrase) or frozenset(map(_plain, phrase.split()))
+
+
+@lru_cache(maxsize=20_000)
+def stem_of(word: str) -> str:
+    """A word without its ending, roughly: "charges", "charged" and "charging" are one."""
+    if word in _NOT:
+        return "not"
+    stem = word.split("'")[0] if "'" in word else word
+    for ending, instead in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
+        if stem.endswith(ending) and len(stem) - len(ending) >= 3 and not stem.endswith("ss"):
+            stem = stem[: len(stem) - len(ending)] + instead
+            break
+    if len(stem) >= 4 and stem[-1] == stem[-2] and stem[-1] not in "lsez":
+        stem = stem[:-1]
+    return stem[:-1] if len(stem) > 3 and stem.endswith("e") else stem
+
+
+def phrases(text: str) -> Iterator[Phrase]:
+    """All candidates of a text."""
+    run: list[str] = []
+    for piece in (*_PIECE.findall(text), "."):
+        if _BREAK.match(piece) or _plain(piece) in _PRONOUNS:
+            yield from _of_run(run)
+            run = []
+        elif _plain(piece) not in _POSSESSIVES:
+            run.append(piece.replace("’", "'"))
+
+
+def _plain(piece: str) -> str:
+    word = piece.lower().replace("’", "'")
+    return _APOSTROPHES.get(word, word)
+
+
+def _means(word: str) -> bool:
+    return word in _NOT or (len(word) > 2 and word not in _SMALL and set(word) != {"x"})
+
+
+def _of_run(run: Sequence[str]) -> Iterator[Phrase]:
+    low = [_plain(word) for word in run]
+    asks = low[:1] != [] and low[0].endswith("n't")  # "why isn't my card working": "isn't card" says nothing
+    for start, word in enumerate(low):
+        if not _means(word) and word not in _MAY_BEGIN:
+            continue
+        if start and low[start - 1] in _NOT:
+            continue  # would say the opposite
+        for end in range(start + 1, min(start + LONGEST, len(low)) + 1):
+            last = low[end - 1]
+            particle = last in _PARTICLES and end - start > 1 and _means(low[end - 2])
+            if last in _NOT or not (_means(last) or particle):
+                continue
+            if end < len(low) and low[end] in _PARTICLES and not particle:
+                continue  # "top" out of "top up"
+            inside = low[start:end]
+            key = frozenset(stem_of(one) for one in inside if _means(one))
+            if not key - {"not"} or (asks and start == 0 and len(key) < 3):
+                continue
+            yield Phrase(_cased(run[start:end]), key, _reads(inside, key))
+
+
+def _reads(words: Sequence[str], key: frozenset[str]) -> float:
+    meaning = [word for word in words if _means(word)]
+    if len(meaning) != len(key):
+        return 0.2  # says a word twice
+    worth = {1: 0.45, 2: 1.0, 3: 1.15, 4: 1.2}.get(len(key), 0.9)
+    if len(key) == 1 and len(words) > 1:
+        worth = 0.7  # "top up", "get a refund"
+    happens = any(word in _HAPPENS for word in meaning) or "not" in key
+    thing = any(word not in _HAPPENS and word not in _NOT for word in meaning)
+    worth *= 0.8 if any(word in _STATES for word in words) else 1.0
+    worth *= 1.25 if happens and thing and len(key) > 1 else 1.0
+    return worth * 0.93 ** (len(words) - len(meaning))
+
+
+def _cased(words: Sequence[str]) -> str:
+    """As written, but what was shouted or began a sentence in lower case; abbreviations stay."""
+    plain = (_APOSTROPHES.get(word.lower(), word) for word in words)
+    return " ".join(word if word.isupper() and 2 <= len(word) <= 4 else word.lower() for word in plain)
