@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
@@ -23,7 +23,7 @@ from service.aggregate.theme_decisions import (
     split_theme,
 )
 from service.aggregate.theme_numbers import theme_numbers
-from service.aggregate.themes import ThemesQuery, list_themes, one_theme
+from service.aggregate.themes import Sentiment, ThemesQuery, list_themes, one_theme
 from service.auth import Caller
 from service.dependencies import Db, Decider, ReadDb, Reader
 from service.desk import driver_charts, theme_says
@@ -43,7 +43,8 @@ router = APIRouter(include_in_schema=False)
 Body = TypeVar("Body", bound=BaseModel)
 LISTED: Final = 40
 STATES: Final = {"active": "in use", "dismissed": "put aside"}
-FILTERS: Final = ("stage", "topic", "state")
+SENTIMENTS: Final = {"negative": "complaints", "positive": "praise", "neutral": "neither"}
+FILTERS: Final = ("stage", "topic", "sentiment", "state")
 
 
 @router.get("/themes")
@@ -83,6 +84,7 @@ def themes_page(
             "stages": [one for one in codebook().labels("stage") if one != "none"],
             "topics": codebook().labels("topic"),
             "states": STATES,
+            "sentiments": SENTIMENTS,
             "back": urlencode(asked.pairs),
             "siblings": siblings(session, caller) if caller.may("decide") else {},
             "notice": _notice(session, caller, done),
@@ -142,10 +144,15 @@ def _query(request: Request, selection: Selection) -> ThemesQuery:
     if state not in STATES:
         detail = f"«state» is one of {', '.join(STATES)}"
         raise BadInput(f"{detail}.", errors=[FieldError("/state", "unknown", detail)])
+    sentiment = [one for one in get_args(Sentiment) if one in asked.getlist("sentiment")]
+    if len(sentiment) < len(set(asked.getlist("sentiment"))):
+        detail = f"«sentiment» is one of {', '.join(SENTIMENTS)}"
+        raise BadInput(f"{detail}.", errors=[FieldError("/sentiment", "unknown", detail)])
     return ThemesQuery(
         selection=selection,
         stage=stage,
         topic=topic,
+        sentiment=sentiment,
         state="dismissed" if state == "dismissed" else "active",
     )
 

@@ -92,7 +92,9 @@ def test_the_list_is_what_the_api_answers(browser: Browser, client: Any, databas
     assert 'href="/themes/drivers?channel=review"' in lead.get("/themes?channel=review&stage=purchase").text
     assert "No theme in this selection" in lead.get("/themes?from=2027-01-01").text
     assert "Nothing was put aside" in lead.get("/themes?state=dismissed").text
-    for wrong in ("stage=nowhere", "topic=nothing", "state=gone", "from=soon", "cursor=xx"):
+    assert "20 of 60" in lead.get("/themes?sentiment=negative").text
+    assert "No theme in this selection" in lead.get("/themes?sentiment=positive").text
+    for wrong in ("sentiment=angry", "stage=nowhere", "topic=nothing", "state=gone", "from=soon", "cursor=xx"):
         assert lead.get(f"/themes?{wrong}").status_code == 422, wrong
     # the list behind a number holds exactly the items that it counts
     link = html.unescape(re.search(r'href="(/feedback\?theme=[^"]+)"', text)[1])  # type: ignore[index]
