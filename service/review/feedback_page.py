@@ -21,6 +21,7 @@ from service.review.feedback_api import list_feedback
 from service.review.feedback_query import (
     ATTRIBUTE_PREFIX,
     LABEL_FILTERS,
+    NOBODY,
     FeedbackFilters,
     codebook,
     feedback_filters,
@@ -187,6 +188,8 @@ def _choices(session: Session, workspace_id: int) -> dict[str, Sequence[str]]:
 
 def _said(name: str, value: str) -> str:
     """A filter's value in words."""
+    if (name, value) == ("owner", NOBODY):
+        return "nobody yet"
     if name == "place":
         stage, _, touchpoints = value.partition(":")
         but = touchpoints.startswith("!")

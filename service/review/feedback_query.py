@@ -19,6 +19,7 @@ from service.errors import BadInput, FieldError, Forbidden
 from service.store.schema import FeedbackItem, Segment
 
 ATTRIBUTE_PREFIX = "attr."
+NOBODY = "-"  # as an owner
 LABEL_FILTERS = ("stage", "emotion", "sentiment", "topic", "touchpoint")
 UNSEARCHABLE = frozenset('"\\')
 OTHER_PARAMETERS = frozenset({"limit", "cursor", "format"})
@@ -112,7 +113,8 @@ class FeedbackFilters:
         if self.follow_up:
             found.append(_one_of(col(FeedbackItem.follow_up), self.follow_up))
         if self.owner is not None:
-            found.append(col(FeedbackItem.follow_up_owner) == self.owner)
+            owner = col(FeedbackItem.follow_up_owner)
+            found.append(or_(owner.is_(None), owner == "") if self.owner == NOBODY else owner == self.owner)
         if self.place:
             found.append(or_(*(_at(one) for one in self.place)))
         for topics, sentiment in ((self.pain, "negative"), (self.delight, "positive")):
@@ -227,7 +229,7 @@ def feedback_filters(
     follow_up: Annotated[
         list[Literal["needs_answer", "answered", "dismissed"]], Query(description="State of the follow-up.")
     ] = [],  # noqa: B006
-    owner: Annotated[str | None, Query(description="Who follows up.")] = None,
+    owner: Annotated[str | None, Query(description="Who follows up; «-»: nobody yet.")] = None,
     pain: Annotated[list[str], Query(description="Topics: items that count as this pain point on the map.")] = [],  # noqa: B006
     delight: Annotated[list[str], Query(description="Topics: items that count as this delight on the map.")] = [],  # noqa: B006
     place: Annotated[

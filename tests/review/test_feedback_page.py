@@ -171,6 +171,12 @@ def test_who_waits_for_an_answer(browser: Browser, work: Work, client: Client, w
     assert [int(one["id"]) for one in client.get("/v1/feedback?owner=ann&follow_up=answered").json()["data"]] == [
         made[0]
     ]
+    analyst.post(f"/feedback/{made[2]}/follow-up", data={"csrf": token, "state": "needs_answer", "owner": " "})
+    queue = analyst.get("/feedback?follow_up=needs_answer").text
+    assert 'follow_up=needs_answer&amp;owner=-">without owner</a>' in queue
+    nobodys = analyst.get("/feedback?follow_up=needs_answer&owner=-").text
+    assert _listed(nobodys) == [made[2]]
+    assert "nobody yet" in nobodys
     assert analyst.post(address, data={"csrf": token, "state": "odd"}).status_code == 422
     assert analyst.post(address, data={"csrf": "wrong", "state": "answered"}).status_code == 403
 
