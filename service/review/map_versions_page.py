@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from service.dependencies import Db, Decider, ReadDb, Reader
 from service.paging import PageQuery, row_id
@@ -69,8 +69,15 @@ def versions_page(
 
 
 @router.get("/map/versions/compare")
-def compare_page(caller: Reader, session: ReadDb, older: str = "", newer: str = "") -> HTMLResponse:
-    """What is written differently in two versions, side by side."""
+def compare_page(caller: Reader, session: ReadDb, older: str = "", newer: str = "") -> Response:
+    """What is written differently in two versions, side by side; without ids, in the newest two."""
+    if not older and not newer:
+        latest = map_versions.listed(
+            session, workspace_id=caller.workspace_id, limit=2, persona=map_document.EVERYBODY
+        )
+        if len(latest) < 2:
+            return RedirectResponse("/map/versions", status_code=303)
+        newer, older = (one["id"] for one in latest)
     first, second = (row_id(one, "This version") for one in (older, newer))
     found = map_versions.compared(session, workspace_id=caller.workspace_id, version_id=first, to=second)
     written = [

@@ -104,6 +104,7 @@ def test_versions_are_told_compared_and_restored(browser: Browser, filled: None)
     older, newer = sorted(set(re.findall(r'name="older" value="(\d+)"', text)), key=int)
     compared = lead.get(f"/map/versions/compare?older={older}&newer={newer}").text
     assert "2 things are written differently" in compared
+    assert lead.get("/map/versions/compare").text == compared, "the newest two where none are named"
     assert "First words" in compared
     assert "<script>alert" not in compared
     restored = lead.post(
@@ -129,6 +130,6 @@ def test_who_may_not_restore(browser: Browser, filled: None) -> None:  # noqa: F
     token = _csrf(stranger.get("/map").text)
     assert stranger.post(f"/map/versions/{older}/restore", data={"csrf": token}).status_code == 404
     assert stranger.get(f"/map/versions/compare?older={older}&newer={older}").status_code == 404
-    assert lead.get("/map/versions/compare").status_code == 404
+    assert lead.get("/map/versions/compare?older=x&newer=y").status_code == 404
     assert lead.get("/map/versions?persona=nobody").status_code == 404
     assert lead.post(f"/map/versions/{older}/restore", data={"csrf": "wrong"}).status_code == 403
