@@ -66,6 +66,8 @@ class Proposal:
         """The pain in the playbook's words."""
         if self.exact:
             return self.entry.pain
+        if self.topic == FALLBACK_TOPIC:
+            return "Trouble of which customers do not say what it is about"
         return f"Trouble with {self.topic.replace('_', ' ')} that has no known pattern yet"
 
     @property

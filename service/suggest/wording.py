@@ -153,8 +153,8 @@ def why(one: Proposal) -> str:
     if pain is None:
         return "Nobody reports this any more in the feedback that is looked at."
     said = (
-        f"{pain.count} of {pain.n} items in this stage say so ({pain.share.value:.0%}, between "
-        f"{pain.share.low:.0%} and {pain.share.high:.0%}); "
+        f"{pain.count} of {pain.n} items in this stage say so ({_percent(pain.share.value)}, between "
+        f"{_percent(pain.share.low)} and {_percent(pain.share.high)}); "
         f"{in_words(confidence(pain.share.value, pain.share.low), pain.respondents)}. "
         f"Severity {pain.severity:.1f} of 1."
     )
@@ -189,6 +189,11 @@ def why(one: Proposal) -> str:
     if one.rank.fit < 1:
         said += " Ranked lower because the reason has to be found out first."
     return said
+
+
+def _percent(share: float) -> str:
+    """Small shares with a decimal: "0%, between 0% and 0%" tells nothing."""
+    return f"{share:.1%}" if share < 0.05 else f"{share:.0%}"
 
 
 def _scores(effect: ScoreEffect) -> str:
