@@ -81,6 +81,7 @@ PAGES = (
     PageOf("settings-people", "/settings/people"),
     PageOf("settings-keys", "/settings/keys"),
     PageOf("settings-told", "/settings/told"),
+    PageOf("settings-told-log", "/settings/told/{subscription_id}"),
     PageOf("settings-workspace", "/settings/workspace"),
     PageOf("settings-audit", "/settings/audit"),
     PageOf("settings-journeys", "/settings/journeys"),
@@ -132,6 +133,7 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
         "model_id": first("/v1/journey-models", built_in=False),
         "persona_id": first("/v1/personas"),
         "entry_id": first("/v1/playbook"),
+        "subscription_id": first("/v1/subscriptions"),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -23,7 +23,6 @@ router = APIRouter(include_in_schema=False)
 
 AT: Final = "/settings/told"
 LATEST: Final = 5  # messages shown of an address
-SHOWN: Final = 20  # addresses
 LOGGED: Final = 50
 NAPS: Final = ((1, "a day"), (7, "a week"), (28, "four weeks"))
 RESTS: Final = ((0, "as it happens"), (1, "once an hour"), (24, "once a day"), (168, "once a week"))
@@ -54,11 +53,9 @@ def _told(
     caller: Caller, session: ReadDb, vault: VaultOf, context: Mapping[str, Any], *, status: int = 200
 ) -> HTMLResponse:
     found = telling.get_subscriptions(caller, vault, session).data
+    latest = telling.latest_notices(session, caller, each=LATEST)
     known = {
-        "rows": [
-            {"one": one, "notices": telling.get_notices(one.id, caller, PageQuery(limit=LATEST), session).data}
-            for one in found[:SHOWN]
-        ],
+        "rows": [{"one": one, "notices": latest.get(one.id, [])} for one in found],
         "events": EVENTS,
         "now": now(),
         "naps": NAPS,

@@ -89,6 +89,9 @@ def _fill(work: Work, client: Client, items: int, others: int) -> dict[str, str]
         _ok(client.post("/hooks/" + hook["url"].partition("/hooks/")[2], json={"message": {"words": "Slow"}}))
         file = f"id,text\n1,Row {number} was fine\n".encode()
         made["import_id"] = str(_ok(client.post(f"/v1/imports?filename=f{number}.csv", content=file))["id"])
+        told = _ok(client.post("/v1/subscriptions", json={"url": f"https://1.1.1.1/{number}"}))
+        made["subscription_id"] = told["id"]
+        _ok(client.post(f"/v1/subscriptions/{told['id']}/test"))
         persona = {"name": f"persona {number}", "attributes": {"plan": ["pro"]}}
         made["persona_id"] = str(_ok(client.post("/v1/personas", json=persona))["id"])
         stages = [{"name": f"All {number}", "codebook_stages": list(STAGES)}]

@@ -152,7 +152,7 @@ def test_who_may_only_read_sees_models_without_forms(browser: Browser) -> None:
     for path in ("journeys", "journeys/7-stage", "personas"):
         answer = viewer.get(f"/settings/{path}")
         assert answer.status_code == 200, path
-        assert answer.text.count("<form") == 1, "signing out"
+        assert 'action="/settings' not in answer.text, path
         assert "style=" not in answer.text
     token = _csrf(viewer.get("/settings/journeys").text)
     for path in ("journeys/new", "personas/new"):
