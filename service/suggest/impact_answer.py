@@ -64,7 +64,7 @@ EXAMPLE: dict[str, Any] = {
         "before": {"count": 260, "of": 36400.0, "value": 7.143, "low": 6.31, "high": 8.09},
         "after": {"count": 41, "of": 11900.0, "value": 3.445, "low": 2.45, "high": 4.84},
         "ratio": {"value": 0.48, "low": 0.33, "high": 0.7},
-        "cells": 120,
+        "cells": 14,
         "final": True,
         "verdict": "helped",
     },
@@ -189,7 +189,7 @@ class PerThousand(BaseModel):
 
 
 class ImpactRate(BaseModel):
-    """The same measurement of contacts per 1,000 orders (visits …), against all other pains."""
+    """The same measurement of contacts per 1,000 orders (visits …), against the stage's other pains."""
 
     per: str
     before: PerThousand

@@ -1,8 +1,9 @@
 """What a change did beside its share of feedback: contacts per 1,000 orders, and series from elsewhere.
 
 A share of a stage can fall because others complain more; contacts per order can't. So where the stage has a series
-of counts (orders, visits …), the same measurement is made of contacts over that series: against all other pains,
-those of the same stage too, because rates are not tied to each other by arithmetic. The series is taken as exact.
+of counts (orders, visits …), the same measurement is made of contacts over that series: against the other pains of
+the same stage, because rates are not tied to each other by arithmetic, and what the orders do cancels; where these
+are too few, against the pains of other stages with orders too. The series is taken as exact.
 
 A conversion, a retention, a response time stands alone: there is nothing unchanged to hold it against. It is told
 before and after, with how often it moved as much in earlier windows of the same lengths (placebo dates), and gets
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from service.intervals import Interval
 from service.store.metric_rates import PER, Exposure, Series
-from service.suggest.effect import Effect, Panel, Weeks, effect
+from service.suggest.effect import MIN_CELLS, MIN_HITS, Effect, Panel, Weeks, effect
 from service.suggest.impact_windows import WEEK, Windows
 
 MIN_PLACEBOS: Final = 8  # earlier windows, below which nothing is said of what is usual
@@ -79,6 +80,11 @@ def contacts_rate(
         return None
     of = totals[panel.of] * SCALED
     hits = np.where(of > 0, panel.hits, 0.0)
+    same = panel.of == panel.of[cell]
+    # told by the weeks before alone, so that what comes after does not choose what it is compared with
+    told = hits[:, max(0, weeks.baseline_from) : weeks.baseline_to].sum(axis=1) >= MIN_HITS
+    if np.count_nonzero(same & told & untouched) > MIN_CELLS:
+        untouched = untouched & same
     # every pain is a whole of its own: those of the same stage may compare
     rates = Panel(hits, of, np.arange(len(hits)))
     return Rate(exposures[stage].series.name, effect(rates, cell, weeks, worth=worth, untouched=untouched))
