@@ -19,6 +19,7 @@ from service.classify.retag import enqueue_retag
 from service.classify.tagging import Input, analyses_of, read_inputs, store_labels, unchanged
 from service.settings import Settings
 from service.store import queue
+from service.store.bulk import one_of
 from service.store.import_progress import give_up_tagging, import_progress
 from service.store.queue import ClaimedJob, Priority
 from service.store.schema import FeedbackItem, FileImport
@@ -117,7 +118,7 @@ def _looked_at(jobs: Sequence[ClaimedJob]) -> Counter[int]:
 
 def _pending(session: Session, workspace_id: int, ids: Sequence[int], *, lock: bool = False) -> dict[int, Input]:
     """The inputs of those items that wait to be tagged; with `lock` they stay as they are until the commit."""
-    waiting = (col(FeedbackItem.id).in_(ids), col(FeedbackItem.state) == "pending")
+    waiting = (one_of(session, col(FeedbackItem.id), ids), col(FeedbackItem.state) == "pending")
     return read_inputs(session, workspace_id, *waiting, lock=lock)
 
 

@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlmodel import Session, col
 
 from nlp.analysis import Analysis, SegmentAnalysis
 from service.classify.active_model import Tagger, analyze
 from service.store import rollups
+from service.store.bulk import insert_all, one_of
 from service.store.columns import now
 from service.store.schema import Classification, FeedbackItem
 from service.store.shown import ItemLabels, shown_labels, standing_corrections, write_labels
+
+CLASSIFICATIONS = Classification.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def store_labels(
         }
         for item_id in ids
     ]
-    session.execute(insert(Classification), classifications)
+    insert_all(session, CLASSIFICATIONS, classifications)
     said = standing_corrections(session, {item_id: inputs[item_id].text_version for item_id in ids})
     write_labels(
         session,
@@ -168,7 +171,7 @@ def _prune_classifications(
             col(Classification.model),
             col(Classification.tier),
         )
-        .where(col(Classification.item_id).in_(ids))
+        .where(one_of(session, col(Classification.item_id), ids))
         .order_by(col(Classification.id).desc())
     ).all()
     previous: dict[int, Any] = {}

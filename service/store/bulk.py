@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg import sql
-from sqlalchemy import JSON, Connection, Select, String, Table, any_, func, literal, select, text
+from sqlalchemy import JSON, BigInteger, Connection, Select, String, Table, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
@@ -55,12 +55,25 @@ def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, 
     return ids
 
 
+def insert_all(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """`insert_with_ids` where the caller's locks see to it that none of the rows is there; else RuntimeError."""
+    if insert_with_ids(session, table, rows) is None:
+        raise RuntimeError(f"rows of {table.name} are there already")
+
+
 def among(session: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
     """Whether a text column holds one of the values, as one parameter however many they are."""
     if session.get_bind().dialect.name == "postgresql":
         return column == any_(literal(list(values), ARRAY(String)))  # type: ignore[no-any-return]
     listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
     return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
+
+
+def one_of(session: Session, column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a column of ids holds one of these; on PostgreSQL as one parameter, which is planned faster."""
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(literal(list(ids), ARRAY(BigInteger)))  # type: ignore[no-any-return]
+    return column.in_(ids)  # type: ignore[no-any-return]
 
 
 # Without statistics (a new table, a large import) PostgreSQL would read the whole workspace for a list of keys: so
@@ -129,12 +142,12 @@ def _written(
     kept: list[str] = []
     values: list[Sequence[Any]] = []
     written: dict[int, Any] = {}  # by the value's identity: moments stand in several columns and rows
-    converters = _converters(table, dialect)
+    by_name = converters(table, dialect)
     for name, column in zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True):
         if column.count(None) == len(rows) and table.c[name].server_default is None:
             continue
         kept.append(name)
-        convert = converters.get(name)
+        convert = by_name.get(name)
         if convert is None:
             values.append(column)
             continue
@@ -163,11 +176,12 @@ def _last_id(table: Table) -> Select[Any]:
 @cache
 def _sqlite_insert(table: Table, names: tuple[str, ...]) -> str:
     places = ", ".join("?" * (1 + len(names)))
-    return f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({places})"  # noqa: S608 (our own names)
+    listed = ", ".join(f'"{name}"' for name in ("id", *names))
+    return f"INSERT INTO {table.name} ({listed}) VALUES ({places})"  # noqa: S608 (our own names)
 
 
 @cache
-def _converters(table: Table, dialect: str) -> dict[str, Converter]:
+def converters(table: Table, dialect: str) -> dict[str, Converter]:
     """How columns are written whose values the driver does not know by itself."""
     found: dict[str, Converter] = {}
     for name in _names(table):
@@ -196,9 +210,16 @@ def _sqlite_moment(value: datetime) -> str:
     return _moment(value).isoformat(" ", "microseconds")[:26]
 
 
+# materialised: the sequence's name would be looked up for every id
+_DRAW_IDS = text(
+    "WITH named AS MATERIALIZED (SELECT CAST(pg_get_serial_sequence(:table, 'id') AS regclass) AS sequence)"
+    " SELECT nextval(sequence) FROM named, generate_series(1, :count)"
+)
+
+
 def _drawn_ids(connection: Connection, table: Table, count: int) -> list[int]:
     drawn = connection.execute(
-        text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)"),
+        _DRAW_IDS,
         {"table": table.name, "count": count},
     )
     return list(drawn.scalars())

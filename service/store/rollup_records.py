@@ -18,6 +18,7 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
+from service.store.bulk import one_of
 from service.store.schema import FeedbackItem, Segment, Workspace
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -132,18 +133,21 @@ def read_records(
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = ids[start : start + IDS_PER_STATEMENT]
         items = select(*_ITEM).where(
-            col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.id).in_(some)
+            col(FeedbackItem.workspace_id) == workspace_id, one_of(session, col(FeedbackItem.id), some)
         )
         if lock:
             items = items.with_for_update()
         rows = session.execute(items.order_by(col(FeedbackItem.id))).all()
         segments: dict[int, list[tuple[str, str, str, str, str]]] = defaultdict(list)
-        for item_id, *labels in session.execute(
-            select(*_SEGMENT)
-            .where(col(Segment.workspace_id) == workspace_id, col(Segment.item_id).in_(some))
-            .order_by(col(Segment.item_id), col(Segment.position))
-        ).all():
-            segments[item_id].append(tuple(labels))
+        # of what waits to be tagged no segment is counted
+        labelled = [row.id for row in rows if row.state == "tagged" or row.corrected]
+        if labelled:
+            for item_id, *labels in session.execute(
+                select(*_SEGMENT)
+                .where(col(Segment.workspace_id) == workspace_id, one_of(session, col(Segment.item_id), labelled))
+                .order_by(col(Segment.item_id), col(Segment.position))
+            ).all():
+                segments[item_id].append(tuple(labels))
         records += [_record(tuple(row), segments.get(row[0], ()), zone) for row in rows]
     return records
 

@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from nlp.analysis import FIELDS as SEGMENT_FIELDS
+from service.store.bulk import insert_all, one_of
+from service.store.bulk_update import update_by_id
 from service.store.meaning_blocks import ask_vectors
 from service.store.schema import Correction, FeedbackItem, Segment
 from service.store.theme_upkeep import ask_themes
+
+ITEMS = FeedbackItem.__table__  # type: ignore[attr-defined]
+SEGMENTS = Segment.__table__  # type: ignore[attr-defined]
 
 ITEM_FIELDS: Final = ("stage", "stage2", "emotion", "emotion2", "sentiment", "topic", "touchpoint")
 """The labels of an item, in the order in which they are always listed."""
@@ -145,7 +150,7 @@ def standing_corrections(session: Session, versions: dict[int, int]) -> dict[int
     """
     rows = session.execute(
         select(Correction)
-        .where(col(Correction.item_id).in_(list(versions)), col(Correction.undone_at).is_(None))
+        .where(one_of(session, col(Correction.item_id), list(versions)), col(Correction.undone_at).is_(None))
         .order_by(col(Correction.id))
     ).scalars()
     found: dict[int, list[Correction]] = defaultdict(list)
@@ -162,7 +167,7 @@ def write_labels(session: Session, workspace_id: int, rows: Sequence[ItemLabels]
     ids = [row.item_id for row in rows]
     session.execute(
         delete(Segment)
-        .where(col(Segment.item_id).in_(ids), col(Segment.workspace_id) == workspace_id)
+        .where(one_of(session, col(Segment.item_id), ids), col(Segment.workspace_id) == workspace_id)
         .execution_options(synchronize_session=False)
     )
     segments = [
@@ -173,17 +178,20 @@ def write_labels(session: Session, workspace_id: int, rows: Sequence[ItemLabels]
             "start": one.start,
             "end": one.end,
             "corrected": one.corrected,
+            "theme": None,
+            "echo": None,
             **one.labels,
         }
         for row in rows
         for position, one in enumerate(row.shown.segments)
     ]
     if segments:
-        session.execute(insert(Segment), segments)
+        insert_all(session, SEGMENTS, segments)
     ask_themes(session, workspace_id)
     ask_vectors(session, workspace_id)
-    session.execute(
-        update(FeedbackItem),
+    update_by_id(
+        session,
+        ITEMS,
         [
             {
                 "id": row.item_id,
