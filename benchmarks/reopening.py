@@ -2,9 +2,9 @@
 
 python -m benchmarks.reopening [--worlds 300]
 
-A pain of a stage with 40 items a week wanders and jumps as in benchmarks/statistics.py. It is rejected after a year and
-looked at every week for half a year, by the rule of service/suggest/evidence_growth.py for a risen share: once by its
-level and noise, once at 99 % without the noise of the past.
+A pain of a stage with 40 items a week wanders and jumps as in benchmarks/statistics.py. It is rejected after a year
+and looked at every week for half a year, by the rule of service/suggest/evidence_growth.py for a risen share: once by
+its level and noise, once at 99 % without the noise of the past.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BEFORE, AFTER, ITEMS, SHARE = 52, 26, 40, 0.12
 
 
 def noise_of(hits: Array, n: Array) -> float:
-    """Variance over that of independent items, from neighbouring blocks of four weeks (as service/beyond_noise.py)."""
+    """Variance over that of independent items, from neighbouring blocks of four weeks, as beyond_noise.py."""
     blocks = len(hits) // 4
     some, of = (part[-4 * blocks :].reshape(blocks, 4).sum(axis=1) for part in (hits, n))
     both = (some[1:] + some[:-1]) / (of[1:] + of[:-1])

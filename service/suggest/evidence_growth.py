@@ -26,8 +26,8 @@ from service.suggest.pains import Pain
 
 MIN_PEOPLE: Final = 10
 GROWN: Final = 2.0
-# it is looked at again and again: of unchanged, bursty pains looked at every week for half a year 6 % came back, of
-# those that rose by half 86 % (at 99 % without the noise 15 and 96 %; python -m benchmarks.reopening)
+# it is looked at again and again: of unchanged, bursty pains looked at every week for half a year 6 % came back,
+# of those that rose by half 86 % (at 99 % without the noise 15 and 96 %; python -m benchmarks.reopening)
 LEVEL: Final = 0.995
 
 
