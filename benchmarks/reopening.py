@@ -2,9 +2,9 @@
 
 python -m benchmarks.reopening [--worlds 300]
 
-A pain of a stage with 40 items a week wanders and jumps as in benchmarks/statistics.py. It is rejected after a year
-and looked at every week for half a year, by the rule of service/suggest/evidence_growth.py for a risen share: once by
-its level and noise, once at 99 % without the noise of the past.
+A pain of a stage with 40 items a week wanders and jumps as in benchmarks/statistics.py. It is rejected after a
+year and looked at every week for half a year, by the rule of service/suggest/evidence_growth.py for a risen share:
+once by its level and noise, once at 99 % without the noise of the past.
 """
 
 from __future__ import annotations
