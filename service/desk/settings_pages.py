@@ -21,6 +21,7 @@ from service.desk.settings_frame import checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
 from service.ingest import sample
 from service.learn import api as learning
+from service.notify.outgoing import KEPT_DAYS
 from service.paging import PageQuery
 from service.review import erasure
 from service.review.forms import SignedInForm
@@ -184,6 +185,7 @@ def _kept(settings: SettingsOf) -> list[tuple[str, str, str]]:
     """What is kept how long, and the setting that says so."""
     return [
         ("Raw deliveries", f"{settings.delivery_retention_days} days", "JOURNEYMAP_DELIVERY_RETENTION_DAYS"),
+        ("Messages told to others, of changes and digests", f"{KEPT_DAYS} days", "fixed"),
         ("Uploaded files", f"{settings.import_retention_days} days", "JOURNEYMAP_IMPORT_RETENTION_DAYS"),
         ("First answers to repeated calls", f"{settings.idempotency_hours} hours", "JOURNEYMAP_IDEMPOTENCY_HOURS"),
         ("Signed-in browsers", f"{settings.session_hours} hours", "JOURNEYMAP_SESSION_HOURS"),

@@ -35,6 +35,7 @@ from service.review.feedback_query import check_labels, codebook
 from service.review.forms import SignedInForm
 from service.review.render import page
 from service.selection import Selection
+from service.store import rollup_frame
 from service.store.themes import mentioned
 from service.suggest import suggestions
 
@@ -79,6 +80,7 @@ def themes_page(
             "query": query,
             **asked.form(session, caller, request),
             "filtered": bool(asked.pairs),
+            "nothing_yet": not found["data"] and not rollup_frame.load(session, caller.workspace_id).live.any(),
             "coverage": found["coverage"],
             "withheld": found["labels"]["trends_withheld"],
             "stages": [one for one in codebook().labels("stage") if one != "none"],

@@ -35,7 +35,7 @@ def _counts(work: Work) -> dict[str, int]:
 
 
 def test_an_empty_workspace_offers_it_on_every_page(browser: Browser) -> None:
-    for path in ("", "map", "suggestions", "feedback", "review", "sources"):
+    for path in ("", "map", "suggestions", "themes", "feedback", "review", "sources"):
         assert 'action="/sample"' in browser(role="lead").get(f"/{path}").text, path
         viewer = browser(role="viewer").get(f"/{path}").text
         assert 'action="/sample"' not in viewer, path
