@@ -42,7 +42,7 @@ def write(form: SignedInForm, request: Request, caller: Decider, session: Db) ->
             done, more = _written(session, caller, form, persona, model)
     except (BadInput, Conflict) as error:
         return _again(session, request, caller, form, pairs, error)
-    anchor = more.pop("at", None)
+    anchor = more.pop("at", None)  # never beside a field that takes the focus: browsers then leave it where it is
     target = map_filters.address(pairs, "/map", done=done, **more)
     return RedirectResponse(target + (f"#{anchor}" if anchor else ""), status_code=303)
 
@@ -89,7 +89,7 @@ def _written(
         name = " ".join(form.get("name", "").split())
         key = f"{OWN}{name}"
         changed = document | {"rows": [*document["rows"], {"name": name, "cells": {}}]}
-        reason, then = reason or f"Row «{name}» added", {"edit": key, "at": f"row-{key}"}
+        reason, then = reason or f"Row «{name}» added", {"edit": key}
     elif what == "remove" and key.startswith(OWN):
         row = _row(document, key)
         kept = [one for one in document["rows"] if one["name"] != row.name]
@@ -117,7 +117,7 @@ def _ordered(document: dict[str, Any], form: Mapping[str, str]) -> tuple[dict[st
         if name in form:
             row = _row(document, form[name])
             order = map_rows.moved(list(every), row.key, by, over=over)
-            then = {"arrange": row.key, "at": f"row-{row.key}"}
+            then = {"arrange": row.key}
             return document | {"order": order}, f"Row «{row.name}» moved {name}", then
     dragged = [key for key in form.get("order", "").splitlines() if key in every]
     if not dragged:
@@ -129,7 +129,7 @@ def _ordered(document: dict[str, Any], form: Mapping[str, str]) -> tuple[dict[st
             order.insert(order.index(before) + 1 if before in order else 0, key)
     key = form.get("row", "")
     said = f"Row «{every[key].name}» moved" if key in every else "Rows in another order"
-    return document | {"order": order}, said, {"arrange": key or "1", "at": f"row-{key}"}
+    return document | {"order": order}, said, {"arrange": key or "1"}
 
 
 def _row(document: dict[str, Any], key: str) -> Row:
