@@ -23,7 +23,7 @@ from service.store.schema import Endpoint
 
 # a sender waits for five seconds at least; what takes longer to store goes to the spool
 WAIT_SECONDS = 2.0
-ANSWER_SECONDS = 30.0  # then the caller is told to come again, whatever holds us up
+ANSWER_SECONDS = 10.0  # then the caller is told to come again, whatever holds us up; most wait no longer
 
 
 class Intake:

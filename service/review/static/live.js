@@ -4,6 +4,10 @@ const every = 2000;
 const until = Date.now() + 30 * 60 * 1000;
 let shown = part ? part.textContent : "";
 
+// the page that shows a new address is the answer to a form: loaded again it would make a second one
+const madeAddress = document.querySelector("[data-own-address]");
+if (madeAddress) history.replaceState(null, "", madeAddress.dataset.ownAddress);
+
 async function look() {
   if (!document.hidden) {
     try {
