@@ -1,8 +1,8 @@
 """How fast a file is read and stored, without tagging: `make bench-imports` (see benchmarks/README.md).
 
 Beside it the plainest way to get the same rows into the same table with the same indexes by the same driver:
-SQLite's `executemany`, PostgreSQL's `COPY`, each in one transaction. Then the same rows are tagged by the fast tier,
-as those of a large file are, beside the pipeline alone on the same texts.
+SQLite's `executemany`, PostgreSQL's `COPY`, each in one transaction. Then the same rows are tagged by the fast
+tier, as those of a large file are, beside the pipeline alone on the same texts.
 """
 
 from __future__ import annotations
