@@ -62,7 +62,7 @@ bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm f
 bench-planted: setup-dev  ## do planted stories come out on top, told rightly, and nothing else
 	$(BIN)/python -m benchmarks.planted --figures benchmarks/figures/planted.json
 
-bench-themes: setup-dev  ## how good themes are beside k-means and HDBSCAN, and how long grouping takes
+bench-themes: setup-dev  ## how good themes and their names are, and how long grouping takes
 	$(BIN)/python -m benchmarks.themes --figures benchmarks/figures/themes.json
 
 .venv-bench/.made: requirements-bench.txt requirements.txt

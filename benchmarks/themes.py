@@ -32,6 +32,8 @@ from nlp.pipeline import Pipeline
 from nlp.theme_names import Said, names
 
 CORPUS = Path("../shared/corpus")
+READ = Path("data/evaluation/themes/blind.tsv")
+LEAST_CELL = 40
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -79,7 +81,15 @@ def scores(native: Labels, group: Labels) -> dict[str, float]:
     }
 
 
-def quality(corpus: Path, source: str, most: int, likenesses: dict[str, Likeness]) -> dict[str, Any]:
+def quality(
+    corpus: Path,
+    source: str,
+    most: int,
+    likenesses: dict[str, Likeness],
+    *,
+    lent: Path | None = None,
+    peers: Path | None = None,
+) -> dict[str, Any]:
     """All ways of grouping on one source."""
     rows = rows_of(corpus, source, most)
     texts = [readable(text) for text, _ in rows]
@@ -102,28 +112,113 @@ def quality(corpus: Path, source: str, most: int, likenesses: dict[str, Likeness
         of["ours, later half joined to the first half's groups"] = scores(native[half:], later.group)
         found[name] = {"texts_a_second": speed, **of}
         if name == "words and meaning":
-            found["blind"] = blind(texts, vectors, likeness)
+            if lent is not None:
+                lend(lent, source, texts, vectors, len(kinds))
+            if peers is not None:
+                theirs = peers_of(peers, source, native)
+                least = theirs.get("BERTopic, reduced to as many", {}).get("coverage", 1.0)
+                kept = surest(vectors, groups_of.find(vectors, groups=len(kinds)), least)
+                of["ours, as much left out as by BERTopic"] = scores(native, kept)
+                of.update(theirs)
+            found["within_stage_and_topic"] = blind(texts, native, vectors, likeness)
     return found
 
 
-def blind(texts: list[str], vectors: Any, likeness: Likeness) -> dict[str, Any]:
-    """Held-out texts put to themes by the themes' names alone, by likeness of the vectors (no reader)."""
-    held = np.arange(len(texts)) % 5 == 0
-    group = groups_of.find(vectors)
-    numbers = range(int(group.max()) + 1)
-    called = names(
-        [[Said(texts[at], at) for at in np.flatnonzero((group == n) & ~held).tolist()] for n in numbers]
-    )
-    named = [n for n in numbers if called[n]]
-    chosen = np.flatnonzero(held & np.isin(group, named))
-    said = likeness.vectors([called[n] for n in named])
-    guess = np.array(named)[(vectors[chosen] @ said.T).argmax(axis=1)]
-    return {
-        "texts": len(chosen),
-        "themes": len(named),
-        "right": round(float((guess == group[chosen]).mean()), 3),
-        "read_by": "vectors, not by a person",
+def cells_of(texts: list[str], fast: Pipeline) -> dict[tuple[str, str, bool], Labels]:
+    """The lots that the product would make (stage, topic and side, by the fast tier), if they are large enough."""
+    chances = fast.probabilities(texts, [None] * len(texts))
+    labels = {
+        name: [fast.artifact.model.labels[name][at] for at in chances[name].argmax(axis=1)]
+        for name in ("stage", "topic", "sentiment")
     }
+    found: dict[tuple[str, str, bool], list[int]] = {}
+    for at, (stage, topic, feeling) in enumerate(zip(*labels.values(), strict=True)):
+        if stage != "none":
+            found.setdefault((stage, topic, feeling == "positive"), []).append(at)
+    return {cell: np.array(own) for cell, own in sorted(found.items()) if len(own) >= LEAST_CELL}
+
+
+def blind(texts: list[str], native: Labels, vectors: Any, likeness: Likeness) -> dict[str, Any]:
+    """Held-out texts put to the names of the themes of their stage, topic and side (no reader)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    right: dict[str, list[bool]] = {"by letters": [], "by the encoder that grouped": []}
+    themes, unassigned, agreed, weights = 0, [], [], []
+    for own in cells_of(texts, Pipeline.load(None, "fast")).values():
+        rows, said = vectors[own], [texts[at] for at in own]
+        held = np.arange(len(own)) % 5 == 0
+        group = groups_of.find(rows)
+        unassigned.extend((group < 0).tolist())
+        agreed.append(adjusted_mutual_info_score(native[own][group >= 0], group[group >= 0]))
+        weights.append(len(own))
+        shown = np.where(held, -1, group)
+        numbers = range(int(group.max(initial=-1)) + 1)
+        called = names(
+            [[Said(said[at], at) for at in np.flatnonzero(shown == n).tolist()] for n in numbers],
+            alike=likeness.vectors,
+            middle=groups_of.centres(rows, shown) if shown.max(initial=-1) == group.max(initial=-1) else None,
+        )
+        named = [n for n in numbers if called[n]]
+        chosen = np.flatnonzero(held & np.isin(group, named))
+        if len(named) < 2 or not len(chosen):
+            continue
+        themes += len(named)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True).fit(said)
+        spelt = letters.transform([said[at] for at in chosen]) @ letters.transform([called[n] for n in named]).T
+        meant = rows[chosen] @ likeness.vectors([called[n] for n in named]).T
+        for way, near in zip(right, (spelt.toarray(), meant), strict=True):
+            right[way].extend((np.array(named)[near.argmax(axis=1)] == group[chosen]).tolist())
+    return {
+        "themes": themes,
+        "texts": len(right["by letters"]),
+        "ami_within_cells": round(float(np.average(agreed, weights=weights)), 3),
+        "unassigned_within_cells": round(float(np.mean(unassigned)), 3),
+        "right": {way: round(float(np.mean(found)), 3) for way, found in right.items()},
+    }
+
+
+def read_blind(path: Path) -> dict[str, Any]:
+    """What a reader got right who saw held-out texts and the names of their cell's themes, nothing else."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    found: dict[str, Any] = {}
+    for rehearsal, source in sorted({(row[0], row[1]) for row in rows} | {(row[0], "all") for row in rows}):
+        own = [row[3] == row[4] for row in rows if row[0] == rehearsal and source in (row[1], "all")]
+        low, high = wilson(sum(own), len(own))
+        found[f"{rehearsal}, {source}"] = {"texts": len(own), "right": sum(own), "interval": [low, high]}
+    return found
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. Wilson, JASA 22, 1927)."""
+    z, share = 1.96, right / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return round(middle - half, 3), round(middle + half, 3)
+
+
+def peers_of(folder: Path, source: str, native: Labels) -> dict[str, Any]:
+    """What `benchmarks/theme_peers.py` left there, scored as ours."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob(f"{source}.*.peer.json")):
+        answer = json.loads(path.read_text(encoding="utf-8"))
+        for way, group in answer["groups"].items():
+            found[way] = scores(native, np.array(group))
+        found[f"{path.name.split('.')[1]}, all its ways, seconds of processor time"] = answer["cpu_seconds"]
+    return found
+
+
+def surest(vectors: Any, group: Labels, coverage: float) -> Labels:
+    """The same groups without the rows that lie farthest from their centres."""
+    alike = np.einsum("ij,ij->i", vectors, groups_of.centres(vectors, group)[group])
+    return np.where(alike >= np.quantile(alike, 1 - coverage), group, -1)
+
+
+def lend(folder: Path, source: str, texts: list[str], vectors: Any, groups: int) -> None:
+    """Write what the peers are to group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / f"{source}.npz", vectors=vectors, groups=groups)
+    (folder / f"{source}.texts.json").write_text(json.dumps(texts), encoding="utf-8")
 
 
 def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
@@ -247,14 +342,25 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument("--segments", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--figures", type=Path)
+    parser.add_argument("--lend", type=Path, help="where to leave texts and vectors for benchmarks/theme_peers.py")
+    parser.add_argument("--peers", type=Path, help="where benchmarks/theme_peers.py has left its groups")
     arguments = parser.parse_args()
-    model = Pipeline.load(None, "accurate").artifact.model
-    whole = Likeness.of_model(model, "accurate")
+    artifact = Pipeline.load(None, "accurate").artifact
+    whole = Likeness.of_artifact(artifact, "accurate")
     likenesses = {"words and meaning": whole, "words": Likeness(whole.version, whole.linear, None)}
     found: dict[str, Any] = {
         "quality": {
-            source: quality(arguments.corpus, source, arguments.texts, likenesses) for source in ("bank", "nhs")
-        }
+            source: quality(
+                arguments.corpus,
+                source,
+                arguments.texts,
+                likenesses,
+                lent=arguments.lend,
+                peers=arguments.peers,
+            )
+            for source in ("bank", "nhs")
+        },
+        "read_blind": read_blind(READ),
     }
     found["time"] = [timed(arguments.corpus, segments, None) for segments in arguments.segments]
     found["load_average"] = [round(one, 1) for one in os.getloadavg()]
