@@ -47,6 +47,9 @@ train: setup-dev         ## the tagging model, from ../shared/gold and data/writ
 bench-map: setup-dev     ## the journey map at a million segments, on SQLite and PostgreSQL
 	$(BIN)/python -m benchmarks.map
 
+bench-pages: setup-dev   ## every page at a million segments: time, work, questions to the database
+	$(BIN)/python -m benchmarks.pages --figures benchmarks/figures/pages.json
+
 bench-receiver: setup-dev  ## acknowledging deliveries beside a bare route, an import and its tagging running
 	$(BIN)/python -m benchmarks.receiver --keep
 

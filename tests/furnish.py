@@ -13,11 +13,12 @@ from typing import Any
 
 import httpx2
 from rich.console import Console
+from sqlmodel import select
 
 from service import auth, demo
 from service.auth import Vault
 from service.store.columns import now
-from service.store.schema import Subscription
+from service.store.schema import Job, Subscription
 from tests.site import Site
 
 CROWDED = "a-workspace-with-quite-a-long-name-in-northern-europe"
@@ -160,6 +161,10 @@ def _worked_with(site: Site, call: Caller, said: Any) -> None:
         )
         call.settled(made["id"])
     call.all_tagged()
+    deadline = time.monotonic() + TAGGED_SECONDS
+    while _at_work(site, call):  # themes are looked for once everything is tagged
+        assert time.monotonic() < deadline, "the worker is still at work"
+        time.sleep(0.2)
     vault = Vault(site.settings)
     with site.database.write() as session:
         # not by the route: a subscription that lives would be told things by the worker, on another machine
@@ -178,3 +183,11 @@ def _worked_with(site: Site, call: Caller, said: Any) -> None:
                 trouble="answered 410 five times",
             )
         )
+
+
+def _at_work(site: Site, call: Caller) -> bool:
+    """Whether a job of the workspace waits or runs."""
+    with site.database.read() as session:
+        workspace = auth.workspace_named(session, call.workspace)
+        jobs = select(Job.id).where(Job.workspace_id == workspace.id, Job.state != "dead")
+        return session.exec(jobs).first() is not None

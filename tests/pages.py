@@ -35,7 +35,7 @@ class PageOf:
     @property
     def needs_rows(self) -> bool:
         """Whether it is a page of something that an empty workspace has not."""
-        return "{" in self.route and "{sender}" not in self.route
+        return "{" in (self.route + self.query).replace("{sender}", "")
 
 
 PAGES = (
@@ -47,9 +47,10 @@ PAGES = (
     PageOf("map-rows", "/map", "?arrange=1"),
     PageOf("map-compared", "/map/compare"),
     PageOf("map-versions", "/map/versions"),
-    PageOf("map-version", "/map/versions/compare"),
+    PageOf("map-version", "/map/versions/compare", "?older={older}&newer={newer}"),
     PageOf("reconcile", "/reconcile"),
     PageOf("suggestions", "/suggestions"),
+    PageOf("decide-all", "/decide-all", "?decision=reject&reason=known"),
     PageOf("suggestions-aside", "/suggestions", "?status=rejected"),
     PageOf("suggestion", "/suggestions/{suggestion_id}", "?words=true"),
     PageOf("changes", "/changes"),
@@ -135,9 +136,12 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
         "entry_id": first("/v1/playbook"),
         "subscription_id": first("/v1/subscriptions"),
     }
+    versions = [str(row["id"]) for row in rows("/v1/map-versions")]
+    if len(versions) > 1:
+        found |= {"newer": versions[0], "older": versions[1]}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def address_of(page: PageOf, found: dict[str, str]) -> str:
     """The path of a page, with what `addresses` found."""
-    return page.route.format(**found) + page.query
+    return (page.route + page.query).format(**found)

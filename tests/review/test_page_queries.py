@@ -120,6 +120,10 @@ def _fill(work: Work, client: Client, items: int, others: int) -> dict[str, str]
             rollups.apply(session, client.workspace_id, before=before, after=after)
             made.setdefault("theme_id", str(theme.id))
     made["suggestion_id"] = suggested[0]["id"]
+    for goal in ("First", "Second"):
+        document = {"model": "7-stage", "goal": goal, "stages": []}
+        _ok(client.put("/v1/map-document", json={"document": document, "reason": "workshop"}))
+    made["newer"], made["older"] = (str(one["id"]) for one in _ok(client.get("/v1/map-versions"))["data"][:2])
     return made
 
 
@@ -158,7 +162,7 @@ def _queries(
     tries = []
     for _ in range(3):
         with statements() as seen:
-            answer = client.get(one.route.format(**found) + query, headers=headers)
+            answer = client.get((one.route + query).format(**found), headers=headers)
         assert answer.status_code == 200, (one.name, answer.text[:400])
         tries.append(seen)
     # the app's own thread looks for changed addresses now and then
