@@ -25,7 +25,7 @@ from service.store.schema import Segment, Theme
 from service.work import Work
 from tests.classify.tagging import WordPipeline
 from tests.conftest import Client
-from tests.pages import PAGES, PageOf
+from tests.pages import PAGES, PageOf, routes_of
 
 FEW, MANY = (30, 2), (600, 12)  # items, and of everything else
 MOST = 60  # of a page; one that needs more asks for rows one by one
@@ -125,6 +125,11 @@ def _fill(work: Work, client: Client, items: int, others: int) -> dict[str, str]
         _ok(client.put("/v1/map-document", json={"document": document, "reason": "workshop"}))
     made["newer"], made["older"] = (str(one["id"]) for one in _ok(client.get("/v1/map-versions"))["data"][:2])
     return made
+
+
+def test_every_page_of_the_app_is_walked(app: FastAPI) -> None:
+    walked = {one.route.replace("/7-stage", "/{model_id}") for one in PAGES}
+    assert routes_of(app) - walked == set(), "a new page goes into PAGES of tests/pages.py"
 
 
 def test_the_number_of_queries_is_constant(
