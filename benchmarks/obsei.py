@@ -2,7 +2,8 @@
 
 Three things that both do, turn by turn in one run: signed webhooks one at a time (Standard Webhooks, one kept
 connection), 1,000 items in one call, a CSV of 10,000 rows. Both listen on loopback and store durably. Obsei stores
-into DuckDB without encryption (`store.unencrypted: true`) and labels nothing; of ours a worker tags beside it.
+into DuckDB without encryption (`store.unencrypted: true`) and labels nothing; of ours a worker tags beside it. A
+bare route that inserts one row and commits says how fast one call after the other can be on this disk at all.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.receiver import PUBLIC_ID, answers, process, progress, wait_until, with_endpoint, write_import
+from benchmarks.receiver_bare import METADATA
 from benchmarks.receiver_load import KEY, SECRET, TEXTS, closed_loop
 from service import auth
 from service.settings import PREFIX, Settings
@@ -200,7 +202,7 @@ class Ours:
         with self._database.write() as session:
             workspace = auth.workspace_named(session, "default")
             self._key = auth.create_key(session, workspace=workspace, scopes=["ingest"], name="benchmark")
-        self.port = free_port()
+        self.port, self.bare_port = free_port(), free_port()
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
             f"{PREFIX}DATA_DIR": str(self.settings.data_dir),
@@ -212,14 +214,24 @@ class Ours:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """While our server and a worker run."""
+        """While our server and a worker run, and the bare route on a database of its own."""
         log = self._folder / "ours.log"
+        bare = f"sqlite:///{self._folder / 'bare.db'}"
+        database = Database(bare)
+        METADATA.create_all(database.writer)
+        database.dispose()
+        route = ["-m", "uvicorn", "--factory", "benchmarks.receiver_bare:bare_app", "--port", str(self.bare_port)]
         with (
             process(["-m", "service", "serve", "--port", str(self.port)], self._environment, log),
             process(["-m", "service", "work"], self._environment, log),
+            process([*route, "--no-access-log"], {**self._environment, "BENCHMARK_DATABASE": bare}, log),
         ):
             wait_until("our server", lambda: answers(self.port))
+            wait_until("the bare route", lambda: answers(self.bare_port))
             yield
+
+    def bare_hooks(self, run: str, seconds: float) -> dict[str, float]:
+        return hooks(self.bare_port, "/bare", run, seconds)
 
     def hooks(self, run: str, seconds: float) -> dict[str, float]:
         return hooks(self.port, f"/hooks/standard-webhooks/{PUBLIC_ID}", run, seconds)
@@ -259,7 +271,7 @@ def multipart(file: Path) -> bytes:
 
 def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
     """Both tools, in turn; of each the best round."""
-    peer_hooks, our_hooks, peer_batches, our_batches = [], [], [], []
+    peer_hooks, our_hooks, bare_hooks, peer_batches, our_batches = [], [], [], [], []
     with tempfile.TemporaryDirectory(prefix="journeymap-obsei-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         file = folder / "survey.csv"
@@ -269,17 +281,22 @@ def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
             for turn in range(rounds):
                 peer_hooks.append(peer.hooks(f"h{turn}", seconds))
                 our_hooks.append(ours.hooks(f"h{turn}", seconds))
+                bare_hooks.append(ours.bare_hooks(f"h{turn}", seconds))
                 peer_batches.append(peer.batch(f"b{turn}"))
                 our_batches.append(ours.batch(f"b{turn}"))
             our_file = ours.file()
         peer_file = peer.file()
         ours.close()
-    best = max(one["per_second"] for one in our_hooks), max(one["per_second"] for one in peer_hooks)
+    best, peer_best, bare_best = (
+        max(one["per_second"] for one in way) for way in (our_hooks, peer_hooks, bare_hooks)
+    )
     return {
         "webhooks one at a time": {
             "ours": our_hooks,
             "obsei": peer_hooks,
-            "ratio": round(best[0] / best[1], 1),
+            "bare_route": bare_hooks,
+            "ratio": round(best / peer_best, 1),
+            "ratio_of_bare_route": round(bare_best / peer_best, 1),
         },
         f"{BATCH_ITEMS} items in a call": {
             "ours_seconds": [round(one, 3) for one in our_batches],
