@@ -10,7 +10,7 @@ from service.review.charts import emotion_curve, percent, signed, words
 
 
 def _stage(name: str, value: float | None, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    return {"stage": name, "net_sentiment": {"value": value, "low": low, "high": high, "n": 3}}
+    return {"stage": name, "net_sentiment": {"value": value, "low": low, "high": high, "n": 3, "respondents": 3}}
 
 
 @pytest.mark.parametrize(("value", "shown"), [(12.4, "+12"), (-7.2, "−7"), (0.2, "0"), (-0.4, "0"), (None, "–")])
