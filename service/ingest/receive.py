@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from service.auth import Vault
@@ -23,7 +23,8 @@ from service.ingest.incoming import IncomingItem
 from service.store import bulk, queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
-from service.store.schema import ErasureMark, FeedbackItem, ItemVersion, Segment
+from service.store.schema import ErasureMark, FeedbackItem, ItemVersion
+from service.store.shown import delete_segments
 
 Key = tuple[str, str]  # source, identity
 MAX_ATTEMPTS = 20
@@ -328,14 +329,10 @@ def _write_changes(
     before = rollups.snapshot(session, workspace_id, counted) if counted else []
     if stored:
         session.execute(update(FeedbackItem), [{**draft.columns, "id": draft.id} for draft in stored])
-    reread = [draft.id for draft in stored if draft.reread]
+    reread = [draft.id for draft in stored if draft.reread and draft.id is not None]
     if reread:
         # their offsets belong to the text that is gone
-        session.execute(
-            delete(Segment)
-            .where(col(Segment.workspace_id) == workspace_id, col(Segment.item_id).in_(reread))
-            .execution_options(synchronize_session=False)
-        )
+        delete_segments(session, workspace_id, reread)
     history = [
         {
             "workspace_id": workspace_id,

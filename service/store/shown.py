@@ -160,16 +160,25 @@ def standing_corrections(session: Session, versions: dict[int, int]) -> dict[int
     return found
 
 
+def delete_segments(session: Session, workspace_id: int, item_ids: Sequence[int]) -> None:
+    """Take the segments of these items away."""
+    session.execute(
+        delete(Segment)
+        .where(
+            one_of(session, col(Segment.item_id), item_ids),
+            # an expression, or SQLite would read all segments of the workspace by the index that begins with it
+            col(Segment.workspace_id) + 0 == workspace_id,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
 def write_labels(session: Session, workspace_id: int, rows: Sequence[ItemLabels]) -> None:
     """Replace the shown labels and segments of these items; the caller moves the rollups."""
     if not rows:
         return
     ids = [row.item_id for row in rows]
-    session.execute(
-        delete(Segment)
-        .where(one_of(session, col(Segment.item_id), ids), col(Segment.workspace_id) == workspace_id)
-        .execution_options(synchronize_session=False)
-    )
+    delete_segments(session, workspace_id, ids)
     segments = [
         {
             "workspace_id": workspace_id,

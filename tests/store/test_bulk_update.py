@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from service.store import bulk
 from service.store.bulk_update import update_by_id
 from service.store.engine import Database
 from service.store.schema import Workspace
+from service.store.shown import delete_segments
 from tests.store.test_bulk import MOMENT, TABLE, columns
 
 
@@ -88,3 +89,21 @@ def test_nothing_is_nothing_and_json_is_refused(database: Database, ids: list[in
 def test_rows_that_are_there_are_not_stored_again(database: Database, ids: list[int], workspace_id: int) -> None:
     with pytest.raises(RuntimeError, match="there already"), database.write() as session:
         bulk.insert_all(session, TABLE, [columns(workspace_id, "id:1")])
+
+
+def test_segments_are_taken_away_by_their_items(database: Database) -> None:
+    """Not by their workspace: a file's tagging would read all its segments again for every few hundred rows."""
+    if database.writer.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the table")
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(database.writer, "before_cursor_execute", note)
+    with database.write() as session:
+        delete_segments(session, 1, [1, 2, 3])
+        [statement] = [one for one in asked if one.startswith("DELETE FROM segment")]
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1, 2, 3, 0, 1)).all()
+    event.remove(database.writer, "before_cursor_execute", note)
+    assert all("item_id=?" in row[3] for row in plan), plan
