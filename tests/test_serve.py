@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select
 
-from service import auth
+from service import auth, serve
 from service.dependencies import Db
 from service.settings import Settings
 from service.store.engine import Database
@@ -67,6 +67,16 @@ def test_worker_comes_and_goes_with_serve(settings: Settings, database: Database
         left = [*second, *_web(server)]
         os.kill(server.process.pid, signal.SIGKILL)
         wait_for(lambda: not any(alive(pid) for pid in left), seconds=15, what="the orphans' end")
+
+
+def test_answers_are_not_held_back_by_the_network() -> None:
+    """With Nagle's algorithm the second packet of an answer waits for the first one's receipt: 40 ms."""
+    listener = serve._listen("127.0.0.1", 0)
+    with listener:
+        assert listener.proto == socket.IPPROTO_TCP  # what asyncio looks at
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_a_stop_is_clean(settings: Settings, database: Database, tmp_path: Path) -> None:

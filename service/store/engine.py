@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlmodel import Session
 
 BUSY_TIMEOUT_MS = 30_000
+LOOK_SECONDS = 0.001  # how often one who has somebody waiting looks whether the write lock is free
 
 
 def _dumps(value: Any) -> str:
@@ -36,7 +38,9 @@ class Database:
             path = url.removeprefix("sqlite:///")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             wait_ms = BUSY_TIMEOUT_MS if wait_seconds is None else round(wait_seconds * 1000)
-            self.writer = self._sqlite(url, begin="BEGIN IMMEDIATE", read_only=False, wait_ms=wait_ms)
+            self.writer = self._sqlite(
+                url, begin="BEGIN IMMEDIATE", read_only=False, wait_ms=wait_ms, eager=wait_seconds is not None
+            )
             self.reader = self._sqlite(url, begin="BEGIN DEFERRED", read_only=True, wait_ms=wait_ms)
         else:
             self.writer = self._postgresql(url, pool_size=pool_size, wait_seconds=wait_seconds)
@@ -79,7 +83,7 @@ class Database:
         return engine
 
     @staticmethod
-    def _sqlite(url: str, *, begin: str, read_only: bool, wait_ms: int) -> Engine:
+    def _sqlite(url: str, *, begin: str, read_only: bool, wait_ms: int, eager: bool = False) -> Engine:
         engine = create_engine(
             url,
             connect_args={"timeout": wait_ms / 1000, "check_same_thread": False},
@@ -106,7 +110,16 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def begin_transaction(connection: Any) -> None:
-            connection.exec_driver_sql(begin)
+            if not eager:
+                connection.exec_driver_sql(begin)
+                return
+            driver = connection.connection.driver_connection
+            driver.execute("PRAGMA busy_timeout=0")
+            try:
+                if not _begun(driver, begin, wait_ms / 1000):
+                    connection.exec_driver_sql(begin)  # fails as everywhere
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={wait_ms}")
 
         return engine
 
@@ -131,3 +144,21 @@ class Database:
         """Close all connections."""
         self.writer.dispose()
         self.reader.dispose()
+
+
+def _begun(driver: sqlite3.Connection, begin: str, wait_seconds: float) -> bool:
+    """Whether a transaction could begin within some time.
+
+    SQLite's own waiting looks again after 1, 2, 5, 10, 15, 20, 25, 50, 100 ms, so that whoever waits for a moment
+    longer than a transaction takes waits for four of them.
+    """
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            driver.execute(begin)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True
