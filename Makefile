@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup setup-dev run test test-crash lint lock train bench-map bench-obsei bench-receiver bench-imports bench-statistics bench-planted bench-tagging bench-themes clean
+.PHONY: help setup setup-dev run test test-crash test-pages lint lock train bench-map bench-obsei bench-receiver bench-imports bench-statistics bench-planted bench-tagging bench-themes clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/  /'
@@ -40,6 +40,10 @@ test: setup-dev lint     ## everything, on SQLite and on PostgreSQL, with a real
 
 test-crash: setup-dev    ## twenty kill -9 rounds per database
 	$(BIN)/python -m pytest -m crash tests/test_crash.py
+
+test-pages: setup-dev    ## axe, keyboard, weight and life without script, on every page
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m pytest -m walk tests/review/test_browser_axe.py
 
 train: setup-dev         ## the tagging model, from ../shared/gold and data/written to data/models
 	$(BIN)/python -m training
