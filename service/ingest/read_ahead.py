@@ -17,8 +17,8 @@ _LOOK_SECONDS = 0.2  # how soon a reader that can't hand over sees that nobody t
 class ReadAhead(Generic[T]):
     """Runs an iterator in a thread of its own, one step ahead of who iterates over this.
 
-    A database waits for the disk half of the time that a part takes it; the processor is free then. What the
-    iterator raises is raised here, in its place. Leaving the `with` block ends the thread.
+    While the database works or waits for the disk, Python does not, so that reading costs less time by the clock.
+    What the iterator raises is raised here, in its place. Leaving the `with` block ends the thread.
     """
 
     def __init__(self, source: Iterator[T]) -> None:

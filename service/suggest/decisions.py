@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,18 +31,7 @@ Status = Literal[
     "kept",
     "rolled_back",
 ]
-STATUSES: tuple[Status, ...] = (
-    "suggested",
-    "accepted",
-    "edited",
-    "rejected",
-    "snoozed",
-    "planned",
-    "testing",
-    "live",
-    "kept",
-    "rolled_back",
-)
+STATUSES: tuple[Status, ...] = get_args(Status)
 StepName = Literal["accept", "edit", "reject", "snooze", "plan", "test", "start", "complete", "roll_back"]
 DecisionName = Literal[StepName, "note"]
 # decision -> (status it leads to, statuses it is possible from)
