@@ -18,7 +18,7 @@ from service.aggregate.grouping import regroup
 from service.aggregate.score_effects import score_effects
 from service.auth import Vault
 from service.classify.active_model import get_pipeline, likeness_of
-from service.classify.batch import classify
+from service.classify.batch import SLICE_ITEMS, classify
 from service.classify.batch import given_up as tagging_given_up
 from service.classify.retag import Which, enqueue_retag, retag
 from service.classify.retag import given_up as retagging_given_up
@@ -43,7 +43,7 @@ from service.stop import Stop
 from service.store import learned, queue
 from service.store.engine import Database
 from service.store.meaning_blocks import ask_vectors
-from service.store.queue import ClaimedJob, LeaseLost, Priority
+from service.store.queue import ClaimedJob, Due, LeaseLost, Priority
 from service.store.rollups import compact
 from service.store.schema import Workspace
 from service.store.score_effects import counted_by
@@ -54,7 +54,7 @@ from service.work import JobKind, Work
 log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, JobKind] = {
-    "classify": JobKind(classify, batch=64, on_dead=tagging_given_up),
+    "classify": JobKind(classify, batch=64, batch_items=SLICE_ITEMS, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
     "vectors": JobKind(make_vectors),
@@ -247,17 +247,27 @@ class Worker:
             found = queue.due(session, kinds=able, min_priority=min_priority, max_priority=max_priority)
         if found is None:
             return []
-        single = found.priority == Priority.SINGLE
+        limit = self._limit(found)
         with self._database.write() as session:
             return queue.claim(
                 session,
                 worker=self._heart.name,
                 lease_seconds=self._settings.lease_seconds,
-                limit=self._kinds[found.kind].batch if single else 1,
+                limit=limit,
                 kinds=[found.kind],
                 min_priority=min_priority,
                 max_priority=found.priority,
             )
+
+    def _limit(self, found: Due) -> int:
+        kind = self._kinds[found.kind]
+        if found.priority != Priority.SINGLE:
+            return 1
+        if kind.batch_items is None:
+            return kind.batch
+        # a batch ends before other work has its turn: many full deliveries at once must not make it a long one
+        with self._database.read() as session:
+            return queue.jobs_within(session, found, jobs=kind.batch, items=kind.batch_items)
 
     def _run_batch(self, jobs: Sequence[ClaimedJob]) -> None:
         """Run jobs of one kind together; if that fails, each alone, so that one bad job fails alone."""

@@ -191,6 +191,22 @@ def test_where_single_arrivals_never_end_other_work_gets_on(
     assert all(after > before + 1 for before, after in pairwise(steps)), "single ones go first between its steps"
 
 
+def test_a_batch_ends_at_so_many_items(work: Work, workspace_id: int) -> None:
+    """Jobs hold one item or hundreds: by jobs alone a batch could last minutes, and nothing else has a turn."""
+    recorder = Recorder()
+    with work.database.write() as session:
+        for n, items in enumerate([3, 3, 5, 1, 1, 30, 1]):
+            queue.enqueue(
+                session,
+                workspace_id=workspace_id,
+                kind="one",
+                payload={"n": n, "items": list(range(items))},
+                priority=Priority.SINGLE,
+            )
+    _run(work, {"one": JobKind(recorder.stage, batch=3, batch_items=10)})
+    assert recorder.seen == [[0, 1], [2, 3, 4], [5], [6]], "a longer job comes alone"
+
+
 def test_housekeeping_gets_its_turn_during_a_long_job(
     work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

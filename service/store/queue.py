@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from itertools import accumulate
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Result, delete, func, insert, select, text, update
@@ -136,6 +137,26 @@ def due(
         if found is not None:
             return Due(kind=found.kind, priority=found.priority)
     return None
+
+
+def jobs_within(session: Session, found: Due, *, jobs: int, items: int) -> int:
+    """How many of the most urgent jobs like the one found hold at most so many items together; at least one.
+
+    A look that takes no lock: what another worker claims meanwhile only makes the batch another one.
+    """
+    payloads = session.execute(
+        select(col(Job.payload))
+        .where(
+            col(Job.state) == "queued",
+            col(Job.run_after) <= now(),
+            col(Job.kind) == found.kind,
+            col(Job.priority) == found.priority,
+        )
+        .order_by(col(Job.run_after), col(Job.id))
+        .limit(jobs)
+    ).scalars()
+    sums = accumulate(len(payload["items"]) for payload in payloads)
+    return max(1, sum(1 for so_far in sums if so_far <= items))
 
 
 def claim(
