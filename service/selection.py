@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from service.errors import BadInput, FieldError, field_errors
 from service.moments import rfc3339
 
 EPOCH = date(1970, 1, 1)
+ATTRIBUTE = "attr."
 _MOMENT = TypeAdapter(datetime)
 
 
@@ -101,12 +105,15 @@ def selection_query(
     """Period and filters from the query string.
 
     Besides the parameters above, `attr.<name>=<value>` keeps items whose attribute has this value. A parameter
-    that is repeated widens its filter.
+    that is repeated widens its filter; one that the route does not know is refused, for it would narrow nothing.
     """
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and route.path.startswith("/v1/"):  # pages know more of their own
+        refuse_unknown(request, _declared(route.dependant))
     attributes: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
-        if name.startswith("attr.") and name != "attr.":
-            attributes.setdefault(name.removeprefix("attr."), []).append(value)
+        if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
+            attributes.setdefault(name.removeprefix(ATTRIBUTE), []).append(value)
     given = {
         "from": from_ or None,
         "to": to or None,
@@ -127,6 +134,27 @@ def selection_query(
             for name, one in found.items()
         ]
         raise BadInput("; ".join(f"{one.pointer}: {one.detail}" for one in errors), errors=errors) from error
+
+
+def refuse_unknown(
+    request: Request, known: Collection[str], *, among: Collection[str] | None = None, what: str = "This address"
+) -> None:
+    """BadInput for a parameter that is neither known nor `attr.<name>`: an answer would look narrowed and not be.
+
+    With `among` only these names are refused: a page's address may hold more than filters.
+    """
+    for name in request.query_params:
+        attribute = name.startswith(ATTRIBUTE) and name != ATTRIBUTE
+        if attribute or name in known or (among is not None and name not in among):
+            continue
+        detail = f"{what} can't be narrowed by it; it knows {', '.join(sorted(known))} and attr.<name>"
+        raise BadInput(f"«{name}»: {detail}.", errors=[FieldError(f"/{name}", "unknown_filter", detail)])
+
+
+def _declared(dependant: Dependant) -> set[str]:
+    """The names of all query parameters that a route or what it depends on declares."""
+    own = {one.alias for one in dependant.query_params}
+    return own.union(*(_declared(one) for one in dependant.dependencies))
 
 
 SelectionQuery = Annotated[Selection, Depends(selection_query)]

@@ -12,8 +12,8 @@ from sqlmodel import Session, col
 
 from service.auth import Caller
 from service.errors import NotFound
-from service.review.feedback_query import ATTRIBUTE_PREFIX, check_labels, codebook
-from service.selection import selection_query
+from service.review.feedback_query import ATTRIBUTE_PREFIX, KNOWN, check_labels, codebook
+from service.selection import refuse_unknown, selection_query
 from service.store import rollup_frame
 from service.store.personas import of_persona
 from service.store.schema import Suggestion
@@ -51,6 +51,7 @@ def asked_of(request: Request, session: Session, caller: Caller) -> suggestions.
     status = asked.get("status") or "suggested"
     if status not in LISTS:
         raise NotFound("There is no such list of suggestions.")
+    refuse_unknown(request, FILTERS, among=KNOWN, what="The list of suggestions")
     many = {name: [one for one in asked.getlist(name) if one] for name in (*OF_SUGGESTION, *SELECTION)}
     selection = selection_query(
         request,

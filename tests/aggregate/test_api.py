@@ -47,6 +47,9 @@ def test_trends_of_every_field(client: Any, database: Database, by: str) -> None
         ("from=2026-03-01&to=2026-02-01", "/to"),
         ("model=nobody-has-it", "/model"),
         ("compare_to=next", "/compare_to"),
+        ("theme=7", "/theme"),
+        ("chanel=review", "/chanel"),
+        ("attr.=pro", "/attr."),
     ],
 )
 def test_bad_questions_are_named(client: Any, query: str, pointer: str) -> None:
@@ -54,6 +57,22 @@ def test_bad_questions_are_named(client: Any, query: str, pointer: str) -> None:
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/journey-map.csv", "/v1/trends", "/v1/top-questions", "/v1/suggestions", "/v1/suggestions.csv"),
+        *("/v1/drivers", "/v1/transitions", "/v1/themes", "/v1/reconcile"),
+    ],
+)
+def test_a_filter_that_would_narrow_nothing_is_refused(client: Any, path: str) -> None:
+    assert client.get(f"{path}?channel=review&attr.plan=pro&from=2026-02-01").status_code == 200
+    answer = client.get(f"{path}?channel=review&emotion=joy")
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/emotion", "unknown_filter")
+    assert "channel" in error["detail"]
 
 
 def test_bounds_at_the_workspaces_midnight(client: Any, database: Database) -> None:

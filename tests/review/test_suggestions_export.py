@@ -6,10 +6,12 @@ import csv
 import html
 import io
 import re
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from service.review.suggestions_export import COLUMNS, suggestions_csv
-from tests.suggest.conftest import add, shop
+from tests.suggest.conftest import START, add, shop
 
 __all__ = ["add", "shop"]
 
@@ -80,3 +82,51 @@ def test_every_list_of_the_page_leads_to_its_table(client: Any, person_of: Any, 
             r'href="(/v1/suggestions.csv[^"]*)"', lead.get(f"/suggestions?status={status}").text
         )
         assert {row["id"] for row in table(lead.get(html.unescape(address)))} == expected, status
+
+
+def test_the_table_keeps_to_every_filter_of_the_page(client: Any, person_of: Any, add: Any, shop: int) -> None:
+    elsewhere = {"channel": "chat", "source": "desk", "language": "de", "attributes": {"plan": "pro"}}
+    for day in range(60, 66):
+        add(shop, stage="usage", topic="reliability", touchpoint="product", day=day, **elsewhere)
+    persona = client.post("/v1/personas", json={"name": "Pro", "attributes": {"plan": ["pro"]}}).json()["id"]
+    accepted = {"decision": "accept", "owner": "Ann"}
+    assert client.post("/v1/suggestions/usage.reliability/decision", json=accepted).status_code == 200
+    efforts = {one["id"]: one["effort"] for one in client.get("/v1/suggestions").json()["data"]}
+    only = {"usage.reliability"}
+    alike = {one for one, effort in efforts.items() if effort == efforts["usage.reliability"]}
+    after = (START + timedelta(days=60)).date().isoformat()
+    lead = person_of("lead")
+    for given, expected in (
+        ("stage=usage", only),
+        ("topic=reliability", only),
+        ("owner=Ann", only),
+        ("owner=-", set(efforts) - only),
+        (f"effort={efforts['usage.reliability']}", alike),
+        ("channel=chat", only),
+        ("source=desk", only),
+        ("language=de", only),
+        (f"from={after}", only),
+        (f"to={after}", set(efforts)),  # what was agreed on stays on the list, whatever the period
+        (f"persona={persona}", only),
+        ("attr.plan=pro", only),
+        ("channel=chat&channel=review&topic=reliability&topic=ease_of_use", only | {"purchase.ease_of_use"}),
+        ("status=agreed&stage=usage&stage=support&channel=chat", only),
+    ):
+        status = "" if "status" in given else "status=all&"
+        text = lead.get(f"/suggestions?{status}{given}").text
+        shown = re.findall(r'<article class="row" id="s([^"]+)"', text)
+        (address,) = re.findall(r'href="(/v1/suggestions.csv[^"]*)"', text)
+        address = html.unescape(address)
+        assert set(shown) == expected, given
+        assert [row["id"] for row in table(lead.get(address))] == shown, given
+        asked = {name: values for name, values in parse_qs(given).items() if name != "status"}
+        assert asked.items() <= parse_qs(urlsplit(address).query).items(), given
+
+
+def test_a_list_says_which_filters_it_does_not_have(person_of: Any, shop: int) -> None:
+    for path in ("/suggestions?theme=4", "/map?theme=4", "/map/compare?emotion=joy", "/reconcile?q=late"):
+        answer = person_of("lead").get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 422
+        name = next(iter(parse_qs(urlsplit(path).query)))
+        assert f"«{name}»" in answer.text
+        assert "narrowed by it" in html.unescape(answer.text)
