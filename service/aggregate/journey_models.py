@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
@@ -102,20 +103,25 @@ def answer_of(model: JourneyModel, *, built_in: bool, default: str) -> dict[str,
             }
             for column in model.stages
         ],
-        "uncovered": _uncovered(model),
+        "uncovered": [
+            {"stage": stage, "touchpoints": touchpoints if touchpoints is None else list(touchpoints)}
+            for stage, touchpoints in _uncovered(model)
+        ],
     }
 
 
-def _uncovered(model: JourneyModel) -> list[dict[str, Any]]:
-    found = []
+@lru_cache(maxsize=128)
+def _uncovered(model: JourneyModel) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+    """Stages, with those of their touchpoints (None: all) that no column covers."""
+    found: list[tuple[str, tuple[str, ...] | None]] = []
     for stage in codebook().labels("stage"):
-        left = [
+        left = tuple(
             touchpoint for touchpoint in codebook().labels("touchpoint") if model.column(stage, touchpoint) is None
-        ]
+        )
         if stage != "none" and left:
             whole = len(left) == len(codebook().labels("touchpoint"))
-            found.append({"stage": stage, "touchpoints": None if whole else left})
-    return found
+            found.append((stage, None if whole else left))
+    return tuple(found)
 
 
 def list_models(session: Session, workspace_id: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -112,7 +113,8 @@ def pain_trend(trends: PainTrends, stage: Mapping[str, Any], topic: str) -> dict
     }
 
 
-def places_of(model: JourneyModel, column: int) -> list[Place]:
+@lru_cache(maxsize=512)  # every cell of the map asks for its column's
+def places_of(model: JourneyModel, column: int) -> tuple[Place, ...]:
     """Which stages, or touchpoints of them, stand in a column of a journey model."""
     found = []
     touchpoints = codebook().labels("touchpoint")
@@ -123,7 +125,7 @@ def places_of(model: JourneyModel, column: int) -> list[Place]:
             found.append(Place(stage, outside, but=bool(outside)))
         elif inside:
             found.append(Place(stage, inside))
-    return found
+    return tuple(found)
 
 
 def feedback_of(selected: Sequence[tuple[str, str]], model: JourneyModel, column: int, **more: str) -> str:

@@ -181,7 +181,9 @@ def several(playbook: Playbook, pain: Pain, themes: Sequence[ThemeSize]) -> Fit 
     """
     found = [fit_of_theme(playbook, theme, pain.stage) for theme in themes[:SHOWN]]
     near = {fit.entry.id: fit.near[0] for fit in found if fit is not None and fit.fits}
+    if len(near) < 2:
+        return None
     usual = playbook.entry_for(pain.stage, pain.topic)
-    if len(near) < 2 or usual is None or not usual.patterns:
+    if usual is None or not usual.patterns:
         return None
     return Fit(usual, True, tuple(near.values()))
