@@ -30,7 +30,7 @@ from service.paging import Page
 from service.store.columns import now
 from service.store.schema import MetricValue
 
-router = APIRouter(tags=["the map"], route_class=IdempotentRoute)
+router = APIRouter(tags=["map"], route_class=IdempotentRoute)
 
 MAX_VALUES = 10_000  # of one call
 MAX_NAME_CHARS = 100

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from service.moments import said_days
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -33,9 +35,7 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 def period(content: Mapping[str, Any]) -> str:
     """The seven days, both named."""
     first, last = date.fromisoformat(content["from"]), date.fromisoformat(content["to"]) - timedelta(days=1)
-    year = f" {first.year}" if first.year != last.year else ""
-    month = f" {first:%b}" if first.month != last.month or year else ""
-    return f"{first.day}{month}{year} to {last.day} {last:%b %Y}"
+    return said_days(first, last)
 
 
 def text_of(content: Mapping[str, Any], *, workspace: str, public_url: str) -> str:

@@ -22,11 +22,13 @@ from service.review.feedback_query import (
     ATTRIBUTE_PREFIX,
     LABEL_FILTERS,
     NOBODY,
+    UNPLACED,
     FeedbackFilters,
     codebook,
     feedback_filters,
 )
 from service.review.forms import SignedInForm
+from service.review.map_view import REASONS
 from service.review.meaning import also_meant
 from service.review.render import page
 from service.review.saved_views import remove_view, save_view, saved_views, selection_pairs
@@ -39,7 +41,18 @@ router = APIRouter(include_in_schema=False)
 LISTED = 30
 CHANNELS = ("survey", "review", "ticket", "chat", "call", "social", "other")
 MOST_CHOICES = 200  # of sources and attributes that are offered
-CHOSEN = ("source", "language", "channel", *LABEL_FILTERS, "pain", "delight", "place", "theme", "follow_up")
+CHOSEN = (
+    "source",
+    "language",
+    "channel",
+    *LABEL_FILTERS,
+    "pain",
+    "delight",
+    "place",
+    "theme",
+    "follow_up",
+    "unplaced",
+)
 TABS = (
     ("", "All"),
     ("follow_up=needs_answer", "Needs an answer"),
@@ -52,7 +65,7 @@ NAMES = {
     "q": "words",
     "meaning": "meaning",
     "from": "from",
-    "to": "until before",
+    "to": "before",
     "unsure": "model unsure",
     "corrected": "corrected",
     "follow_up": "follow-up",
@@ -60,6 +73,7 @@ NAMES = {
     "pain": "complaint about",
     "delight": "praise of",
     "import_id": "file",
+    "unplaced": "not on the map:",
 }
 
 
@@ -119,7 +133,8 @@ def feedback_list_page(
             "kept": [
                 (name, value)
                 for name, value in pairs
-                if name in ("state", "import_id", "conversation", "owner", "pain", "delight", "place", "theme")
+                if name
+                in ("state", "import_id", "conversation", "owner", "pain", "delight", "place", "theme", "unplaced")
                 or name.startswith(ATTRIBUTE_PREFIX)
             ],
         },
@@ -157,7 +172,11 @@ def filters_of(request: Request, caller: Caller) -> FeedbackFilters:
                 f"«{name}» is true or false.", errors=[FieldError(f"/{name}", "no_switch", value or "")]
             )
         switches[name] = None if value is None else value == "true"
-    for name, allowed in (("follow_up", STATES), ("state", ("pending", "tagged", "no_text"))):
+    for name, allowed in (
+        ("follow_up", STATES),
+        ("state", ("pending", "tagged", "no_text")),
+        ("unplaced", UNPLACED),
+    ):
         for value in asked.getlist(name):
             if value not in allowed:
                 detail = f"«{name}» is one of {', '.join(allowed)}"
@@ -190,6 +209,8 @@ def _said(name: str, value: str) -> str:
     """A filter's value in words."""
     if (name, value) == ("owner", NOBODY):
         return "nobody yet"
+    if name == "unplaced":
+        return REASONS[value]
     if name == "place":
         stage, _, touchpoints = value.partition(":")
         but = touchpoints.startswith("!")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlmodel import col
 
 from nlp.codebook import Codebook, load_codebook
@@ -22,6 +22,7 @@ ATTRIBUTE_PREFIX = "attr."
 NOBODY = "-"  # as an owner
 LABEL_FILTERS = ("stage", "emotion", "sentiment", "topic", "touchpoint")
 UNSEARCHABLE = frozenset('"\\')
+UNPLACED = ("none", "unsure", "unsupported_language", "meaningless", "no_text", "untagged")
 OTHER_PARAMETERS = frozenset({"limit", "cursor", "format"})
 
 
@@ -76,6 +77,7 @@ class FeedbackFilters:
     delight: Sequence[str] = ()
     place: Sequence[Place] = ()
     theme: Sequence[str] = ()  # ids
+    unplaced: Sequence[str] = ()  # why an item stands in no column, whatever the journey model: UNPLACED
     attributes: dict[str, list[str]] = field(default_factory=dict)
 
     def conditions(self, workspace_id: int) -> list[ColumnElement[bool]]:
@@ -125,10 +127,32 @@ class FeedbackFilters:
                 col(Segment.workspace_id) == workspace_id, col(Segment.theme).in_([n for n in numbers if n > 0])
             )
             found.append(col(FeedbackItem.id).in_(said))
+        if self.unplaced:
+            found.append(or_(*(_unplaced(reason) for reason in self.unplaced)))
         attributes: Any = col(FeedbackItem.attributes)
         for name, values in self.attributes.items():
             found.append(_one_of(attributes[name].as_string(), values))
         return found
+
+
+def _unplaced(reason: str) -> ColumnElement[bool]:
+    """The rule of rollup_records.reason_of as a condition."""
+    stage, unsure, state = col(FeedbackItem.stage), col(FeedbackItem.unsure_reason), col(FeedbackItem.state)
+    worded = and_(func.length(func.coalesce(col(FeedbackItem.text), "")) > 0, state != "no_text")
+    by_person = and_(col(FeedbackItem.corrected).is_(True), stage.is_not(None))
+    by_model = and_(worded, not_(by_person), state == "tagged")
+    conditions: dict[str, ColumnElement[bool]] = {
+        "no_text": not_(worded),
+        "untagged": and_(worded, not_(by_person), state != "tagged"),
+        "unsupported_language": and_(by_model, unsure == "unsupported_language"),
+        "meaningless": and_(by_model, unsure.in_(("meaningless", "empty"))),
+        "unsure": and_(by_model, unsure == "low_confidence"),
+        "none": or_(
+            and_(worded, by_person, stage == "none"),
+            and_(by_model, unsure.is_(None), or_(stage.is_(None), stage == "none")),
+        ),
+    }
+    return conditions[reason]
 
 
 def _at(place: Place) -> ColumnElement[bool]:
@@ -232,6 +256,10 @@ def feedback_filters(
     owner: Annotated[str | None, Query(description="Who follows up; «-»: nobody yet.")] = None,
     pain: Annotated[list[str], Query(description="Topics: items that count as this pain point on the map.")] = [],  # noqa: B006
     delight: Annotated[list[str], Query(description="Topics: items that count as this delight on the map.")] = [],  # noqa: B006
+    unplaced: Annotated[
+        list[Literal["none", "unsure", "unsupported_language", "meaningless", "no_text", "untagged"]],
+        Query(description="Items in no column of the map, for these of its reasons."),
+    ] = [],  # noqa: B006
     place: Annotated[
         list[str],
         Query(
@@ -259,6 +287,7 @@ def feedback_filters(
         import_id=_import_id(import_id) if import_id is not None else None,
         conversation=conversation,
         theme=theme,
+        unplaced=unplaced,
         follow_up=follow_up,
         owner=owner,
         pain=pain,
@@ -277,7 +306,7 @@ def feedback_filters(
 # everything that `feedback_filters` declares, by its name in the address
 KNOWN = frozenset(
     {*LABEL_FILTERS, "channel", "source", "language", "from", "to", "q", "meaning", "unsure", "corrected"}
-    | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight", "place"}
+    | {"state", "import_id", "conversation", "theme", "follow_up", "owner", "pain", "delight", "place", "unplaced"}
 )
 
 

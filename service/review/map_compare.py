@@ -140,7 +140,7 @@ def _side(
     seen = seen_of(session, request, caller, pairs)
     found = counted(session, caller, seen)
     who = names.get(seen.persona, "") if seen.persona else "Everybody"
-    when = said_period(seen.query.from_, seen.query.to)
+    when = said_period(seen.selection, caller.timezone)
     return Side(
         letter,
         when if of_period else who,

@@ -16,7 +16,7 @@ from service.selection import SelectionQuery
 from service.store.personas import of_persona
 from service.suggest.suggestions import ON_THE_MAP, SuggestionQuery, suggestions, suggestions_by_stage
 
-router = APIRouter(tags=["the map"])
+router = APIRouter(tags=["map"])
 
 Form = Literal["png", "svg", "pdf", "pptx", "csv"]
 MEDIA_TYPES: dict[Form, str] = {

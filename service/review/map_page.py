@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -20,10 +20,11 @@ from service.aggregate.query import MapQuery
 from service.aggregate.questions import top_questions
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader
+from service.moments import said_days
 from service.review import charts, map_filters, map_rows, map_view
 from service.review.feedback_query import codebook
 from service.review.render import page
-from service.selection import Selection
+from service.selection import EPOCH, Selection
 from service.store.columns import now
 from service.store.journey_models import journey_model
 from service.store.personas import of_persona
@@ -166,7 +167,7 @@ def shown(
             "offered": map_filters.offered(session, caller.workspace_id),
             "chips": map_filters.chips(pairs),
             "periods": map_filters.periods(pairs, now().date()),
-            "period": said_period(seen.query.from_, seen.query.to),
+            "period": said_period(seen.selection, caller.timezone),
             "pairs": pairs,
             "address": partial(map_filters.address, pairs),
             "away": urlencode([("model", seen.model.id), *map_filters.without(pairs, "model", "questions")]),
@@ -174,6 +175,7 @@ def shown(
             "curve": charts.emotion_curve(found["stages"]),
             "reasons": map_view.REASONS,
             "bar": lambda items: round(100 * items / most, 1),
+            "unplaced": partial(map_view.unplaced, selected, seen.model),
             "feedback_of": partial(map_view.feedback_of, selected, seen.model),
             "interval": map_view.interval,
             "scores": map_view.SCORES,
@@ -215,11 +217,13 @@ def written_on_nothing(document: dict[str, Any]) -> bool:
     return not fields and not any(row["cells"] for row in document["rows"])
 
 
-def said_period(first: date | None, end: date | None) -> str:
-    """The period in words."""
-    if first is None and end is None:
-        return "All time"
-    return f"From {first or 'the beginning'} until before {end or 'now'}"
+def said_period(selection: Selection, timezone: str) -> str:
+    """The period in words, its last day among them."""
+    first, end = selection.days(timezone)
+    return said_days(
+        EPOCH + timedelta(days=first) if first is not None else None,
+        EPOCH + timedelta(days=end - 1) if end is not None else None,
+    )
 
 
 def _questions(session: Session, caller: Caller, seen: Seen, found: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,9 +10,12 @@ import io
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
+from zoneinfo import ZoneInfo
 
+from service.moments import said_days
 from service.review import charts
 from service.review.export import spreadsheet_cell
 
@@ -246,10 +249,12 @@ def plain(text: str) -> str:
 
 
 def period_said(found: Mapping[str, Any]) -> str:
-    first, end = found["from"], found["to"]
-    if not first and not end:
-        return "All time"
-    return f"{first[:10] if first else 'the beginning'} to before {end[:10] if end else 'now'}"
+    """The period of a map in words, as days of the workspace's zone."""
+    zone = ZoneInfo(found["timezone"])
+    first, end = (
+        datetime.fromisoformat(at).astimezone(zone).date() if at else None for at in (found["from"], found["to"])
+    )
+    return said_days(first, end - timedelta(days=1) if end else None)
 
 
 def _between(estimate: Mapping[str, Any]) -> str:

@@ -114,8 +114,8 @@ def pain_trend(trends: PainTrends, stage: Mapping[str, Any], topic: str) -> dict
 
 
 @lru_cache(maxsize=512)  # every cell of the map asks for its column's
-def places_of(model: JourneyModel, column: int) -> tuple[Place, ...]:
-    """Which stages, or touchpoints of them, stand in a column of a journey model."""
+def places_of(model: JourneyModel, column: int | None) -> tuple[Place, ...]:
+    """Which stages, or touchpoints of them, stand in a column of a journey model; None: in none of them."""
     found = []
     touchpoints = codebook().labels("touchpoint")
     for stage in codebook().labels("stage"):
@@ -128,7 +128,14 @@ def places_of(model: JourneyModel, column: int) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def feedback_of(selected: Sequence[tuple[str, str]], model: JourneyModel, column: int, **more: str) -> str:
+def unplaced(selected: Sequence[tuple[str, str]], model: JourneyModel, reason: str) -> str:
+    """The list of what stands in no column for one reason; a journey model may leave stages out."""
+    if reason == "none":
+        return feedback_of(selected, model, None)
+    return "/feedback?" + urlencode([*selected, ("unplaced", reason)])
+
+
+def feedback_of(selected: Sequence[tuple[str, str]], model: JourneyModel, column: int | None, **more: str) -> str:
     """The list of what a cell of the map counts: its period and filters, the places of its column."""
     found = places_of(model, column)
     plain = not any(place.touchpoints for place in found)

@@ -51,7 +51,7 @@ def reconcile_page(request: Request, caller: Reader, session: ReadDb) -> HTMLRes
             "filtered": bool(seen.query.filters()),
             "pairs": map_filters.without(pairs, "from", "to", "questions"),
             "periods": map_filters.periods(pairs, today, path="/reconcile"),
-            "period": said_period(seen.query.from_, seen.query.to),
+            "period": said_period(seen.selection, caller.timezone),
             "back": map_filters.address(pairs),
             "reasons": REASONS,
             "scores": map_view.SCORES,

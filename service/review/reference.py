@@ -8,16 +8,30 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from service.auth import Caller
+from service.dependencies import COOKIE, DatabaseOf, get_caller
+from service.errors import Unauthorized
 from service.review.render import page
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
-def reference(request: Request) -> HTMLResponse:
-    """Every route with its parameters, body and answers, an example each."""
+def reference(request: Request, database: DatabaseOf) -> HTMLResponse:
+    """Every route with its parameters, body and answers, an example each; whoever is signed in keeps the menu."""
     document: dict[str, Any] = request.app.openapi()
-    return page("reference.html", {"document": document, "groups": groups(document)})
+    caller = _signed_in(request, database)
+    return page("reference.html", {"caller": caller, "document": document, "groups": groups(document)})
+
+
+def _signed_in(request: Request, database: DatabaseOf) -> Caller | None:
+    """The person who reads, None for anybody else: the reference is open to all."""
+    if COOKIE not in request.cookies:
+        return None
+    try:
+        return get_caller(request, database)
+    except Unauthorized:
+        return None
 
 
 def groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

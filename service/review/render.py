@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,13 @@ def _read(value: str | datetime) -> datetime:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
+def _dated(text: str) -> str:
+    """A sentence of the API with its dates as people write them: «until about 5 Sep 2027»."""
+    return re.sub(
+        r"\b\d{4}-\d\d-\d\d\b", lambda found: f"{(day := date.fromisoformat(found[0])).day} {day:%b %Y}", text
+    )
+
+
 def _code(text: str) -> Markup:
     """What stands between backticks as code; everything escaped."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
@@ -102,6 +109,7 @@ def environment() -> Environment:
         moment_text=_moment_text,
         clock=_clock,
         code=_code,
+        dated=_dated,
         in_words=in_words,
     )
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from service.auth import Vault
 from service.classify.active_model import set_pipeline
+from service.ingest.incoming import IncomingItem
+from service.ingest.receive import receive
 from service.review import map_rows, map_view
+from service.store import queue
 from service.suggest.map_document import Document
 from service.work import Work
 from tests.classify.tagging import WordPipeline
@@ -244,3 +249,68 @@ def test_the_trend_of_a_pain_is_that_of_the_stage_where_it_really_changed() -> N
     )
     assert alone is not None
     assert (alone["said"], alone["stage"]) == ("▼ <1\u00a0point", None)
+
+
+def test_what_is_not_placed_leads_to_its_words(browser: Browser, work: Work, workspace_id: int) -> None:  # noqa: F811
+    kinds = {"(unsure)": 2, "(foreign)": 3, "!": 1, "stage=none": 4, "stage=usage": 5}
+    _fill(work, workspace_id, [f"{text} ({n})" if text != "!" else "!" for text, n in _times(kinds)])
+    more = [{"text": f"waits {n}", "external_id": f"w{n}"} for n in range(2)]
+    more += [{"text": "", "score": {"kind": "nps", "value": 3}, "external_id": "s1"}]
+    items = [
+        IncomingItem.model_validate({"channel": "survey", "occurred_at": "2026-10-03T10:00:00Z", **one})
+        for one in more
+    ]
+    with work.database.write() as session:
+        receive(
+            session,
+            Vault(work.settings),
+            workspace_id=workspace_id,
+            source_default="test",
+            items=items,
+            priority=queue.Priority.SINGLE,
+        )
+    lead = browser()
+    found = lead.get("/v1/journey-map?channel=survey").json()["unassigned"]["reasons"]
+    assert found == {
+        "none": 4,
+        "unsure": 2,
+        "unsupported_language": 3,
+        "meaningless": 1,
+        "no_text": 1,
+        "untagged": 2,
+    }
+    cell = _row(lead.get("/map?channel=survey").text, "feedback").rpartition('<td class="rest">')[2]
+    links = [html.unescape(one) for one in re.findall(r'href="(/feedback[^"]*)"', cell)]
+    shown = [int(one) for one in re.findall(r'<span class="n">(\d+)</span>', cell)]
+    assert shown == [n for n in found.values() if n]
+    for address, n in zip(links, shown, strict=True):
+        assert "channel=survey" in address
+        assert len(lead.get("/v1" + address).json()["data"]) == n, address
+        assert lead.get(address).text.count("labels and history") == n
+    assert lead.get("/v1/feedback?unplaced=luck").status_code == 422
+    assert lead.get("/feedback?unplaced=luck").status_code == 422
+    # a person's word is never unsure
+    unsure = lead.get("/v1/feedback?unplaced=unsure").json()["data"][0]["id"]
+    token = _csrf(lead.get("/map?edit=goal").text)
+    told = lead.put(
+        f"/v1/feedback/{unsure}/labels", json={"labels": {"stage": "none"}}, headers={"x-csrf-token": token}
+    )
+    assert told.status_code == 200
+    reasons = lead.get("/v1/journey-map").json()["unassigned"]["reasons"]
+    assert (reasons["unsure"], reasons["none"]) == (1, 5)
+    for reason in ("unsure", "none"):
+        rows = lead.get(f"/v1/feedback?unplaced={reason}").json()["data"]
+        assert len(rows) == reasons[reason], reason
+
+
+def _times(kinds: dict[str, int]) -> list[tuple[str, int]]:
+    return [(text, n) for text, times in kinds.items() for n in range(times)]
+
+
+def test_the_fold_of_narrow_screens_names_what_is_chosen(browser: Browser, filled: None) -> None:  # noqa: F811
+    text = browser().get("/map?from=2026-10-03&to=2026-10-08&channel=survey&attr.plan=pro").text
+    fold = re.search(r'<details class="fold map-fold"><summary>(.*?)</summary>', text, re.DOTALL)
+    assert fold is not None
+    said = " ".join(re.sub(r"<[^>]+>", " ", fold[1]).split())
+    assert said.endswith("everybody · 3 to 7 Oct 2026 · channel survey · plan pro")
+    assert 'name="channel"' in text.partition(fold[0])[2]

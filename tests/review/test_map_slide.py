@@ -137,6 +137,7 @@ def test_long_texts_stay_in_their_cells(columns: int, text: str) -> None:
         },
         "unassigned": {"items": 5},
         "from": None,
+        "timezone": "UTC",
         "to": None,
         "as_of": "2026-11-22T05:00:00Z",
     }

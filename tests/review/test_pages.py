@@ -216,6 +216,19 @@ def test_the_reference_names_every_route(app: FastAPI) -> None:
             assert path in text
 
 
+def test_the_reference_leads_back(app: FastAPI, browser: Callable[..., TestClient]) -> None:
+    with TestClient(app) as client:
+        text = client.get("/docs").text
+        assert 'href="/map"' in text
+        assert "Sign out" not in text
+        client.cookies.set("journeymap_session", "ended")
+        assert client.get("/docs").status_code == 200
+    text = browser().get("/docs").text
+    for here in ("/map", "/suggestions", "/feedback"):
+        assert f'href="{here}"' in text
+    assert "`" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+
+
 def test_static_files_can_be_kept(browser: Callable[..., TestClient]) -> None:
     text = browser().get("/map").text
     sheet = re.search(r'href="(/static/journeymap.css\?v=[0-9a-f]+)"', text)
