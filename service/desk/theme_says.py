@@ -12,7 +12,7 @@ DIRECTIONS: Final = {
     "rising": "▲ rising",
     "falling": "▼ falling",
     "steady": "steady",
-    "too_little": "too little past",
+    "too_little": "too new for a trend",
     None: "not told",
 }
 REFERRING: Final = ("other", "into", "source")  # fields of a history that name another theme

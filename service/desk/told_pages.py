@@ -28,7 +28,7 @@ NAPS: Final = ((1, "a day"), (7, "a week"), (28, "four weeks"))
 RESTS: Final = ((0, "as it happens"), (1, "once an hour"), (24, "once a day"), (168, "once a week"))
 EVENTS: Final = {
     "suggestion.created": "New suggestions",
-    "change.significant": "Changes beyond noise",
+    "change.significant": "Changes that are more than chance",
     "import.finished": "Finished imports",
     "digest.weekly": "The weekly digest",
 }

@@ -11,8 +11,7 @@ import numpy as np
 from fastapi import Request
 from sqlmodel import Session
 
-from service.review.feedback_query import KNOWN
-from service.selection import Selection, refuse_unknown, selection_query
+from service.selection import Selection, selection_query
 from service.store.rollup_frame import Frame, load
 
 CHANNELS: Final = ("survey", "review", "ticket", "chat", "call", "social", "other")
@@ -52,11 +51,7 @@ def without(pairs: Sequence[tuple[str, str]], *names: str) -> Pairs:
 
 
 def selection_of(request: Request, pairs: Sequence[tuple[str, str]]) -> Selection:
-    """Period and filters of a view; an empty form field means "not filtered".
-
-    BadInput for a filter that feedback has and the map has not, such as a theme: the map would only look narrowed.
-    """
-    refuse_unknown(request, VIEW, among=KNOWN, what="The map")
+    """Period and filters of a view; an empty form field means "not filtered"."""
     many = {name: [value for known, value in pairs if known == name] for name in ("channel", "source", "language")}
     return selection_query(request, chosen(pairs, "from"), chosen(pairs, "to"), **many)
 

@@ -22,9 +22,9 @@ from service.auth import Caller
 from service.dependencies import ReadDb, Reader
 from service.moments import said_days
 from service.review import charts, map_filters, map_rows, map_view
-from service.review.feedback_query import codebook
+from service.review.feedback_query import KNOWN, codebook
 from service.review.render import page
-from service.selection import EPOCH, Selection
+from service.selection import EPOCH, Selection, refuse_unknown
 from service.store.columns import now
 from service.store.journey_models import journey_model
 from service.store.personas import of_persona
@@ -72,7 +72,11 @@ class Editing:
 
 
 def seen_of(session: Session, request: Request, caller: Caller, pairs: map_filters.Pairs) -> Seen:
-    """The view of an address; BadInput where it asks for what is not there."""
+    """The view of an address; BadInput where it asks for what is not there.
+
+    So is a filter that feedback has and the map has not, such as a theme: the map would only look narrowed.
+    """
+    refuse_unknown(request, map_filters.VIEW, among=KNOWN, what="The map")
     persona = map_filters.chosen(pairs, "persona")
     selection = map_filters.selection_of(request, pairs)
     selection = of_persona(session, workspace_id=caller.workspace_id, selection=selection, persona=persona)

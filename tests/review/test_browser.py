@@ -148,13 +148,13 @@ def test_decisions_by_keys_taken_back_and_on_all_that_fit(lead: Page) -> None:
 def test_the_first_page_leads_to_a_decision_and_its_reason(lead: Page) -> None:
     lead.get_by_role("link", name="What changed").click()
     lead.get_by_role("heading", name="What changed", exact=True).wait_for()
-    assert lead.get_by_role("heading", name="How often the labels are right").is_visible()
+    assert lead.get_by_role("heading", name="How often we read feedback right").is_visible()
     lead.get_by_role("region", name="To decide").get_by_role("button").first.click()
     lead.wait_for_load_state()
     assert lead.get_by_role("status").inner_text() == "Accepted."
     lead.get_by_role("region", name="What changes did").get_by_role("link", name="Why").first.click()
     assert lead.get_by_role("heading", name="Did it help?").is_visible()
-    assert lead.get_by_role("heading", name="The arithmetic of the rank").is_visible()
+    assert lead.get_by_role("heading", name="Why it ranks where it does").is_visible()
     lead.get_by_role("link", name="Mark the words that weighed").click()
     lead.locator(".said-list mark").first.wait_for()
 

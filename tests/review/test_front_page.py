@@ -85,7 +85,7 @@ def test_nothing_beyond_noise_is_an_answer(browser: Browser, work: Work, workspa
     text = browser().get("/").text
     assert "Nothing moved more than by chance" in text
     assert "All senders deliver" in text
-    assert "How often the labels are right" in text
+    assert "How often we read feedback right" in text
 
 
 def test_a_file_in_trouble_is_told(browser: Browser, work: Work, workspace_id: int) -> None:

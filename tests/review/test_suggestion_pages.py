@@ -43,7 +43,12 @@ def test_one_suggestion_opens_to_its_evidence(browser: Browser, work: Work, work
     for address in (f"/suggestions/{ID}", f"/suggestions/{ID}?words=true"):
         answer = lead.get(address)
         assert answer.status_code == 200
-        for told in ("arithmetic of the rank", "Week by week", "The weeks as a table", "12</b> of 12"):
+        for told in (
+            "Why it ranks where it does",
+            "Week by week",
+            "The weeks as a table",
+            "12</b> of 12 pieces of feedback",
+        ):
             assert told in answer.text, told
         assert "<script>alert" not in answer.text
         assert "<img src=x" not in answer.text

@@ -81,7 +81,7 @@ def test_the_list_is_what_the_api_answers(browser: Browser, client: Any, databas
     assert "20 of 60" in text
     assert "60 of 60 complaints (100" in text
     assert text.index("Payment</h3>") > text.index("Purchase")
-    assert "too little past" in text
+    assert "too new for a trend" in text
     for never in ("<b>late</b>", "<script>alert", "<img src=x", "style="):
         assert never not in text
     # the filters stand in the address, an emptied field does not
@@ -343,7 +343,10 @@ def test_a_theme_says_how_scores_go_with_it(browser: Browser, client: Any, datab
     lead = browser()
     found = {one["label"]: one for one in client.get("/v1/drivers?by=theme").json()["data"]}
     text = lead.get(f"/themes/{ids['payment']}").text
-    assert f"gave <b>{abs(found['A payment']['effect']['value']):.2f}</b> standard deviations less" in text
+    assert (
+        f"gave scores that are <b>{abs(found['A payment']['effect']['value']):.2f}</b> standard deviations lower"
+        in text
+    )
     assert "An association, not a cause" in text
     assert not found["A speed"]["significant"]
     assert "no difference that is certain" in lead.get(f"/themes/{ids['speed']}").text
