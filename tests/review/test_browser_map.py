@@ -170,3 +170,33 @@ def test_nothing_runs_out_of_the_page(lead: Page, site: Site, width: int) -> Non
         lead.goto(site.address + path)
         wide = lead.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, (path, width)
+
+
+def test_a_narrow_screen_begins_with_the_map_and_unfolds_its_filters(site: Site, browser: Browser) -> None:
+    context = site.context(browser, "lead", script=False)
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site.address}/map?channel=survey")
+    channel = page.locator("select[name=channel]")
+    expect(channel).to_be_hidden()
+    fold = page.locator(".map-fold > summary")
+    expect(fold).to_contain_text("everybody · all time · channel survey")
+    board = page.get_by_role("region", name="Journey map", exact=True).bounding_box()
+    assert board is not None
+    assert board["y"] < 844
+    fold.click()
+    channel.select_option("review")
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.wait_for_url("**channel=review**")
+    expect(page.locator(".map-fold > summary")).to_contain_text("channel review")
+    page.locator(".unplaced summary").click()
+    page.get_by_role("link", name="not sure enough").click()
+    page.wait_for_url("**/feedback?**unplaced=unsure**")
+    expect(page.locator(".fb-row").first).to_contain_text("review")
+    # a wide screen has it all in sight
+    page.set_viewport_size({"width": 1360, "height": 900})
+    page.goto(f"{site.address}/map")
+    expect(page.locator("select[name=channel]")).to_be_visible()
+    expect(page.get_by_role("link", name="Slides")).to_be_visible()
+    expect(page.locator(".map-fold > summary")).to_be_hidden()
+    context.close()
