@@ -168,7 +168,7 @@ def test_light_and_readable_without_script(furnished: Furnished, browser: Browse
     context = furnished.context(browser, one, kind)
     page = context.new_page()
     asked: list[Request] = []
-    page.on("requestfinished", asked.append)
+    page.on("requestfinished", lambda request: asked.append(request))
     page.goto(furnished.site.address + address_of(one, furnished.found[kind]))
     page.wait_for_load_state("networkidle") if not page.locator("[data-live]").count() else None
     sizes = {request.url: request.sizes() for request in asked}
