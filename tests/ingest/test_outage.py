@@ -87,7 +87,7 @@ def _serving(settings: Settings, log: Path, *arguments: str) -> Iterator[Server]
     port = free_port()
     with command(settings, "serve", "--port", str(port), *arguments, log=log) as process:
         server = Server(process, port, log)
-        wait_for(lambda: _answers(server), seconds=60, what="healthz")
+        wait_for(lambda: _answers(server), seconds=180, what="healthz")
         yield server
 
 
