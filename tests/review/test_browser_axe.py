@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-from tests import furnish
+from tests import accessible, furnish
 from tests.pages import PAGES, PageOf, address_of, addresses
 from tests.review.test_browser import browser
 from tests.site import Site, running
@@ -24,23 +23,14 @@ __all__ = ["browser"]  # the fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-RULES = {"light": {"type": "tag", "values": TAGS}, "dark": {"type": "rule", "values": ["color-contrast"]}}
 DESKTOP, PHONE, ZOOMED = 1360, 320, 640  # CSS pixels; the last is a screen of 1280 at 200 %
 LOOKS = {
     "full": ((DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark"), (PHONE, "light")),
     "empty": ((DESKTOP, "light"), (PHONE, "dark")),
 }
 MAX_BYTES = 300_000  # of a page with its styles and scripts, nothing kept from before
-# the hundredth route of the reference has the markup of the first: looked at once
-SAME_AGAIN = {"reference": [["article.route:nth-of-type(n+8)"]]}
 ROOM_PX = 40  # what stands beside one another in a row may begin this much higher than what comes before it
 
-AXE = """async ([run, exclude]) => {
-    const found = await axe.run({exclude}, {runOnly: run, resultTypes: ["violations"], preload: false});
-    return found.violations.flatMap(one => one.nodes.map(node =>
-        `${one.id}: ${node.html.slice(0, 160)} ${node.any.length ? node.any[0].message : one.help}`));
-}"""
 OPEN_ALL = "() => document.querySelectorAll('main details').forEach(one => one.open = true)"
 # besides the map's and the tables' own boards, which scroll for themselves
 WIDER = """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
@@ -152,19 +142,14 @@ def test_accessible(furnished: Furnished, browser: Browser, one: PageOf, kind: s
     page = furnished.open(context, one, kind)
     page.emulate_media(reduced_motion="reduce")
     assert page.evaluate(MOVES) == [], "reduced motion is asked for"
-    page.evaluate(AXE_SCRIPT)  # by the debugger, which the page's policy does not bind
+    accessible.prepare(page)
     # closed as people find it on the desktop, then with everything open
     for width, colours in LOOKS[kind]:
         if width == PHONE:
             page.evaluate(OPEN_ALL)
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # type: ignore[arg-type]
-        run = (
-            {"type": "tag", "values": TAGS}
-            if colours == "light"
-            else {"type": "rule", "values": ["color-contrast"]}
-        )
-        found = page.evaluate(AXE, [run, SAME_AGAIN.get(one.name, [])])
+        found = accessible.violations(page, one, contrast_alone=colours == "dark")
         assert found == [], (width, colours, found)
     for width in (PHONE, ZOOMED):
         page.set_viewport_size({"width": width, "height": 450})

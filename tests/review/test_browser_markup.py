@@ -1,4 +1,7 @@
-"""Feedback, names, files and notes full of markup: on no page does any of it run, ask, hide or push anything."""
+"""Feedback, names, files and notes full of markup: on no page does any of it run, ask, hide or push anything.
+
+And with so much on it axe finds nothing on any of them; `make test-pages` looks at more (test_browser_axe.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog
 
-from tests import furnish
+from tests import accessible, furnish
 from tests.pages import PAGES, PageOf, address_of, addresses
 from tests.review.test_browser import browser
 from tests.site import Site, running
@@ -81,6 +84,8 @@ def test_nothing_runs_or_breaks(crowded: Crowded, one: PageOf) -> None:
     for width in (PHONE, 1360):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(WIDER) == [], width
+    accessible.prepare(page)
+    assert accessible.violations(page, one) == []
     assert crowded.dialogs == []
     assert crowded.site.console == []
     assert crowded.site.elsewhere == []
