@@ -6,6 +6,7 @@ created, as the API has it, updated; what the API calls `updatedAt` is later tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,9 @@ MAX_LINK_CHARS = 2048
 # edited reviews keep their place in the list, so they are looked for from time to time
 LOOK_BACK = timedelta(days=30)
 LOOK_BACK_EVERY = timedelta(days=1)
+# a reply, a tag or an invitation of a review ends in the same words, and is no review
+_REVIEW = re.compile(r"(?:(?:service|product|location)?review)(created|updated|deleted)")
+_CONSUMER_GONE = re.compile(r"consumer(?:deleted|erased|anonymi[sz]ed)")
 
 
 class Options(SenderOptions):
@@ -67,14 +71,17 @@ def parse(call: Call, options: Options) -> Parsed:
         if name is None:
             items.append(None)  # refused for itself, the others of the batch are taken
             continue
-        data = event.get("eventData", event.get("review"))
-        kind = name.rpartition("-")[2].rpartition(".")[2]
-        if kind == "deleted":
-            gone = identifier(_object(data).get("id") or _object(data).get("reviewId"))
+        data = _object(event.get("eventData", event.get("review")))
+        bare = re.sub(r"[^a-z]", "", name)
+        told = _REVIEW.fullmatch(bare)
+        kind = told[1] if told is not None else ""
+        if kind == "deleted" or _CONSUMER_GONE.fullmatch(bare):
+            gone = identifier(data.get("id") or data.get("reviewId") or data.get("consumerId"))
             if gone is None:
-                raise CannotParse("a deletion without the id of its review")
-            erased.append(Erased("item", gone))
-        elif kind in ("created", "updated") and "review" in name:
+                items.append(None)
+            else:
+                erased.append(Erased("item" if kind else "respondent", gone))
+        elif kind:
             items.append(_item(data, kind))
         else:
             unknown.add(name[:80])
@@ -87,7 +94,7 @@ def parse(call: Call, options: Options) -> Parsed:
 def _usable(found: Parsed) -> Parsed:
     """CannotParse where not one of the reviews is one; else bad ones are refused for themselves."""
     if found.items and not found.erased and all(item is None for item in found.items):
-        raise CannotParse("there is no review with an id and words or stars in it")
+        raise CannotParse("there is no review with an id, and words or stars unless it is deleted, in it")
     return found
 
 

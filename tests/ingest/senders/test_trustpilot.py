@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from service.ingest.incoming import CannotParse, Erased
-from service.ingest.senders import trustpilot
+from service.ingest.senders import SENDERS, trustpilot
 from service.ingest.senders.contract import Refused, TryLater
 from service.settings import Settings
 from service.store.engine import Database
 from tests.ingest.senders.fake_api import Answer, Asked, PlainHttp, fake_api
 from tests.ingest.senders.hostile import check_hostile
-from tests.ingest.senders.recorded import accepted, json_call, order_free, parsed, recorded
+from tests.ingest.senders.recorded import accepted, json_call, options, order_free, parsed, recorded
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -95,6 +95,36 @@ def test_a_deletion_erases_and_other_events_are_ignored_by_name() -> None:
     assert "service-review-reported" in found.ignored
     assert parsed("trustpilot", json_call("trustpilot", {"events": []})).ignored
     assert parsed("trustpilot", json_call("trustpilot", event("updated"))).items
+
+
+@pytest.mark.parametrize(
+    "what", ["reply-created", "reply-updated", "reply-deleted", "tag-deleted", "invitation-created"]
+)
+def test_what_is_about_a_review_is_no_review(what: str) -> None:
+    found = parsed(
+        "trustpilot", json_call("trustpilot", {"events": [event(what, text="Thank you, we are sorry")]})
+    )
+    assert not found.items
+    assert not found.erased
+    assert what in found.ignored
+
+
+def test_event_names_in_other_spellings_and_a_consumer_who_is_gone() -> None:
+    for name in ("serviceReviewCreated", "service_review_created", "Service-Review-Created", "review-created"):
+        one = {**event("created"), "eventName": name}
+        assert parsed("trustpilot", json_call("trustpilot", {"events": [one]})).items, name
+    gone = {"eventName": "consumer-deleted", "eventData": {"id": "c-1"}}
+    assert parsed("trustpilot", json_call("trustpilot", {"events": [gone]})).erased == [
+        Erased("respondent", "c-1")
+    ]
+
+
+def test_a_deletion_without_an_id_does_not_keep_back_the_rest_of_its_batch() -> None:
+    nameless = {"eventName": "service-review-deleted", "eventData": {}}
+    call = json_call("trustpilot", {"events": [nameless, event("created")]})
+    found = SENDERS["trustpilot"].parse(call, options("trustpilot"))
+    assert found.items[0] is None
+    assert found.items[1]["external_id"] == "rev-1"
 
 
 def test_values_of_other_types_and_missing_fields() -> None:
