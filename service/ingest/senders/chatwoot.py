@@ -15,6 +15,7 @@ from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object, json_value
 from service.ingest.senders.chatwoot_api import CONVERSATION, CSAT, POLLER, Options
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.quotes import opening_subject, plain_reply
 from service.ingest.senders.signatures import check_fresh, check_hmac, unix_time
 from service.ingest.senders.values import (
     attributes,
@@ -23,8 +24,6 @@ from service.ingest.senders.values import (
     moment,
     moment_after,
     number,
-    opening_subject,
-    plain_reply,
     said,
     titled,
     words,

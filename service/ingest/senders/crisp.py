@@ -12,6 +12,7 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.quotes import plain_reply
 from service.ingest.senders.signatures import (
     BadSignature,
     SenderOptions,
@@ -20,7 +21,7 @@ from service.ingest.senders.signatures import (
     same,
     unix_time,
 )
-from service.ingest.senders.values import attributes, identifier, inner, moment, number, plain_reply, said, words
+from service.ingest.senders.values import attributes, identifier, inner, moment, number, said, words
 
 SIGNATURE, TIMESTAMP = "x-crisp-signature", "x-crisp-request-timestamp"
 CHANNELS: tuple[tuple[str, Channel], ...] = (

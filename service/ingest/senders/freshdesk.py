@@ -13,6 +13,7 @@ from typing import Any
 
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.quotes import own_words
 from service.ingest.senders.signatures import SenderOptions, check_token, new_token
 from service.ingest.senders.values import attributes, identifier, moment, number, said, text_of_html, titled
 from service.ingest.senders.written_fields import (
@@ -121,7 +122,7 @@ def _messages(ticket: str, fields: Fields, event: str, reasons: list[str]) -> li
         reasons.append("the body says that an agent wrote")
         return []
     found = []
-    description = text_of_html(first_text(fields, *DESCRIPTIONS))
+    description = own_words(first_text(fields, *DESCRIPTIONS))
     said_by, latest = _latest(fields)
     if description and latest and description.split() == latest.split():
         latest = None  # of a new ticket both are the same text
@@ -150,8 +151,8 @@ def _latest(fields: Fields) -> tuple[str | None, str | None]:
         known = [first(fields, *names) for names in (REQUESTER["name"], AGENTS)]
         # under other names the colon may be the customer's own
         if head and (name == LATEST or any(same_person(head[1], one) for one in known)):
-            return head[1].strip(), text_of_html(written[head.end() :])
-        return None, text_of_html(written)
+            return head[1].strip(), own_words(written[head.end() :])
+        return None, own_words(written)
     return None, None
 
 

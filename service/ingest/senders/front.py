@@ -17,17 +17,16 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed, Wanted
 from service.ingest.senders.bodies import answer_object, json_object
 from service.ingest.senders.contract import Credentials, Fetched, Fetcher, Http, NotThere, Reply, Sender
+from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.signatures import BadSignature, SenderOptions, check_fresh, check_hmac
 from service.ingest.senders.values import (
     attributes,
     identifier,
     moment,
-    opening_subject,
-    plain_reply,
     said,
-    text_of_html,
     titled,
 )
+from service.ingest.senders.written_fields import yes_or_no
 
 SIGNATURE, TIMESTAMP, CHALLENGE = "x-front-signature", "x-front-request-timestamp", "x-front-challenge"
 MAX_CHALLENGE_CHARS = 1000
@@ -35,6 +34,7 @@ API = "https://api2.frontapp.com"
 
 # application webhooks and rule webhooks name the same events differently
 INBOUND = frozenset({"inbound", "inbound_received"})
+THROWN_AWAY = ("deleted", "spam", "trashed")
 DELETED = frozenset({"trash", "delete", "conversation_deleted"})
 IGNORED = {
     "sync": "Front's check of the address",
@@ -131,7 +131,9 @@ def parse(call: Call, options: Options) -> Parsed:
     if not INBOUND.intersection(kinds):
         return Parsed(ignored=next((IGNORED[kind] for kind in kinds if kind in IGNORED), "not a message"))
     message = _message(event)
-    if message.get("is_inbound") is False or message.get("author"):
+    if _object(event.get("conversation")).get("status") in THROWN_AWAY:
+        return Parsed(ignored="a conversation that the team threw away or called spam")
+    if yes_or_no(message.get("is_inbound")) is False or message.get("author"):
         return Parsed(ignored="somebody of the team wrote it")
     text = _words(message)
     if text is None:
@@ -188,7 +190,7 @@ def _message_id(message: Mapping[str, Any]) -> str | None:
 
 def _words(message: Mapping[str, Any]) -> str | None:
     """The message's own words; of a mail those of its HTML, which tells what is quoted from earlier ones."""
-    plain, marked_up = message.get("text"), text_of_html(message.get("body"))
+    plain, marked_up = message.get("text"), own_words(message.get("body"))
     if message.get("type") in (None, "email"):
         text = marked_up or plain_reply(plain)
     else:

@@ -17,6 +17,7 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.quotes import opening_subject, plain_reply
 from service.ingest.senders.signatures import SenderOptions, check_token, new_token
 from service.ingest.senders.values import (
     attributes,
@@ -24,8 +25,6 @@ from service.ingest.senders.values import (
     inner,
     moment,
     number,
-    opening_subject,
-    plain_reply,
     said,
     text_of_html,
     titled,

@@ -15,7 +15,14 @@ from typing import Any
 from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.helpscout_items import chat_items, rating_items, survey_items, thread_items
+from service.ingest.senders.helpscout_items import (
+    chat_items,
+    conversation_of,
+    is_gone,
+    rating_items,
+    survey_items,
+    thread_items,
+)
 from service.ingest.senders.signatures import SenderOptions, check_hmac
 from service.ingest.senders.values import identifier
 
@@ -77,6 +84,8 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
         return _found(survey_items(payload), "a choice without a comment or a number")
     if event in CHAT:
         return _found(chat_items(payload), "nothing in it is written by a customer")
+    if is_gone(payload):
+        return Parsed(erased=[Erased("conversation", _gone(dict(conversation_of(payload)), "conversation"))])
     return _found(thread_items(payload, later_by=CONVERSATION[event]), "nothing in it is written by a customer")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service.ingest.incoming import Channel
+from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import (
     attributes,
     identifier,
@@ -24,7 +25,7 @@ from service.ingest.senders.written_fields import web_address
 CHANNELS: dict[str, Channel] = {"email": "ticket", "chat": "chat", "phone": "call"}
 # customer: what they wrote; the others may be anybody's, and say whose
 BY_WHOM = frozenset(("chat", "beaconchat"))
-UNSEEN = frozenset(("draft", "hidden", "underreview"))
+UNSEEN = frozenset(("deleted", "draft", "hidden", "underreview"))
 OPENING_SECONDS = 60  # between a conversation and its first thread
 RATINGS = {"great": 3, "okay": 2, "ok": 2, "not good": 1, "bad": 1}
 FACES = {"😀": 3, "😐": 2, "🙁": 1, "happy": 3, "neutral": 2, "sad": 1}
@@ -67,13 +68,27 @@ def _latest(*times: Any) -> str | None:
     return max((found for one in times if (found := moment(one))), default=None)
 
 
+def conversation_of(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The conversation itself: some events wrap it once more."""
+    conversation = payload.get("conversation")
+    return conversation if isinstance(conversation, Mapping) else payload
+
+
+def is_gone(payload: Mapping[str, Any]) -> bool:
+    """Whether the team threw the conversation away or called it spam."""
+    conversation = conversation_of(payload)
+    status, state = conversation.get("status"), conversation.get("state")
+    return (isinstance(status, str) and status.strip().lower() == "spam") or (
+        isinstance(state, str) and state.strip().lower() == "deleted"
+    )
+
+
 def thread_items(payload: Mapping[str, Any], *, later_by: int = 0) -> list[dict[str, Any]]:
     """The customers' published threads of a conversation; the subject stands before the first.
 
     `later_by`: microseconds that order events of one second.
     """
-    conversation = payload.get("conversation")
-    conversation = conversation if isinstance(conversation, Mapping) else payload
+    conversation = conversation_of(payload)
     key = identifier(conversation.get("id"))
     if key is None:
         return []
@@ -84,7 +99,7 @@ def thread_items(payload: Mapping[str, Any], *, later_by: int = 0) -> list[dict[
     found = {}
     for thread in threads:
         thread_id = identifier(thread.get("id"))
-        text = text_of_html(thread.get("body") or thread.get("text"))
+        text = own_words(thread.get("body") or thread.get("text"))
         if thread_id is None or text is None or not _said_by_customer(thread):
             continue
         person = person_of(thread.get("createdBy"), thread.get("customer"), *_customers(conversation))

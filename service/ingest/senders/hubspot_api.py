@@ -12,6 +12,7 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Parsed, Wanted
 from service.ingest.senders.bodies import answer_object, json_object
 from service.ingest.senders.contract import Credentials, Fetched, Http, NotThere
+from service.ingest.senders.quotes import opening_subject
 from service.ingest.senders.signatures import SenderOptions
 from service.ingest.senders.values import (
     attributes,
@@ -20,7 +21,6 @@ from service.ingest.senders.values import (
     moment,
     moment_after,
     number,
-    opening_subject,
     said,
     text_of_html,
     titled,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.ingest.incoming import Channel, Erased
+from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import (
     attributes,
     identifier,
@@ -31,7 +32,7 @@ CHANNELS: dict[str, Channel] = {
 }
 TITLES = ("_default_title_", "title", "subject")
 DESCRIPTIONS = ("_default_description_", "description")
-BACK_OFFICE = frozenset(("back-office", "back_office", "back office", "tracker"))
+BACK_OFFICE = frozenset(("back-office", "back_office", "back office", "task", "tracker"))
 RATINGS = ("conversation_rating", "ticket_rating", "rating")
 
 
@@ -117,7 +118,7 @@ def conversation_items(
     found = []
     source = item.get("source") or item.get("conversation_message")
     if opening and isinstance(source, Mapping) and source.get("redacted") is not True:
-        text = titled(text_of_html(source.get("subject")), text_of_html(source.get("body")))
+        text = titled(text_of_html(source.get("subject")), own_words(source.get("body")))
         # the topic says that a contact opened it, where the author's kind is missing
         if text is not None and _by_contact(source.get("author")) is not False:
             person = _person(source.get("author"), item.get("user"), *_listed(item.get("contacts"), "contacts"))
@@ -143,7 +144,7 @@ def _part_items(item: Mapping[str, Any], about: Mapping[str, Any]) -> list[dict[
         # the topic says that a contact replied, where the author's kind is missing
         if by_contact is False or (by_contact is None and kind != "comment"):
             continue
-        text = text_of_html(part.get("body"))
+        text = own_words(part.get("body"))
         if text is None:
             continue  # a file, a button, or a change of state
         found[part_id] = {
@@ -240,7 +241,11 @@ def rating_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
     holders = [inner(holder, name) for holder in (about_what, item) for name in RATINGS]
     rating = next((one for one in holders if isinstance(one, Mapping) and one), None)
     if rating is None:
-        rating = {"rating": next((one for one in holders if number(one) is not None), None)}
+        remarks = (inner(holder, name) for holder in (about_what, item) for name in ("rating_remark", "remark"))
+        rating = {
+            "rating": next((one for one in holders if number(one) is not None), None),
+            "remark": next((one for one in remarks if one), None),
+        }
     rated, remark = number(rating.get("rating")), text_of_html(rating.get("remark") or rating.get("comment"))
     score = None
     if rated is not None and 1 <= rated <= 5:
@@ -278,7 +283,7 @@ def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
     )
     answers = [
         answer
-        for holder in (stat, item)
+        for holder in ((item,) if stat is item else (stat, item))
         for answer in (*_listed(holder.get("answers"), "answers"), holder.get("answer"), holder)
         if isinstance(answer, Mapping) and answer.get("response") is not None
     ]

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.contract import Reply, Sender
+from service.ingest.senders.quotes import opening_subject, plain_reply
 from service.ingest.senders.salesforce_fields import (
     CASE_OF,
     CHANGED,
@@ -34,14 +35,7 @@ from service.ingest.senders.salesforce_records import (
     records,
 )
 from service.ingest.senders.signatures import BadSignature, SenderOptions, check_token, new_token
-from service.ingest.senders.values import (
-    moment,
-    opening_subject,
-    plain_reply,
-    said,
-    text_of_html,
-    titled,
-)
+from service.ingest.senders.values import moment, said, text_of_html, titled
 
 ACKNOWLEDGED = Reply(
     b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -84,7 +85,8 @@ def _plausible(found: datetime) -> str | None:
 
 def _iso(value: str) -> str | None:
     text = re.sub(r"(\.\d{6})\d+", r"\1", value)
-    text = re.sub(r" ?UTC$", "Z", text)
+    text = re.sub(r" ?(UTC|GMT)$", "Z", text)
+    text = re.sub(r"(\d) +([+-]\d\d:?\d\d)$", r"\1\2", text)
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -156,54 +158,31 @@ def titled(title: Any, text: Any) -> str | None:
     return "\n\n".join(parts) or None
 
 
-# what mail programs put before the subject of a reply or a forwarded mail
-REPLY_PREFIX = re.compile(r"(re|aw|wg|sv|vs|antw|rv|res|tr|fw|fwd|réf|ref)(\[\d+\]|\(\d+\))?\s?:", re.IGNORECASE)
-
-
-def opening_subject(subject: Any) -> str | None:
-    """The subject of a mail that opens a conversation; None for replies, which only repeat it."""
-    if not isinstance(subject, str) or REPLY_PREFIX.match(subject.strip()):
-        return None
-    return subject.strip() or None
-
-
-# "On Wed, 4 Nov 2026, Acme wrote:" in front of what is quoted, in the forms of the common mail programs
-WROTE = re.compile(r"[^>]*(wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev)[^>]*:\s*$", re.I)
-FORWARDED = re.compile(r"-{2,}\s*(original|forwarded|ursprüngliche|weitergeleitete|message d|mensaje)", re.I)
-FROM_LINE = re.compile(r"\*?(from|von|de|da|van):\*?\s", re.I)
-SENT_LINE = re.compile(r"\*?(sent|date|gesendet|datum|envoyé|enviado|fecha|inviato|data|verzonden):\*?\s", re.I)
-
-
-def plain_reply(text: Any) -> str | None:
-    """The words of a plain mail without what it quotes from before; None where nothing is left."""
-    if not isinstance(text, str):
-        return None
-    lines = text.splitlines()
-    kept: list[str] = []
-    for number, line in enumerate(lines):
-        following = lines[number + 1 : number + 5]
-        quoted_next = next((one for one in following if one.strip()), "").startswith(">")
-        if FORWARDED.match(line) or (FROM_LINE.match(line) and any(map(SENT_LINE.match, following))):
-            break
-        if not line.startswith(">") and not (quoted_next and WROTE.match(line)):
-            kept.append(line.rstrip())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip() or None
-
-
 def text_of_html(markup: Any) -> str | None:
     """The words of an HTML body: blocks as lines, without scripts, styles and quoted earlier mails.
 
-    Plain text comes out as it went in. None where nothing is left.
+    Plain text comes out as it went in, with its `<jane@example.com>`. None where nothing is left.
     """
     if not isinstance(markup, str):
         return None
-    if "<" not in markup and "&" not in markup:
-        return markup.strip() or None
+    if not HTML_TAG.search(markup):
+        return unescape(markup).strip() or None
     reader = _HtmlText()
     reader.feed(markup)
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() or None
+
+
+# a tag or comment that makes a text HTML; other words between < and > are the customer's
+HTML_TAG = re.compile(
+    r"<(!--|!doctype|\?xml|/?(a|abbr|address|article|aside|b|big|blockquote|body|br|button|caption|center|cite|code|"
+    r"col|colgroup|dd|del|details|div|dl|dt|em|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|"
+    r"ins|label|li|link|main|mark|meta|nav|o:p|ol|option|p|pre|q|s|samp|script|section|select|small|span|strike|"
+    r"strong|style|sub|summary|sup|svg|table|tbody|td|template|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|"
+    r"video|audio|wbr)(?=[\s/>]))",
+    re.IGNORECASE,
+)
 
 
 class _HtmlText(HTMLParser):
@@ -232,18 +211,24 @@ class _HtmlText(HTMLParser):
     VOID = frozenset(("br", "hr", "img", "input", "meta", "link", "wbr", "col", "area", "base", "source"))
     # how mail programs and help desks mark what is quoted from before
     QUOTES = re.compile(r"gmail_quote|yahoo_quoted|protonmail_quote|moz-cite-prefix|zendesk_quoted|js-signature")
+    # Outlook marks where the quoted mail begins, and nothing around it
+    QUOTED_FROM_HERE = re.compile(r"divRplyFwdMsg|appendonsend|stopSpelling")
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._hidden: list[str] = []  # open elements since the outermost one that is not the customer's words
+        self._ended = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._ended:
+            return
         if self._hidden:
             if tag not in self.VOID:
                 self._hidden.append(tag)
             return
         classes = " ".join(value or "" for name, value in attrs if name in ("class", "id"))
+        self._ended = bool(self.QUOTED_FROM_HERE.search(classes))
         quoted = tag == "blockquote" or bool(self.QUOTES.search(classes))
         if (tag in self.SILENT or quoted) and tag not in self.VOID:
             self._hidden.append(tag)
@@ -256,9 +241,9 @@ class _HtmlText(HTMLParser):
                 while self._hidden.pop() != tag:
                     pass
             return
-        if tag in self.BREAKS:
+        if tag in self.BREAKS and tag not in self.VOID:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if not (self._hidden or self._ended):
             self.parts.append(data)

@@ -15,19 +15,9 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.quotes import opening_subject, plain_reply
 from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
-from service.ingest.senders.values import (
-    attributes,
-    identifier,
-    inner,
-    moment,
-    opening_subject,
-    plain_reply,
-    said,
-    text_of_html,
-    titled,
-    words,
-)
+from service.ingest.senders.values import attributes, identifier, inner, moment, said, text_of_html, titled, words
 
 SIGNATURE = "x-hub-signature"
 CUSTOMER = "customer"

@@ -8,8 +8,24 @@ from typing import Any
 
 from service.ingest.senders.values import identifier, moment, number, text_of_html
 
-# as words in what Zendesk calls the rating; "Bad, I'm unsatisfied" is bad
-GOOD, BAD = ("good", "satisfied"), ("bad", "unsatisfied", "dissatisfied")
+# the first word of what Zendesk calls the rating, in the account's language
+GOOD = (
+    "good",
+    "satisfied",
+    "gut",
+    "zufrieden",
+    "bien",
+    "bon",
+    "bonne",
+    "satisfait",
+    "bueno",
+    "buena",
+    "satisfecho",
+)
+BAD = (
+    *("bad", "unsatisfied", "dissatisfied", "schlecht", "unzufrieden", "mal", "mauvais", "mauvaise"),
+    *("insatisfait", "malo", "mala", "insatisfecho"),
+)
 FIVE_POINTS = (1.0, 5.0)
 
 

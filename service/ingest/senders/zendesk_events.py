@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from service.ingest.incoming import CannotParse, Erased, Parsed
-from service.ingest.senders.values import attributes, identifier, inner, moment, said, text_of_html, titled
-from service.ingest.senders.written_fields import channel_of
+from service.ingest.senders.quotes import own_words
+from service.ingest.senders.values import attributes, identifier, inner, moment, said, titled
+from service.ingest.senders.written_fields import channel_of, yes_or_no
+from service.ingest.senders.zendesk_chats import message_added, said_in_chat
 from service.ingest.senders.zendesk_csat import rating_in
 
 EVENT_PREFIX = "zen:event-type:"
@@ -36,6 +39,8 @@ ASKED_TO_RATE = ("requested", "offered", "sent", "expired")
 REDACTED = "▇"
 # the author of what Zendesk itself writes into a ticket
 SYSTEM = "-1"
+# what Zendesk writes above a mail that answers a closed ticket
+FOLLOW_UP = re.compile(r"this is a follow-up to your previous request #\d+[^\n]*\n+", re.IGNORECASE)
 
 
 def parse_event(payload: dict[str, Any]) -> Parsed:
@@ -46,6 +51,8 @@ def parse_event(payload: dict[str, Any]) -> Parsed:
         return _user_gone(detail, payload)
     if any(word in domain or word in happened for word in RATED):
         return _rated(detail, event, payload, happened)
+    if domain == "messaging_ticket" and happened == "message_added":
+        return message_added(_ticket_id(detail, payload), event, payload)
     if domain != "ticket":
         return Parsed(ignored="an event about something else than a ticket")
     ticket = _ticket_id(detail, payload)
@@ -90,7 +97,7 @@ def rating_id(ticket_or_response: str) -> str:
 
 def _opening(ticket: str, detail: dict[str, Any], payload: dict[str, Any]) -> Parsed:
     requester, author = _people(detail)
-    if detail.get("is_public") is False:
+    if yes_or_no(detail.get("is_public")) is False:
         return Parsed(ignored="a ticket that the customer does not see")
     if author is None or requester is None:
         return Parsed(ignored="it is not said who wrote the ticket")
@@ -107,8 +114,11 @@ def _people(detail: dict[str, Any]) -> tuple[str | None, str | None]:
 
 def _opening_item(ticket: str, detail: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any] | None:
     channel = channel_of(inner(detail, "via", "channel"))
+    description = opening_words(detail.get("description"))
+    if description is None and channel == "chat":
+        return None
     # Zendesk itself names a chat
-    text = titled(None if channel == "chat" else detail.get("subject"), text_of_html(detail.get("description")))
+    text = titled(None if channel == "chat" else detail.get("subject"), description)
     if text is None or REDACTED in text:
         return None
     return {
@@ -119,6 +129,12 @@ def _opening_item(ticket: str, detail: dict[str, Any], payload: dict[str, Any]) 
             {"respondent": identifier(detail.get("requester_id")), "occurred_at": moment(detail.get("created_at"))}
         ),
     }
+
+
+def opening_words(description: Any) -> str | None:
+    """A ticket's first text without what Zendesk adds to it; None where nothing is left."""
+    text = own_words(description)
+    return None if text is None else said_in_chat(FOLLOW_UP.sub("", text, count=1).strip(), None)
 
 
 def _about_ticket(ticket: str, detail: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
@@ -154,22 +170,25 @@ def _comment(ticket: str, detail: dict[str, Any], event: dict[str, Any], payload
     comment = event.get("comment")
     if not isinstance(comment, dict):
         raise CannotParse("the event has no comment")
-    public = comment.get("is_public", comment.get("public"))
-    if public is False:
+    if yes_or_no(comment.get("is_public", comment.get("public"))) is False:
         return Parsed(ignored="an internal note")
     requester, _ = _people(detail)
-    author, is_staff = identifier(inner(comment, "author", "id")), inner(comment, "author", "is_staff")
+    author = identifier(inner(comment, "author", "id"))
+    is_staff = yes_or_no(inner(comment, "author", "is_staff"))
     if is_staff is True or author == SYSTEM:
         return Parsed(ignored="a comment of an agent" if is_staff is True else "a comment of Zendesk itself")
     if is_staff is not False and (author is None or author != requester):
         return Parsed(ignored="it is not said who wrote the comment")
-    text = text_of_html(comment.get("body") or comment.get("plain_body") or comment.get("html_body"))
+    text = own_words(comment.get("body") or comment.get("plain_body") or comment.get("html_body"))
     if text is None or REDACTED in text:
         return Parsed(ignored="a comment without words")
     if _same_words(text, detail.get("description")):
         # the first comment of a ticket is its description: one text, one item
         item = _opening_item(ticket, detail, payload)
         return Parsed([item]) if item else Parsed(ignored="a comment without words")
+    text = said_in_chat(text, inner(comment, "author", "name"))
+    if text is None:
+        return Parsed(ignored="a chat's transcript without words that are known to be the customer's")
     comment_id = identifier(comment.get("id"))
     if comment_id is None:
         raise CannotParse("the comment has no id")
@@ -187,7 +206,7 @@ def _comment(ticket: str, detail: dict[str, Any], event: dict[str, Any], payload
 
 
 def _same_words(text: str, description: Any) -> bool:
-    other = text_of_html(description)
+    other = own_words(description)
     return other is not None and text.split() == other.split()
 
 
@@ -197,7 +216,7 @@ def _comment_gone(ticket: str, detail: dict[str, Any], event: dict[str, Any]) ->
     if comment_id is None:
         raise CannotParse("the event does not say which comment")
     erased = [Erased("item", comment_id)]
-    body = text_of_html(inner(comment, "body"))
+    body = own_words(inner(comment, "body"))
     description = detail.get("description")
     if (body is not None and _same_words(body, description)) or (
         isinstance(description, str) and REDACTED in description

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.ingest.incoming import CannotParse, Erased, Parsed
+from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import attributes, identifier, inner, moment, said, text_of_html, titled
 from service.ingest.senders.written_fields import (
     BY_CUSTOMER,
@@ -33,8 +34,9 @@ from service.ingest.senders.written_fields import (
     written_fields,
     yes_or_no,
 )
+from service.ingest.senders.zendesk_chats import said_in_chat
 from service.ingest.senders.zendesk_csat import Rating, rating_in, score_of
-from service.ingest.senders.zendesk_events import REDACTED, opening_id, rating_id
+from service.ingest.senders.zendesk_events import REDACTED, opening_id, opening_words, rating_id
 
 WRAPPERS = ("xml", "zendesk_webhook", "zendesk", "webhook", "payload", "data")
 TICKET_TYPES = frozenset(("", "problem", "incident", "question", "task"))
@@ -128,14 +130,14 @@ def _messages(
         reason = _not_the_requester(fields, event, written_by, opening=latest is None)
         if reason:
             reasons.append(reason)
-        elif REDACTED not in description:
-            found.append(_opening(ticket, fields, description))
+        elif REDACTED not in description and (opened := opening_words(description)):
+            found.append(_opening(ticket, fields, opened))
     if latest and REDACTED not in latest:
         reason = _not_a_customer(fields, event, latest_by, only_customers)
         if reason:
             reasons.append(reason)
-        else:
-            found.append(_comment(ticket, fields, event, latest))
+        elif spoken := said_in_chat(latest, first(fields, *REQUESTER["name"])):
+            found.append(_comment(ticket, fields, event, spoken))
     return found
 
 
@@ -146,8 +148,8 @@ def _without_head(text: str | None) -> tuple[str | None, str | None]:
     dashes, _, below = text.strip().partition("\n")
     head, _, rest = below.lstrip().partition("\n")
     if not dashes.startswith(DASHES) or "," not in head or not rest.strip():
-        return None, text_of_html(text)
-    return head.strip(), text_of_html(rest)
+        return None, own_words(text)
+    return head.strip(), own_words(rest)
 
 
 def _wrote(head: str | None, name: Any) -> bool | None:

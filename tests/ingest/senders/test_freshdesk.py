@@ -306,3 +306,11 @@ def test_a_deleted_ticket_stays_gone_in_any_order(database: Database, settings: 
 )
 def test_content_of_any_shape_is_understood_or_refused(call: Call) -> None:
     assert survives("freshdesk", call) > 50
+
+
+def test_a_reply_comes_without_what_it_quotes() -> None:
+    quoted = "Still nothing.\n\nOn Fri, 20 Nov 2026 at 10:00 Acme <help@acme.example> wrote:\n> We look into it"
+    (item,) = parsed(
+        "freshdesk", json_call("freshdesk", {"id": 5, "event": "customer_reply", "comment": quoted})
+    ).items
+    assert item["text"] == "Still nothing."

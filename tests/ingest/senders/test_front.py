@@ -324,3 +324,9 @@ def test_hostile_shapes() -> None:
     check_hostile("front", inbound(1, "Too dear"))
     check_hostile("front", preview(1))
     check_hostile("front", application("conversation_deleted", event(9, "trash")))
+
+
+def test_spam_is_not_taken_and_flags_as_text_are_flags() -> None:
+    thrown = event(1, "inbound", message(1, "Buy now"), conversation={"id": "cnv_1", "status": "spam"})
+    assert "spam" in parsed("front", application("inbound_received", thrown)).ignored
+    assert parsed("front", inbound(1, "We look into it", is_inbound="false")).ignored

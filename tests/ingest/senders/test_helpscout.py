@@ -418,3 +418,16 @@ def test_what_was_deleted_stays_gone_in_any_order(database: Database, settings: 
 )
 def test_content_of_any_shape_is_understood_or_refused(call: Call) -> None:
     assert survives("helpscout", call) > (0 if len(json.loads(call.body)) == 1 else 50)
+
+
+def test_spam_and_what_the_team_threw_away_is_erased() -> None:
+    for fields in ({"status": "spam"}, {"state": "deleted"}):
+        found = parsed("helpscout", hook("convo.status", conversation(thread(1, "Buy now"), **fields)))
+        assert not found.items
+        assert [one.kind for one in found.erased] == ["conversation"]
+
+
+def test_a_mail_comes_without_what_it_quotes() -> None:
+    apple = "<div>It fails.</div><div>On 20 Nov 2026, at 10:00, Acme wrote:</div><blockquote>Sorry</blockquote>"
+    (item,) = parsed("helpscout", hook(REPLY, conversation(thread(1, apple)))).items
+    assert item["text"].endswith("It fails.")

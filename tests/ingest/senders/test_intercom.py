@@ -470,3 +470,15 @@ def test_who_was_deleted_stays_gone_in_any_order(database: Database, settings: S
 )
 def test_content_of_any_shape_is_understood_or_refused(call: Call) -> None:
     assert survives("intercom", call) > 50
+
+
+def test_a_remark_beside_a_bare_rating_and_tasks_of_the_team() -> None:
+    (item,) = parsed("intercom", note("ticket.rating.provided", ticket(rating=3, remark="Slow."))).items
+    assert (item["score"]["value"], item["text"]) == (3, "Slow.")
+    assert parsed("intercom", note("ticket.created", ticket(category="task"))).ignored
+
+
+def test_a_mail_comes_without_what_it_quotes() -> None:
+    outlook = "<p>It fails.</p><div><b>From:</b> Acme<br><b>Sent:</b> Friday<br></div><p>We are sorry</p>"
+    (item,) = parsed("intercom", note("conversation.user.replied", conversation(part("9", outlook)))).items
+    assert item["text"] == "It fails."

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.values import (
     identifier,
     inner,
@@ -13,9 +14,8 @@ from service.ingest.senders.values import (
     moment,
     moment_after,
     number,
-    opening_subject,
-    plain_reply,
     stars,
+    text_of_html,
     words,
 )
 
@@ -101,6 +101,44 @@ def test_a_plain_reply_comes_without_what_it_quotes() -> None:
     assert plain_reply("He wrote:\nnothing") == "He wrote:\nnothing"
     for nothing in (None, "", "> only\n> quoted", 5):
         assert plain_reply(nothing) is None
+
+
+def test_a_reply_comes_without_the_forms_in_which_mail_programs_quote() -> None:
+    gmail = (
+        "Still broken\n\nOn Fri, Nov 20, 2026 at 10:00 AM Acme <help@acme.example> wrote:\n\n> Hello\n> again\n"
+    )
+    assert own_words(gmail) == "Still broken"
+    assert own_words(gmail + "\nAnd one more thing") == "Still broken\n\nAnd one more thing"
+    broken = "Noch immer\n\nAm Fr., 20. Nov. 2026 um 10:00 Uhr schrieb Acme <\nhelp@acme.example>:\n\n> Hallo"
+    assert own_words(broken) == "Noch immer"
+    unmarked = "Encore\n\nLe ven. 20 nov. 2026 à 10:00, Acme <a@acme.example> a écrit\xa0:\n\nBonjour"
+    assert own_words(unmarked) == "Encore"
+    assert own_words("Mine\n________________________________\nFrom: Acme <a@b>\nSent: Friday\n\nTheirs") == "Mine"
+    assert own_words("Mine\n\n##- Bitte geben Sie Ihre Antwort oberhalb dieser Zeile ein -##\n\nTheirs") == "Mine"
+    outlook = (
+        '<p class="MsoNormal">Mine &amp; more</p><div style="border-top:solid 1.0pt"><p><b>From:</b> Acme<br>'
+        "<b>Sent:</b> Friday<br><b>To:</b> Jane</p></div><p>Theirs</p>"
+    )
+    assert own_words(outlook) == "Mine & more"
+    assert own_words('<div>Mine</div><hr><div id="divRplyFwdMsg">From: Acme</div><div>Theirs</div>') == "Mine"
+    apple = "<div>Mine</div><div>On 20 Nov 2026, at 10:00, Acme wrote:</div><blockquote>Theirs</blockquote>"
+    assert own_words(apple) == "Mine"
+
+
+def test_what_only_looks_like_a_quote_stays() -> None:
+    for mine in (
+        ">50 % of my orders fail",
+        "On Monday your agent wrote:\nwe pay\nBut you did not.",
+        "From: all the shops, yours is best",
+        "I told him on 3 Nov at 10:00: no",
+    ):
+        assert own_words(mine) == mine
+
+
+def test_what_stands_between_angle_brackets_in_plain_text_stays() -> None:
+    for plain in ("write to <jane@example.com>, please", "List<String> breaks", "x<y & 5 > 3", "I <3 it"):
+        assert text_of_html(plain) == plain
+    assert text_of_html("AT&amp;T <b>is</b> down<br/>again") == "AT&T is down\nagain"
 
 
 def test_a_list_of_names_may_come_as_one_text() -> None:

@@ -172,6 +172,72 @@ def test_only_public_comments_of_customers_are_taken() -> None:
         assert item["text"] == "Hello?"
 
 
+def changed_event(name: str, **changes: Any) -> Call:
+    """The recorded event with other values at its top and, by a dict, below."""
+    body = json.loads(recorded("zendesk", name).call.body)
+    for key, value in changes.items():
+        body[key] = (
+            {**body[key], **value} if isinstance(value, dict) and isinstance(body.get(key), dict) else value
+        )
+    return json_call("zendesk", body)
+
+
+def comment_of(**fields: Any) -> Call:
+    event = json.loads(recorded("zendesk", "ticket.comment_added").call.body)["event"]
+    return changed_event("ticket.comment_added", event={"comment": {**event["comment"], **fields}})
+
+
+def test_flags_as_text_are_flags() -> None:
+    assert parsed("zendesk", comment_of(is_public="false")).ignored == "an internal note"
+    author = {"id": CUSTOMER, "is_staff": "true"}
+    assert parsed("zendesk", comment_of(author=author)).ignored == "a comment of an agent"
+
+
+def test_a_quoted_earlier_mail_is_not_the_customers_words() -> None:
+    quoted = "Any news?\n\nOn Fri, Nov 20, 2026 at 10:00 AM Acme <help@acme.example> wrote:\n> We look into it"
+    assert [one["text"] for one in parsed("zendesk", comment_of(body=quoted)).items] == ["Any news?"]
+    detail = {"description": 'This is a follow-up to your previous request #12 "Invoice"\n\nStill wrong'}
+    (item,) = parsed("zendesk", changed_event("ticket.created", detail=detail)).items
+    assert item["text"] == "Invoice total is wrong\n\nStill wrong"
+
+
+def test_of_a_chat_only_the_customers_lines_are_taken() -> None:
+    spoken = "Chat started\n(09:14:03) Test Requester: Where is it?\n(09:14:20 AM) Tim: So\n(09:15) Visitor 12: Ok"
+    assert [one["text"] for one in parsed("zendesk", comment_of(body=spoken)).items] == ["Where is it?\nOk"]
+    of_agents = "(09:14:20) Tim: Let me see\nand look"
+    assert "transcript" in parsed("zendesk", comment_of(body=of_agents)).ignored
+    named = {"description": "Conversation with Jane Roe", "via": {"channel": "native_messaging"}}
+    assert parsed("zendesk", changed_event("ticket.created", detail=named)).ignored == "a ticket without words"
+
+
+def test_messages_of_a_chat_come_as_events_of_their_own() -> None:
+    def message(kind: str, **fields: Any) -> Call:
+        return changed_event(
+            "ticket.comment_added",
+            type="zen:event-type:messaging_ticket.message_added",
+            detail={"id": "5158"},
+            event={
+                "actor": {"id": "77", "type": kind},
+                "message": {"id": "67ab", "body": "Hi <b@c.example>", **fields},
+            },
+        )
+
+    (item,) = parsed("zendesk", message("end_user")).items
+    assert (item["external_id"], item["conversation_id"], item["respondent"]) == ("67ab", "5158", "77")
+    assert (item["text"], item["channel"]) == ("Hi <b@c.example>", "chat")
+    for kind in ("agent", "system", "trigger", ""):
+        assert parsed("zendesk", message(kind)).ignored == "a chat message of an agent or a bot"
+    assert parsed("zendesk", message("end_user", body=None)).ignored == "a chat message without words"
+    with pytest.raises(CannotParse):
+        parsed("zendesk", message("end_user", id=None))
+
+
+def test_ratings_are_read_in_the_accounts_language() -> None:
+    for said, value in (("Gut, ich bin zufrieden", 1), ("Schlecht, ich bin unzufrieden", 0), ("Mauvais", 0)):
+        (item,) = parsed("zendesk", json_call("zendesk", {"ticket_id": "5", "satisfaction_rating": said})).items
+        assert item["score"] == {"kind": "csat", "value": value, "scale_min": 0, "scale_max": 1}
+
+
 def test_tickets_that_agents_open_are_not_the_customers_words() -> None:
     for detail, reason in (
         ({"submitter_id": AGENT}, "an agent opened"),
