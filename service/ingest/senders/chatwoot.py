@@ -21,10 +21,12 @@ from service.ingest.senders.values import (
     attributes,
     identifier,
     inner,
+    mail_of_html,
     moment,
     moment_after,
     number,
     said,
+    text_of_either,
     titled,
     words,
 )
@@ -128,7 +130,8 @@ def _words(message: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] |
     """The text of a message; None where it is a picture alone."""
     mail = _object(content.get("email"))
     text = inner(mail, "text_content", "reply")
-    text = words(text) or words(message.get("content"))
+    marked_up = inner(mail, "html_content", "reply") or inner(mail, "html_content", "full")
+    text = words(text) or mail_of_html(marked_up) or text_of_either(message.get("content"))
     if mail:
         subject = None if mail.get("in_reply_to") else opening_subject(mail.get("subject"))
         text = titled(subject, plain_reply(text))

@@ -24,6 +24,17 @@ from service.ingest.senders.signatures import (
 from service.ingest.senders.values import attributes, identifier, inner, moment, number, said, words
 
 SIGNATURE, TIMESTAMP = "x-crisp-signature", "x-crisp-request-timestamp"
+TAKEN = frozenset(
+    (
+        "message:send",
+        "message:received",
+        "message:updated",
+        "message:removed",
+        "session:sync:rating",
+        "session:removed",
+        "people:profile:removed",
+    )
+)
 CHANNELS: tuple[tuple[str, Channel], ...] = (
     ("email", "ticket"),
     ("twitter", "social"),
@@ -61,21 +72,28 @@ def parse(call: Call, options: Options) -> Parsed:
     """The visitor's message or rating, or what was removed."""
     body = json_object(call)
     event, data = body.get("event"), body.get("data")
-    if not isinstance(event, str) or not isinstance(data, dict):
-        raise CannotParse("there is no event with data in it")
-    if event == "message:send":
-        return _message(body, data)
+    if not isinstance(event, str):
+        raise CannotParse("there is no event in it")
+    if event not in TAKEN:
+        return Parsed(ignored="only messages and ratings of visitors are taken")
+    if not isinstance(data, dict):
+        raise CannotParse("there is no data in the event")
+    if event in ("message:send", "message:received"):
+        return _message(body, data)  # which way it goes is said by `from`
     if event == "session:sync:rating":
         return _rating(body, data)
     if event == "message:removed":
         return Parsed(erased=[Erased("item", _key(data))])
     if event == "session:removed":
         return Parsed(erased=[Erased("conversation", _session(data))])
-    if event == "message:updated":
-        if "from" not in data:
-            return Parsed(ignored="an edit does not say whose message it was")
-        return _message(body, data)
-    return Parsed(ignored="only messages and ratings of visitors are taken")
+    if event == "people:profile:removed":
+        person = identifier(data.get("people_id"))
+        if person is None:
+            raise CannotParse("it does not say who is gone")
+        return Parsed(erased=[Erased("respondent", person)])
+    if "from" not in data:
+        return Parsed(ignored="an edit does not say whose message it was")
+    return _message(body, data)
 
 
 def _session(data: dict[str, Any]) -> str:

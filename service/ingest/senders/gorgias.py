@@ -72,22 +72,31 @@ def parse(call: Call, options: Options) -> Parsed:
     body = _cleaned(json_object(call))
     ticket = _object(body.get("ticket"))
     event = str(body.get("event") or "").lower()
-    if event in ("ticket-deleted", "ticket-message-deleted"):
+    if event in ("ticket-deleted", "ticket-message-deleted", "customer-deleted"):
         return _gone(body, ticket, event)
-    message = _object(body.get("message")) or _newest(ticket) or (body if _is_message(body) else {})
-    survey = _object(body.get("satisfaction_survey")) or _object(ticket.get("satisfaction_survey"))
+    if not ticket and isinstance(body.get("messages"), list):
+        ticket = body  # a ticket as the API has it
+    messages = _messages(body, ticket)
+    surveys = (body.get("satisfaction_survey"), body.get("survey"), ticket.get("satisfaction_survey"))
+    survey = next(filter(None, map(_object, surveys)), {})
     if not survey and _is_survey(body):
         survey = body
-    if not message and not survey and not ticket and not event:
+    if not messages and not survey and not ticket and not event:
         raise CannotParse("there is neither a message nor a survey in it: use our template")
-    items = [item for item in (_message(message, ticket, options), _survey(survey, ticket, options)) if item]
-    return Parsed(items, ignored="" if items else _why_not(message))
+    deleted = [one for one in messages if moment(one.get("deleted_datetime"))]
+    erased = [Erased("item", key) for one in deleted if (key := identifier(one.get("id")))]
+    found = [_message(one, ticket, options) for one in messages if one not in deleted]
+    items = [item for item in (*found, _survey(survey, ticket, options)) if item]
+    return Parsed(items, erased, ignored="" if items or erased else _why_not(messages))
 
 
 def _gone(body: dict[str, Any], ticket: dict[str, Any], event: str) -> Parsed:
     if event == "ticket-deleted":
         key = identifier(ticket.get("id")) or identifier(body.get("ticket_id")) or identifier(body.get("id"))
         gone = [Erased("conversation", key)] if key else []
+    elif event == "customer-deleted":
+        key = identifier(inner(body, "customer", "id")) or identifier(body.get("customer_id") or body.get("id"))
+        gone = [Erased("respondent", key)] if key else []
     else:
         key = identifier(inner(body, "message", "id")) or identifier(body.get("id"))
         gone = [Erased("item", key)] if key else []
@@ -104,16 +113,22 @@ def _is_message(body: dict[str, Any]) -> bool:
     return not _is_survey(body) and any(name in body for name in ("from_agent", "body_text", "stripped_text"))
 
 
-def _newest(ticket: dict[str, Any]) -> dict[str, Any]:
-    """The last message, where the template printed the ticket with all of them."""
-    messages = ticket.get("messages")
-    return _object(messages[-1]) if isinstance(messages, list) and messages else {}
+def _messages(body: dict[str, Any], ticket: dict[str, Any]) -> list[dict[str, Any]]:
+    """The message that is told of; all of them where the template printed the ticket with its messages.
+
+    The customer's may not be the last: an answer by a rule may stand behind it already.
+    """
+    if message := _object(body.get("message")):
+        return [message]
+    printed = ticket.get("messages")
+    found = [one for one in printed if isinstance(one, dict)] if isinstance(printed, list) else []
+    return [one for one in found if one] or ([body] if _is_message(body) else [])
 
 
-def _why_not(message: dict[str, Any]) -> str:
-    if not message:
+def _why_not(messages: list[dict[str, Any]]) -> str:
+    if not messages:
         return "the ticket changed, nobody wrote"
-    if _truth(message.get("from_agent")) is None:
+    if any(_truth(one.get("from_agent")) is None for one in messages):
         return "it does not say who wrote the message"
     return "only public messages that customers write are taken"
 
@@ -160,16 +175,16 @@ def _text(message: dict[str, Any], ticket: dict[str, Any]) -> str | None:
         or text_of_html(message.get("body_html"))
     )
     subject = opening_subject(message.get("subject"))
-    if not subject and _is_alone(ticket):
+    if not subject and _opens(message, ticket):
         subject = opening_subject(ticket.get("subject"))
     return words(titled(subject, text))
 
 
-def _is_alone(ticket: dict[str, Any]) -> bool:
-    count = ticket.get("messages_count")
-    if count is None and isinstance(ticket.get("messages"), list):
-        count = len(ticket["messages"])
-    return identifier(count) == "1"
+def _opens(message: dict[str, Any], ticket: dict[str, Any]) -> bool:
+    printed = ticket.get("messages")
+    if isinstance(printed, list) and printed:
+        return identifier(inner(printed[0], "id")) == identifier(message.get("id"))
+    return identifier(ticket.get("messages_count")) == "1"
 
 
 def _survey(survey: dict[str, Any], ticket: dict[str, Any], options: Options) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from service.ingest.senders.signatures import (
     hmac_digest,
     same,
 )
-from service.ingest.senders.values import identifier, moment, moment_after, said, titled
+from service.ingest.senders.values import identifier, moment, moment_after, said, text_of_either, titled
 
 SIGNATURE_V3, TIMESTAMP, SIGNATURE = "x-hubspot-signature-v3", "x-hubspot-request-timestamp", "x-hubspot-signature"
 # what HubSpot decodes in the address before it signs it, as far as is known
@@ -140,7 +140,7 @@ def parse(call: Call, options: Options) -> Parsed:
     gone_items = {one.key for one in erased if one.kind == "item"}
     gone_threads = {one.key for one in erased if one.kind == "conversation"}
     items = [_item(key, found, created.get(key)) for key, found in changes.items() if found]
-    items = [item for item in items if item["external_id"] not in gone_items]
+    items = [item for item in items if item.get("text") and item["external_id"] not in gone_items]
     left = [
         one
         for one in wanted.values()
@@ -219,11 +219,12 @@ def _item(key: Key, found: Mapping[str, tuple[str, str]], created_at: str | None
     kind, object_id = key
     if kind == "feedback_submission":
         at, text = found["hs_content"]
+        text = text_of_either(text) or ""
         own = {"channel": "survey", "response_id": object_id}
     else:
         own = {"conversation_id": object_id}
         (subject_at, subject), (content_at, content) = (found.get(one, ("", "")) for one in ("subject", "content"))
-        text = titled(subject, content) or ""
+        text = titled(subject, text_of_either(content)) or ""
         if content:
             at = moment_after(content_at, BOTH_AFTER) or "" if subject else content_at
         else:

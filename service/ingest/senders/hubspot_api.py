@@ -12,7 +12,7 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Parsed, Wanted
 from service.ingest.senders.bodies import answer_object, json_object
 from service.ingest.senders.contract import Credentials, Fetched, Http, NotThere
-from service.ingest.senders.quotes import opening_subject
+from service.ingest.senders.quotes import opening_subject, plain_reply
 from service.ingest.senders.signatures import SenderOptions
 from service.ingest.senders.values import (
     attributes,
@@ -22,6 +22,7 @@ from service.ingest.senders.values import (
     moment_after,
     number,
     said,
+    text_of_either,
     text_of_html,
     titled,
 )
@@ -62,6 +63,7 @@ MESSAGE_CHANNELS: dict[str, tuple[Channel, str]] = {
     "1003": ("ticket", "form"),
     "1007": ("chat", "WhatsApp"),
 }
+MAIL = "1002"  # of those: what quotes earlier mails
 # An answer tells all of a ticket: of equal times it is the newer one, whatever an event told of its parts.
 WHOLE_AFTER = 500
 
@@ -170,7 +172,7 @@ def _ticket(answer: Mapping[str, Any], key: str, properties: Mapping[str, Any]) 
     return {
         "external_id": f"{TICKET}:{key}",
         "conversation_id": key,
-        "text": titled(properties.get("subject"), properties.get("content")),
+        "text": titled(properties.get("subject"), text_of_either(properties.get("content"))),
         "channel": TICKET_CHANNELS.get(source, "ticket") if isinstance(source, str) else None,
         "respondent": _associated(answer, "contacts"),
         **_times(answer, properties, "createdate"),
@@ -184,7 +186,7 @@ def _feedback(
         "external_id": f"{FEEDBACK}:{key}",
         "response_id": key,
         "conversation_id": _associated(answer, "tickets"),
-        "text": titled(None, properties.get("hs_content")),
+        "text": text_of_either(properties.get("hs_content")),
         "score": _score(properties, options),
         "channel": "survey",
         "respondent": _associated(answer, "contacts"),
@@ -210,6 +212,8 @@ def _message(answer: Mapping[str, Any], key: str) -> Parsed:
         return Parsed(ignored="an agent or a bot wrote it, or it is not said who did")
     text = answer.get("text")
     text = (text.strip() if isinstance(text, str) else "") or text_of_html(answer.get("richText"))
+    if identifier(answer.get("channelId")) == MAIL:
+        text = plain_reply(text) or ""
     if not text:
         return Parsed(ignored="a message without words")
     channel_id = identifier(answer.get("channelId")) or ""

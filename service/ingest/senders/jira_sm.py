@@ -13,7 +13,7 @@ from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.jira_text import words
 from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
-from service.ingest.senders.values import attributes, identifier, inner, moment, number, said, titled
+from service.ingest.senders.values import attributes, identifier, inner, moment, number, plain_reply, said, titled
 
 SIGNATURE, IDENTIFIER = "x-hub-signature", "x-atlassian-webhook-identifier"
 ISSUE = "issue:"  # before an issue's number: comments are numbered too
@@ -114,8 +114,8 @@ def _take_comment(
     reasons: list[str],
 ) -> None:
     fields = _object(issue.get("fields"))
-    key, text = identifier(comment.get("id")), words(comment.get("body"))
-    if comment.get("jsdPublic") is False or comment.get("visibility"):
+    key, text = identifier(comment.get("id")), plain_reply(words(comment.get("body")))
+    if comment.get("jsdPublic") is False or comment.get("visibility") or _marked_internal(comment):
         reasons.append("an internal comment")
     elif not _is_customer(comment.get("author"), fields.get("reporter")):
         reasons.append("an agent or an app wrote the comment, or it is not said that a customer did")
@@ -137,6 +137,13 @@ def _take_comment(
             "attributes": _attributes(fields, {}),
         }
         items.append(said(item))
+
+
+def _marked_internal(comment: Mapping[str, Any]) -> bool:
+    """Whether the comment's own property says that it is the team's: older events have no `jsdPublic`."""
+    found = comment.get("properties")
+    marks = [one for one in found if inner(one, "key") == "sd.public.comment"] if isinstance(found, list) else []
+    return any(str(inner(one, "value", "internal")).lower() == "true" for one in marks)
 
 
 def _issue_of(comment: Mapping[str, Any]) -> str | None:
@@ -179,7 +186,7 @@ def _take_issue(
     rating = _rating(payload, fields, options)
     if rating:
         items.append(said({"external_id": f"{ISSUE}{issue_id}:csat", **shared, **rating}))
-    text = titled(fields.get("summary"), words(fields.get("description")))
+    text = titled(fields.get("summary"), plain_reply(words(fields.get("description"))))
     if not _is_customer(reporter, fields.get("reporter")):
         reasons.append("no customer raised the issue, or it is not said who did")
     elif text is not None:
@@ -190,7 +197,8 @@ def _take_issue(
 
 def _rating(payload: Mapping[str, Any], fields: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The customer's rating with the comment they left; empty where the issue has none."""
-    value = fields.get(options.csat_field) if options.csat_field else None
+    field = options.csat_field or _rating_field(payload, fields)
+    value = fields.get(field) if field else None
     given = (
         next((value.get(name) for name in ("rating", "value") if name in value), None)
         if isinstance(value, dict)
@@ -201,13 +209,27 @@ def _rating(payload: Mapping[str, Any], fields: Mapping[str, Any], options: Opti
         return {}
     comment = inner(value, "comment")
     changes = inner(payload, "changelog", "items")
-    changed = isinstance(changes, list) and any(inner(one, "fieldId") == options.csat_field for one in changes)
+    changed = isinstance(changes, list) and any(inner(one, "fieldId") == field for one in changes)
     return {
         "score": {"kind": "csat", "value": stars, "scale_min": 1, "scale_max": 5},
         "text": words(comment) or words(inner(comment, "body")),
         # when it was given is told only by the event of the change itself
         "occurred_at": moment(payload.get("timestamp")) if changed else None,
     }
+
+
+def _rating_field(payload: Mapping[str, Any], fields: Mapping[str, Any]) -> str | None:
+    """The field of Jira's own satisfaction survey where the option does not name it.
+
+    Its value is a rating with its comment, or a change tells it by its name.
+    """
+    for name, value in fields.items():
+        if name.startswith("customfield_") and number(inner(value, "rating")) is not None:
+            return name
+    changes = inner(payload, "changelog", "items")
+    named = [one for one in changes if inner(one, "field") == "Satisfaction"] if isinstance(changes, list) else []
+    found = (identifier(inner(one, "fieldId")) for one in named)
+    return next(filter(None, found), None)
 
 
 def _attributes(fields: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.contract import Reply, Sender
-from service.ingest.senders.quotes import opening_subject, plain_reply
+from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.salesforce_fields import (
     CASE_OF,
     CHANGED,
@@ -35,7 +35,7 @@ from service.ingest.senders.salesforce_records import (
     records,
 )
 from service.ingest.senders.signatures import BadSignature, SenderOptions, check_token, new_token
-from service.ingest.senders.values import moment, said, text_of_html, titled
+from service.ingest.senders.values import moment, said, text_of_either, titled
 
 ACKNOWLEDGED = Reply(
     b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
@@ -102,11 +102,14 @@ def parse(call: Call, options: Options) -> Parsed:
         key = record.key("id", "recordid")
         if key is None:
             reasons.append("a record without an id")
+        elif record.kind == "case" and record.get("masterrecordid"):
+            reasons.append("a case merged into another one: what was said in it is here already")
         elif record.flag("isdeleted") or record.flag("deleted"):
             erased += _erased(record, key)
         elif record.flag("shouldforget"):
             person = record.key("contactid") or (key if record.kind == "contact" else None)
             erased += [Erased("respondent", person)] if person else []
+            reasons.append("somebody is to be forgotten, and it does not say which contact")
         else:
             found = list(_items(record, key, options, reasons))
             items += [said(item) for item in found]
@@ -153,7 +156,7 @@ def _time(record: Record, names: Sequence[str]) -> str | None:
 
 
 def _case(record: Record, key: str, reasons: list[str]) -> Iterator[dict[str, Any]]:
-    text = titled(record.get("subject"), record.get("description"))
+    text = titled(record.get("subject"), text_of_either(record.get("description")))
     shared = {**_shared(record, key), "conversation_id": key}
     # standard fields of a case such as Comments are the agents'; ratings stand in fields that the org made
     rated, comments = ratings(record, custom=True), rating_texts(record)
@@ -182,7 +185,7 @@ def _case_comment(record: Record, key: str, options: Options, reasons: list[str]
     by_customer = options.comments_from_customers or bool(record.get("authorcontactid", "createdbycontactid"))
     if author:
         by_customer = any(word in author for word in PORTAL)
-    text = titled(None, record.get("commentbody", "comment", "text", "body"))
+    text = text_of_either(record.get("commentbody", "comment", "text", "body"))
     if (record.flag("ispublished") if "ispublished" in record.fields else record.flag("published")) is False:
         reasons.append("an internal comment")
     elif not by_customer:
@@ -200,7 +203,7 @@ def _case_comment(record: Record, key: str, options: Options, reasons: list[str]
 
 
 def _email(record: Record, key: str, reasons: list[str]) -> Iterator[dict[str, Any]]:
-    body = text_of_html(record.get("htmlbody")) or plain_reply(record.get("textbody", "text", "body"))
+    body = own_words(record.get("htmlbody")) or plain_reply(record.get("textbody", "text", "body"))
     if not record.flag("incoming"):
         reasons.append("a mail of the team, or it is not said who wrote it")
     elif body is None:

@@ -158,6 +158,19 @@ def titled(title: Any, text: Any) -> str | None:
     return "\n\n".join(parts) or None
 
 
+# elements of HTML that people do not write into plain text by chance
+MARKUP = re.compile(
+    r"<(br|hr)\s*/?>|</(p|div|span|b|i|u|em|strong|a|ul|ol|li|table|h[1-6]|blockquote|body|html)>", re.I
+)
+
+
+def text_of_either(text: Any) -> str | None:
+    """The words of a text of which the sender does not say whether it is HTML; None where nothing is left."""
+    if isinstance(text, str) and MARKUP.search(text):
+        return text_of_html(text)
+    return words(text)
+
+
 def text_of_html(markup: Any) -> str | None:
     """The words of an HTML body: blocks as lines, without scripts, styles and quoted earlier mails.
 

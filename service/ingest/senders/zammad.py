@@ -15,12 +15,22 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.quotes import opening_subject, plain_reply
+from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
-from service.ingest.senders.values import attributes, identifier, inner, moment, said, text_of_html, titled, words
+from service.ingest.senders.values import (
+    attributes,
+    identifier,
+    inner,
+    moment,
+    said,
+    text_of_either,
+    titled,
+    words,
+)
 
 SIGNATURE = "x-hub-signature"
 CUSTOMER = "customer"
+SENDERS_BY_ID = {"1": "agent", "2": CUSTOMER, "3": "system"}  # the same in every Zammad
 CHANNELS: tuple[tuple[str, Channel], ...] = (
     ("phone", "call"),
     ("twitter", "social"),
@@ -116,13 +126,15 @@ def parse(call: Call, options: Options) -> Parsed:
         raise CannotParse("there is no ticket in it: use the default payload or our template")
     if not isinstance(article, dict) or not any(_given(one) for one in article.values()):
         return Parsed(ignored="the ticket changed, nobody wrote")
-    writer = _name(article.get("sender"))
+    writer = _name(article.get("sender")) or SENDERS_BY_ID.get(identifier(article.get("sender_id")) or "")
     if writer is None:
         return Parsed(ignored="it does not say who wrote the article")
     if writer.lower() != CUSTOMER:
         return Parsed(ignored="only articles that customers write are taken")
     if str(_given(article.get("internal"))).lower() not in ("false", "none", "0"):
         return Parsed(ignored="an internal note")
+    if str(inner(article, "preferences", "is-auto-response")).lower() == "true":
+        return Parsed(ignored="a machine answered in the customer's name, such as an out-of-office note")
     key = identifier(_given(article.get("id")))
     if key is None:
         raise CannotParse("the article has no id")
@@ -135,7 +147,7 @@ def parse(call: Call, options: Options) -> Parsed:
 def _text(ticket: dict[str, Any], article: dict[str, Any]) -> str | None:
     """The customer's words; the ticket's title stands in front of the article that opened it."""
     kind, body = str(article.get("content_type") or "").lower(), _given(article.get("body"))
-    text = text_of_html(body) if "html" in kind else plain_reply(body)
+    text = own_words(body) if "html" in kind else plain_reply(body if kind else text_of_either(body))
     return words(titled(_given(ticket.get("title")), text) if _opens(ticket, article) else text)
 
 

@@ -273,3 +273,13 @@ def test_odd_shapes_are_parsed_or_refused() -> None:
         csat(1795167000.1, {"rating": 2, "feedback_message": "Took days."}),
     ):
         check_hostile("chatwoot", call)
+
+
+def test_a_mail_that_has_html_only_comes_as_its_words() -> None:
+    mail = {"subject": "Re: Broken", "text_content": None, "html_content": {"reply": "<p>Still <b>broken</b></p>"}}
+    call = message(
+        content="<p>Still <b>broken</b></p><blockquote>Hi</blockquote>", content_attributes={"email": mail}
+    )
+    assert parsed("chatwoot", call).items[0]["text"] == "Still broken"
+    call = message(content="<p>Still <b>broken</b></p>", content_attributes={})
+    assert parsed("chatwoot", call).items[0]["text"] == "Still broken"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -246,3 +247,16 @@ def test_odd_shapes_are_parsed_or_refused() -> None:
     check_hostile("crisp", recorded("crisp", "message-send").call)
     check_hostile("crisp", message(session={"segments": ["vip"], "data": {"plan": "pro"}}))
     check_hostile("crisp", happened("session:sync:rating", rating={"stars": 2, "comment": "slow"}))
+
+
+def test_what_a_visitor_wrote_is_taken_whichever_way_it_is_told() -> None:
+    told = happened("message:received", **json.loads(message().body)["data"])
+    assert parsed("crisp", told).items == parsed("crisp", message()).items
+
+
+def test_a_removed_profile_is_erased_and_unknown_events_need_no_data() -> None:
+    removed = parsed("crisp", happened("people:profile:removed", people_id="p-1"))
+    assert removed.erased == [Erased("respondent", "p-1")]
+    for data in (None, [], [1], "x"):
+        found = parsed("crisp", json_call("crisp", {"event": "website:update_visitors_list", "data": data}))
+        assert found.ignored

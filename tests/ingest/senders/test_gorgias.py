@@ -276,3 +276,29 @@ def test_odd_shapes_are_parsed_or_refused() -> None:
         "gorgias", sent({}, {"tags": [{"name": "x"}], "custom_fields": {"1": {"value": 2}}, "language": "en"})
     )
     check_hostile("gorgias", survey())
+
+
+def test_a_ticket_with_its_messages_gives_all_that_the_customer_wrote() -> None:
+    messages = [
+        message(id=1, ticket_id=None, stripped_text="Broken"),
+        message(id=2, ticket_id=None, from_agent=True, stripped_text="We have got your message"),
+        message(id=3, ticket_id=None, stripped_text="Hello?"),
+        message(id=4, ticket_id=None, stripped_text="Oops", deleted_datetime="2026-11-20T10:00:00"),
+        None,
+    ]
+    ticket = {"id": 8, "subject": "My lamp", "customer": {"id": 3}, "messages": messages}
+    for body in (ticket, {"event": "ticket-created", "ticket": ticket}):
+        found = parsed("gorgias", json_call("gorgias", body))
+        words = [(one["external_id"], one["conversation_id"], one["text"]) for one in found.items]
+        assert words == [("1", "8", "My lamp\n\nBroken"), ("3", "8", "Hello?")]
+        assert found.erased == [Erased("item", "4")]
+    agents = {"id": 8, "messages": [messages[1]]}
+    assert parsed("gorgias", json_call("gorgias", agents)).ignored
+
+
+def test_a_survey_by_its_other_name_and_a_deleted_customer() -> None:
+    body = {"event": "satisfaction-survey-responded", "survey": {"ticket_id": 8, "score": "4", "body_text": "ok"}}
+    (item,) = parsed("gorgias", json_call("gorgias", body)).items
+    assert (item["external_id"], item["score"]["value"], item["text"]) == ("survey:8", 4, "ok")
+    gone = parsed("gorgias", json_call("gorgias", {"event": "customer-deleted", "customer": {"id": 3}}))
+    assert gone.erased == [Erased("respondent", "3")]

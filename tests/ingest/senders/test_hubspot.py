@@ -526,3 +526,24 @@ def test_v1_is_a_plain_hash_of_secret_and_body() -> None:
     mark = hashlib.sha256(b"s3cret" + call.body).hexdigest()
     signed = replace(call, headers={"x-hubspot-signature": mark.upper()})
     assert accepted("hubspot", signed, ["s3cret"], recorded("hubspot", NAME).clock, scheme="v1")
+
+
+def test_words_with_markup_come_without_it_from_the_event_and_from_the_api() -> None:
+    markup = "<p>It <b>broke</b></p><blockquote>Hello</blockquote>"
+    (item,) = parsed("hubspot", batch(changed("content", markup))).items
+    assert item["text"] == "It broke"
+    found = parsed("hubspot", fetched("ticket", {"id": "60", "properties": {"subject": "App", "content": markup}}))
+    assert found.items[0]["text"] == "App\n\nIt broke"
+    only_markup = parsed("hubspot", batch(changed("content", "<p></p>")))
+    assert (only_markup.items, len(only_markup.wanted)) == ([], 1)
+
+
+def test_a_mail_comes_without_what_it_quotes() -> None:
+    mail = {
+        "id": "m1",
+        "type": "MESSAGE",
+        "channelId": "1002",
+        "senders": [{"actorId": "V-7"}],
+        "text": "Still broken.\n\nOn Wed, Nov 4, 2026 Acme <help@acme.example> wrote:\n> hello",
+    }
+    assert parsed("hubspot", fetched("message", mail)).items[0]["text"] == "Still broken."

@@ -287,7 +287,9 @@ def test_the_rating_field_becomes_a_score_of_its_own(value: Any, score: int | No
     # an event of another change does not tell when the rating was given
     later = parsed("jira-sm", about_issue(**{CSAT: value}), csat_field=CSAT).items
     assert "occurred_at" not in next(item for item in later if item["external_id"].endswith(":csat"))
-    assert len(parsed("jira-sm", call).items) == 1, "without the option no field is a rating"
+    assert len(parsed("jira-sm", call).items) == 2, "the change names the field of Jira's own survey"
+    silent = about_issue(**{CSAT: 4})
+    assert len(parsed("jira-sm", silent).items) == 1, "a number in a field without a name is no rating"
 
 
 def test_a_rating_has_its_comment_and_counts_whoever_raised_the_issue() -> None:
@@ -414,3 +416,22 @@ def test_hostile_shapes() -> None:
     for broken in (event("jira:issue_deleted"), event("comment_created"), json_call("jira-sm", {"x": 1})):
         with pytest.raises(CannotParse):
             parsed("jira-sm", broken)
+
+
+def test_a_rating_with_its_comment_needs_no_option() -> None:
+    call = about_issue(**{CSAT: {"rating": 2, "comment": {"body": "Slow"}}})
+    items = {item["external_id"]: item for item in parsed("jira-sm", call).items}
+    assert (items["issue:10042:csat"]["score"]["value"], items["issue:10042:csat"]["text"]) == (2, "Slow")
+
+
+def test_a_comments_own_property_says_that_it_is_internal() -> None:
+    mark = {"key": "sd.public.comment", "value": {"internal": True}}
+    found = parsed("jira-sm", about_comment(7, "Call them", jsdPublic=None, properties=[mark]))
+    assert (found.items, found.ignored) == ([], "an internal comment")
+    mark["value"] = {"internal": False}
+    assert parsed("jira-sm", about_comment(7, "Thanks", jsdPublic=None, properties=[mark, None])).items
+
+
+def test_a_comment_by_mail_comes_without_what_it_quotes() -> None:
+    text = "Still broken.\n\nOn Wed, Nov 4, 2026 Acme <help@acme.example> wrote:\n> hello\n> there"
+    assert parsed("jira-sm", about_comment(7, text)).items[0]["text"] == "Still broken."

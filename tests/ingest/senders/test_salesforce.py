@@ -476,3 +476,21 @@ def test_hostile_shapes() -> None:
     deep = b"<a>" * 20_000 + b"</a>" * 20_000
     with pytest.raises(CannotParse):
         parsed("salesforce", replace(soap(case()), body=deep))
+
+
+def test_a_merged_case_is_no_deletion_and_who_is_not_named_is_a_reason() -> None:
+    merged = flow(subject="Late", deleted=True, MasterRecordId="500000000000002AAA")
+    for found in (
+        parsed("salesforce", merged),
+        parsed("salesforce", flow(object="Individual", ShouldForget=True)),
+    ):
+        assert (found.items, found.erased) == ([], [])
+        assert "no record" not in found.ignored
+
+
+def test_markup_and_quotes_of_outlook_are_no_words() -> None:
+    (item,) = items(flow(subject="Late", description="<p>Where <b>is</b> it?</p>"))
+    assert item["text"] == "Late\n\nWhere is it?"
+    mail = "<p>Still late.</p><div>From: Acme<br>Sent: Monday<br>To: me</div><p>We are on it.</p>"
+    (item,) = items(flow(object="EmailMessage", incoming=True, HtmlBody=mail))
+    assert item["text"] == "Still late."

@@ -11,10 +11,12 @@ from service.ingest.senders.values import (
     identifier,
     inner,
     listed,
+    mail_of_html,
     moment,
     moment_after,
     number,
     stars,
+    text_of_either,
     text_of_html,
     words,
 )
@@ -145,3 +147,32 @@ def test_a_list_of_names_may_come_as_one_text() -> None:
     assert listed(" a, b\nc ,") == ["a", "b", "c"]
     assert listed("") == []
     assert listed(["a b"]) == ["a b"]
+
+
+def test_who_wrote_what_is_quoted_is_not_the_customer_however_the_mail_program_says_it() -> None:
+    for said in (
+        "On Wed, Nov 4, 2026 at 9:00 AM Acme Support <help@acme.example> wrote:",
+        "On Wed, Nov 4, 2026 at 9:00 AM Acme Support <\nhelp@acme.example> wrote:",
+        "Am Mi., 4. Nov. 2026 um 09:00 Uhr schrieb Acme <help@acme.example>:",
+        "Le mer. 4 nov. 2026 à 09:00, Acme <help@acme.example> a écrit :",
+    ):
+        assert plain_reply(f"Still broken.\n\n{said}\n\n> hello\n> there") == "Still broken."
+    assert plain_reply("On page 4\nhe wrote:\nnothing") == "On page 4\nhe wrote:\nnothing"
+
+
+def test_a_mail_in_html_comes_without_what_it_quotes() -> None:
+    apple = "<div>Still broken.</div><div>On 4 Nov 2026, Acme wrote:</div><blockquote type='cite'>Hi</blockquote>"
+    assert text_of_html(apple) == mail_of_html(apple) == "Still broken."
+    outlook = "<p>Still broken.</p><div><b>From:</b> Acme<br><b>Sent:</b> Monday<br>To: me</div><p>Hello</p>"
+    assert mail_of_html(outlook) == "Still broken."
+    assert text_of_html("<blockquote>Hi</blockquote>") is None
+    assert text_of_html("<p>2 > 1</p><blockquote>Hi</blockquote><p>so it is</p>") == "2 > 1\n\nso it is"
+
+
+def test_markup_is_known_by_what_nobody_writes_by_chance() -> None:
+    assert text_of_either("<p>Late <b>again</b></p>") == "Late again"
+    assert text_of_either("Late<br/>again") == "Late\nagain"
+    for plain in ("a < b && c > d", "the <div> is empty", "List<String> fails", "late & lost"):
+        assert text_of_either(plain) == plain
+    for nothing in (None, "", " ", 5, "<p></p>"):
+        assert text_of_either(nothing) is None

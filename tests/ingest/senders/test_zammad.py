@@ -257,3 +257,23 @@ def test_triggers_in_any_order_end_in_the_same_state(database: Database, setting
 
 def test_odd_shapes_are_parsed_or_refused() -> None:
     check_hostile("zammad", sent({"own": {"label": "x"}, "tags": ["a"], "group": {"name": "Desk"}}))
+
+
+def test_machines_that_answer_for_the_customer_are_ignored() -> None:
+    found = parsed("zammad", sent(article={"body": "I am away", "preferences": {"is-auto-response": True}}))
+    assert (found.items, bool(found.ignored)) == ([], True)
+    assert parsed("zammad", sent(article={"preferences": {"is-auto-response": False}})).items
+
+
+def test_html_without_a_type_and_quotes_of_outlook() -> None:
+    reply = {"article_ids": [1, 104]}
+    assert text_of(sent(reply, {"content_type": None, "body": "<div>Still late</div>"})) == "Still late"
+    mail = "<div>Still late</div><div>Von: Acme<br>Gesendet: Montag<br>An: Kundin</div><div>Hallo</div>"
+    assert text_of(sent(reply, {"content_type": "text/html", "body": mail})) == "Still late"
+
+
+def test_the_number_of_the_writers_kind_does_where_its_name_is_missing() -> None:
+    assert parsed("zammad", sent(article={"sender": None, "sender_id": 2})).items
+    for kind in (1, 3, 9):
+        found = parsed("zammad", sent(article={"sender": None, "sender_id": kind}))
+        assert (found.items, bool(found.ignored)) == ([], True)
