@@ -167,7 +167,16 @@ def test_the_time_of_a_change_is_not_the_time_of_the_feedback() -> None:
             {"text": "a", "score": {"kind": "stars", "value": 4, "scale_min": 1, "scale_max": 5}},
         ),
         ({"text": "a", "score": "9"}, {"text": "a", "attributes": {"score": "9"}}),
-        ({"text": "a", "score": "high"}, {"text": "a", "score": "high"}),
+        ({"text": "a", "score": "high"}, {"text": "a", "attributes": {"score": "high"}}),
+        # values in other forms than the contract's refuse no words
+        (
+            {"text": "a", "id": 5.0, "created_at": 1795165985, "customer": {"id": 7, "email": "a@example.com"}},
+            {"text": "a", "external_id": "5", "occurred_at": "2026-11-20T09:13:05+00:00", "respondent": "7"},
+        ),
+        (
+            {"text": 12, "created_at": "Fri, 20 Nov 2026 10:13:05 +0100", "url": "x" * 3000},
+            {"text": "12", "occurred_at": "2026-11-20T09:13:05+00:00"},
+        ),
         (
             {"text": "a", "rating": 9, "scale_max": 10},
             {"text": "a", "score": {"kind": "stars", "value": 9, "scale_min": 1, "scale_max": 10}},
@@ -181,6 +190,60 @@ def test_the_time_of_a_change_is_not_the_time_of_the_feedback() -> None:
 )
 def test_names_that_mean_the_same(data: dict[str, Any], expected: dict[str, Any]) -> None:
     assert items({"data": data}) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("feedback.deleted", "item"),
+        ("com.acme.feedback.deleted.v2", "item"),
+        ("Acme.FeedbackDeleted", "item"),
+        ("reviews/delete", "item"),
+        ("contact.privacyDeletion", "respondent"),
+        ("customers/redact", "respondent"),
+        ("customer.data_erasure_requested", "respondent"),
+        ("conversation.erased", "conversation"),
+        ("feedback.tag.removed", None),
+        ("review_attachment_deleted", None),
+    ],
+)
+def test_what_an_event_says_is_gone_in_any_spelling(name: str, gone: str | None) -> None:
+    body = json.dumps({"type": name, "data": {"id": "x-1", "text": "Words that must not come back"}}).encode()
+    found = sender.parse(Call({}, body), SenderOptions())
+    assert found.items == []
+    assert [(one.kind, one.key) for one in found.erased] == ([(gone, "x-1")] if gone else [])
+    assert gone or found.ignored
+
+
+def test_a_kind_of_feedback_in_words_is_no_event() -> None:
+    (found,) = items({"type": "Account deletion", "id": "x-1", "text": "Please delete my account"})
+    assert found["text"] == "Please delete my account"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"author_type": "agent"},
+        {"author": {"type": "bot"}},
+        {"sender": {"role": "Support Agent"}},
+        {"internal": True},
+        {"direction": "outbound"},
+        {"is_test": True},
+    ],
+)
+def test_words_that_say_they_are_no_customers_are_ignored(mark: dict[str, Any]) -> None:
+    body = json.dumps({"type": "message.created", "data": {"id": "1", "text": "We are sorry", **mark}}).encode()
+    found = sender.parse(Call({}, body), SenderOptions())
+    assert found.items == []
+    assert found.ignored
+    customer = {"id": "2", "text": "Slow", "author_type": "customer", "author": {"role": "operator"}}
+    assert len(items({"type": "message.created", "data": [customer, {"id": "1", "text": "Sorry", **mark}]})) == 1
+
+
+def test_an_event_that_says_nothing_of_a_customer_is_ignored() -> None:
+    found = sender.parse(Call({}, b'{"type":"order.created","data":{"id":7,"total":12}}'), SenderOptions())
+    assert found.items == []
+    assert "neither a text nor a score" in found.ignored
 
 
 def test_attributes_stay_within_the_contract() -> None:

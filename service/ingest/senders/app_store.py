@@ -91,9 +91,10 @@ def parse(call: Call, options: Options) -> Parsed:
     if kind in (REVIEWS, *FEEDBACK):
         item = _resource(data, body, call)
         return Parsed([item]) if item else Parsed(ignored="TestFlight feedback without words")
-    if "webhookping" in kind.lower() or _attributes(data).get("ping") is True:
+    bare = kind.lower().replace("_", "")  # in the API's list of events they stand in capitals
+    if "webhookping" in bare or _attributes(data).get("ping") is True:
         return Parsed(ignored="a test of the connection")
-    if not kind.lower().startswith("betafeedback"):
+    if not bare.startswith("betafeedback") or not bare.endswith("created"):
         return Parsed(ignored=f"an event that is not about feedback: {kind[:80]}")
     return _feedback_event(data, body, call)
 

@@ -17,13 +17,22 @@ from pydantic import Field
 from service.ingest.incoming import MAX_ATTRIBUTES, MAX_ID_CHARS, Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_value, media_type
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.plain_items import GONE_ENDINGS, MAX_FIELDS, MAX_ITEMS, read_data
+from service.ingest.senders.plain_events import read_kind
+from service.ingest.senders.plain_items import MAX_FIELDS, MAX_ITEMS, read_data
 from service.ingest.senders.signatures import SenderOptions, check_token, decode_base64, new_token
 from service.ingest.senders.values import attributes, identifier
 
 PREFIX = "ce-"
 REQUIRED = ("id", "source", "type")
 VERSIONS = ("1.0", "0.3")
+# attributes of the specification and of its documented extensions for tracing, order and transport
+NO_EXTENSIONS = frozenset(
+    (
+        *("specversion", "id", "source", "type", "subject", "time", "data", "data_base64", "datacontenttype"),
+        *("dataschema", "schemaurl", "datacontentencoding", "dataref", "traceparent", "tracestate", "sequence"),
+        *("sequencetype", "partitionkey", "sampledrate", "recordedtime", "expirytime", "authtype", "authid"),
+    )
+)
 KEPT = ("type", "source", "subject")  # as attributes, under event_type and so on
 
 
@@ -101,15 +110,18 @@ def _read(event: Any, options: Options) -> Parsed:
         raise CannotParse("this is not CloudEvents 1.0")
     kind = str(event["type"])
     subject = identifier(event.get("subject"))
-    data = _data(event)
-    if data is None and kind.lower().endswith(GONE_ENDINGS) and options.identity == "subject":
+    data, gone = _data(event), read_kind(kind).gone
+    by_subject = subject if options.identity == "subject" and gone == "item" else None
+    if data is None and by_subject:
         data = {}
     if data is None:
         return Parsed(ignored="an event without data")
     found = read_data(data, kind=kind, told_at=event.get("time") if isinstance(event.get("time"), str) else None)
-    if found.ignored and kind.lower().endswith(GONE_ENDINGS) and options.identity == "subject" and subject:
-        return Parsed(erased=[Erased("item", subject)])
+    if by_subject and not found.erased:
+        return Parsed(erased=[Erased("item", by_subject)])
     own = {f"event_{name}": event.get(name) for name in KEPT}
+    # extensions: what the sender's own pipeline knows of the event, like its tenant or plan
+    own |= {str(name): value for name, value in event.items() if str(name).lower() not in NO_EXTENSIONS}
     about = subject if options.identity == "subject" and subject else _event_id(event)
     for place, item in enumerate(found.items):
         if not isinstance(item, dict):

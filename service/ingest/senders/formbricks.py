@@ -60,7 +60,13 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
     response_id = identifier(sent.get("id"))
     if response_id is None:
         raise CannotParse("the response has no id")
-    contact, known = part(sent.get("contact")), part(sent.get("contactAttributes"))
+    # versions before 2025 call a contact a person
+    contact = part(sent.get("contact")) or part(sent.get("person"))
+    known = (
+        part(sent.get("contactAttributes"))
+        or part(sent.get("personAttributes"))
+        or part(part(sent.get("person")).get("attributes"))
+    )
     times = part(sent.get("ttc"))
     answered = part(sent.get("data"))
     before = {
@@ -82,7 +88,9 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
         occurred_at=created,
         # of one moment: the fuller response, then the later event
         updated_at=moment_after(updated, given(answers) + RANKS[event] * RANK_MICROSECONDS),
-        respondent=identifier(contact.get("userId")) or identifier(contact.get("id")),
+        respondent=identifier(contact.get("userId"))
+        or identifier(part(contact.get("attributes")).get("userId"))
+        or identifier(contact.get("id")),
         language=language if language != "default" else None,
         hidden={**before, **known},
         attributes={

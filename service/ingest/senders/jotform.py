@@ -107,6 +107,8 @@ def _answers(raw: Mapping[str, Any], pretty: Any, options: UntypedOptions) -> It
             person = asks_contact(name) or asks_contact(asked)
             plain = [one for one in value if isinstance(one, str | int | float) and not is_link(one)]
             yield Answer(question_id, asked, "contact" if person else "choice", plain)
+        elif _is_content(value) or "captcha" in name.lower():
+            continue
         elif asks_contact(name):
             yield Answer(question_id, asked, "contact", value)
         else:
@@ -134,6 +136,11 @@ def _composite(question_id: str, asked: str | None, value: Mapping[str, Any]) ->
             if is_e_mail(chosen) or isinstance(chosen, dict):
                 continue
             yield Answer(f"{question_id}-{row}", f"{asked or question_id} – {row}", "choice", chosen)
+
+
+def _is_content(value: Any) -> bool:
+    """Whether a text is a drawn signature or what a widget keeps for itself, and nothing that was written."""
+    return isinstance(value, str) and re.match(r"\s*(?:data:[\w.+-]+/|\{\s*\"|\[\s*\{)", value) is not None
 
 
 class _Words:

@@ -30,6 +30,7 @@ OTHER_SIGNATURE = "x-judgeme-hmac-sha256"  # as some servers pass it on
 TOPIC = "x-judgeme-topic"
 # several events of one review can carry the same second; what follows from what is the order among them
 RANKS = {"created": 0, "updated": 1, "published": 2, "unpublished": 3, "hidden": 3}
+TENSES = {"create": "created", "update": "updated", "publish": "published", "delete": "deleted"}
 GONE = ("deleted", "destroyed")
 
 
@@ -46,7 +47,8 @@ def parse(call: Call, options: SenderOptions) -> Parsed:
     review = body.get("review")
     if review is None and "rating" in body and "id" in body:
         review = body  # the review itself, without an envelope
-    family, _, kind = topic.rpartition("/")
+    family, _, kind = re.sub(r"[._:]", "/", topic).rpartition("/")
+    kind = TENSES.get(kind, kind)
     if topic and family not in ("", "review", "reviews"):
         return Parsed(ignored=f"an event that is not about a review: {topic[:80]}")
     if kind in ("test", "ping"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from service.ingest.incoming import SCALES, CannotParse, Channel, Erased, IncomingItem, Parsed
-from service.ingest.senders.values import attributes, identifier, number
+from service.ingest.senders.plain_events import EventKind, What, not_of_a_customer, read_kind
+from service.ingest.senders.values import attributes, identifier, moment, number
 
 MAX_FIELDS = 100_000  # of one body: batches of a thousand items are usual
 MAX_ITEMS = 5_000
@@ -25,24 +26,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
 PLAIN = frozenset(IncomingItem.model_fields) - set(ALIASES) - {"source", "attributes", "channel"}
 TITLES = ("title", "subject")
 RATINGS = ("score", "rating", "stars", "nps", "csat", "ces")
-# kinds of events whose time is that of a change, not of the feedback
-CHANGE_ENDINGS = ("updated", "changed", "edited")
-TEST_ENDINGS = ("test", "ping")
-GONE_ENDINGS = ("deleted", "erased", "removed")
-# what may be deleted; a deleted tag or attachment of a review is no deleted review
-SAYINGS = (
-    "feedback",
-    "item",
-    "review",
-    "response",
-    "ticket",
-    "comment",
-    "message",
-    "answer",
-    "rating",
-    "submission",
+IDS = ("external_id", "respondent", "response_id", "conversation_id", "touchpoint", "stage")
+TIMES = ("occurred_at", "updated_at")
+PEOPLE = ("customer", "user", "contact", "person", "author", "reviewer")  # objects that hold who said it
+MAX_URL_CHARS = 2048
+NOTHING = "there is neither a text nor a score in it"
+_AS_THE_CONTRACT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
-PEOPLE = ("respondent", "customer", "contact", "user", "person")
 
 
 def read_payload(payload: dict[str, Any]) -> Parsed:
@@ -52,39 +43,58 @@ def read_payload(payload: dict[str, Any]) -> Parsed:
 
 
 def read_data(data: Any, *, kind: str = "", told_at: Any = None) -> Parsed:
-    """What an event of this kind, told at this time, says: an item, a list of them, also under `items`."""
-    kind = kind.lower()
-    if kind.endswith(TEST_ENDINGS):
+    """What an event of this kind, told at this time, says: an item, a list of them, also under `items`.
+
+    Events that have a name and say nothing of a customer are ignored; without a name the check says what is wrong.
+    """
+    event = read_kind(kind)
+    if event.is_test:
         return Parsed(ignored="a test of the connection")
     if isinstance(data, dict) and isinstance(data.get("items"), list):
         data = data["items"]
     entries = data if isinstance(data, list) else [data]
     if len(entries) > MAX_ITEMS:
         raise CannotParse(f"more than {MAX_ITEMS} items in one delivery")
-    if kind.endswith(GONE_ENDINGS):
-        erased = [one for entry in entries if (one := _erased(entry, kind)) is not None]
+    if event.is_gone:
+        what = event.gone
+        erased = [one for entry in entries if what and (one := _erased(entry, what)) is not None]
         return Parsed(erased=erased, ignored="" if erased else "a deletion that does not say of what")
-    return Parsed([_item(entry, told_at, kind) for entry in entries])
+    items: list[Any] = []
+    reasons: dict[str, None] = {}
+    for entry in entries:
+        why = not_of_a_customer(entry) if isinstance(entry, dict) else ""
+        if why:
+            reasons[why] = None
+        else:
+            items.append(_item(entry, told_at, event))
+    if event.told and items and all(one is None or _says_nothing(one) for one in items):
+        return Parsed(ignored="; ".join((*reasons, NOTHING)))
+    return Parsed(items, ignored="; ".join(reasons))
 
 
-def _erased(entry: Any, kind: str) -> Erased | None:
-    """What a deletion names: an item, or what the word before the ending says."""
+def _says_nothing(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False  # the check says what is wrong
+    text = item.get("text")
+    return item.get("score") is None and (text is None or (isinstance(text, str) and not text.strip()))
+
+
+def _erased(entry: Any, what: What) -> Erased | None:
+    """What a deletion names."""
     entry = entry if isinstance(entry, dict) else {"id": entry}
-    words = [word for word in re.split(r"[^a-z]+", kind) if word][:-1]
-    what: Literal["item", "conversation", "respondent"] = "item"
-    names = ALIASES["external_id"]
-    if words and words[-1] in PEOPLE:
-        what, names = "respondent", (*ALIASES["respondent"][:-1], "id", "email")
-    elif words and words[-1] == "conversation":
-        what, names = "conversation", ("conversation_id", "id")
-    elif words and words[-1] not in SAYINGS:
-        return None
+    names: tuple[str, ...] = ALIASES["external_id"]
+    if what == "respondent":
+        inner = next((entry[name] for name in PEOPLE if isinstance(entry.get(name), dict)), {})
+        entry = {**inner, **{name: value for name, value in entry.items() if value is not None}}
+        names = (*ALIASES["respondent"][:-1], "id", "email")
+    elif what == "conversation":
+        names = ("conversation_id", "id")
     keys = (identifier(entry.get(name)) for name in names)
     key = next((one for one in keys if one is not None), None)
     return Erased(what, key) if key is not None else None
 
 
-def _item(entry: Any, told_at: Any, kind: str) -> Any:
+def _item(entry: Any, told_at: Any, event: EventKind) -> Any:
     """One entry in the names of the contract; what is no object goes on as it is, for the check to refuse."""
     if not isinstance(entry, dict):
         return entry
@@ -101,14 +111,46 @@ def _item(entry: Any, told_at: Any, kind: str) -> Any:
         item["channel"] = rest.pop("channel")
     _add_rating(item, rest)
     _add_title(item, rest)
-    if item.get("occurred_at") is None and told_at is not None and not kind.endswith(CHANGE_ENDINGS):
+    if item.get("occurred_at") is None and told_at is not None and not event.is_change:
         item["occurred_at"] = told_at
     if item.get("updated_at") is None and told_at is not None:
         item["updated_at"] = told_at
+    _mend(item, rest, told_at)
     found_attributes = _attributes(rest, rest_source)
     if found_attributes or "attributes" in entry:
         item["attributes"] = found_attributes
     return item
+
+
+def _mend(item: dict[str, Any], rest: dict[str, Any], told_at: Any) -> None:
+    """Values in other forms than the contract's: what stands beside the words must not refuse them.
+
+    A time that nobody can read gives way to the event's own; without one it stays, and the check says so.
+    """
+    for name in TIMES:
+        value = item.get(name)
+        if value is not None and not (isinstance(value, str) and _AS_THE_CONTRACT.fullmatch(value)):
+            found = moment(value) or (told_at if value != told_at else None)
+            if found is not None:
+                item[name] = found
+    person = item.get("respondent")
+    person = person if person is not None else next((rest[one] for one in PEOPLE if rest.get(one)), None)
+    if isinstance(person, dict):
+        names = (*ALIASES["respondent"][:-1], "id", "external_id", "email")
+        person = next((one for name in names if (one := identifier(person.get(name))) is not None), None)
+        item["respondent"] = person
+    for name in IDS:
+        if isinstance(item.get(name), int | float):
+            item[name] = identifier(item[name])
+    text = item.get("text")
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        item["text"] = identifier(text)
+    url = item.get("url")
+    if url is not None and not (isinstance(url, str) and len(url) <= MAX_URL_CHARS):
+        del item["url"]
+    score = item.get("score")
+    if isinstance(score, str) and item.get("text"):
+        rest["score"] = item.pop("score")
 
 
 def _add_rating(item: dict[str, Any], rest: dict[str, Any]) -> None:

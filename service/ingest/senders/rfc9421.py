@@ -139,7 +139,9 @@ def _check(
     if any(type(name) is not str for name in names) or len(set(names)) < len(names):
         raise BadSignature("The covered components are strings, each once.")
     covered = {str(name) for name in names}
-    if not {"@method", DIGEST} <= covered or not any(address <= covered for address in ADDRESSES):
+    # an address without a query is whole without it
+    told = covered if "?" in call.url else covered | {"@query"}
+    if not {"@method", DIGEST} <= covered or not any(address <= told for address in ADDRESSES):
         raise BadSignature(
             "@method, @target-uri (or @authority, @path and @query) and content-digest must be covered."
         )

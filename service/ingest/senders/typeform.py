@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "rating": "rating",
     "opinion_scale": "rating",
     "nps": "rating",
+    "dropdown": "choice",  # older webhooks send the chosen one as a text
     "email": "contact",
     "phone_number": "contact",
     "contact_info": "contact",

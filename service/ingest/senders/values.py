@@ -10,9 +10,12 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
+from service.ingest.conversions import to_moment
 from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, MAX_ATTRIBUTES, MAX_ID_CHARS
 
 MILLISECONDS_FROM = 100_000_000_000  # a unix time that large is not in seconds before the year 5138
+
+MICROSECONDS_FROM = 100_000_000_000_000  # and from there on not in milliseconds
 
 YEARS = (1990, 2200)  # that the contract takes
 
@@ -59,19 +62,23 @@ def listed(value: Any) -> Any:
 
 
 def moment(value: Any) -> str | None:
-    """A unix time (seconds or milliseconds, also as text) or an ISO time as RFC 3339 in UTC; None for others.
+    """A unix time (seconds to nanoseconds, also as text) or a written time as RFC 3339 in UTC; None for others.
 
-    More than six digits of a second are cut, "+0000" is understood, a time without an offset is UTC. None also for
+    More than six digits of a second are cut, "+0000" is understood, a time without an offset is UTC. Of other
+    forms than ISO those are read that have one meaning: mail dates, 20.11.2026, but not 3/4/2026. None also for
     years that the contract does not take: a wrong time must not refuse the words beside it.
     """
     if value is None or isinstance(value, bool | dict | list):
         return None
     if isinstance(value, str):
         value = value.strip()
-        if not re.fullmatch(r"-?\d{9,13}(\.\d+)?", value):
+        if not re.fullmatch(r"-?\d{9,19}(\.\d+)?", value):
             return _iso(value)
         value = float(value)
     try:
+        for _ in range(2):  # microseconds, nanoseconds
+            if abs(value) >= MICROSECONDS_FROM:
+                value /= 1000
         found = datetime.fromtimestamp(value / 1000 if abs(value) >= MILLISECONDS_FROM else value, UTC)
     except (ValueError, OverflowError, OSError):
         return None
@@ -90,7 +97,10 @@ def _iso(value: str) -> str | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return None
+        try:
+            found = to_moment(text, zone=UTC, day_first=None)
+        except (ValueError, OverflowError):
+            return None
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     try:
         return _plausible(found.astimezone(UTC))

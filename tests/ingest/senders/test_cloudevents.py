@@ -115,6 +115,23 @@ def test_deletions() -> None:
     assert by_subject.erased == [Erased("item", "fb-9")]
 
 
+def test_deletions_with_a_version_and_of_other_things() -> None:
+    gone = event(type="com.example.feedback.deleted.v1", data=None, subject="fb-9")
+    assert parsed("cloudevents", json_call("cloudevents", gone), identity="subject").erased == [
+        Erased("item", "fb-9")
+    ]
+    other = event(type="com.example.attachment.deleted", data={"id": "a"}, subject="fb-9")
+    found = parsed("cloudevents", json_call("cloudevents", other), identity="subject")
+    assert (found.items, found.erased) == ([], [])
+    assert found.ignored
+
+
+def test_extensions_become_attributes() -> None:
+    call = json_call("cloudevents", event(plan="pro", traceparent="00-1-2-00", partitionkey="k"))
+    assert parsed("cloudevents", call).items[0]["attributes"]["plan"] == "pro"
+    assert not {"traceparent", "partitionkey"} & parsed("cloudevents", call).items[0]["attributes"].keys()
+
+
 @pytest.mark.parametrize(
     "value",
     [None, "", 7, {}, {"specversion": "1.0"}, event(specversion="2.0"), event(id=""), event(source=None)],

@@ -33,11 +33,31 @@ from service.ingest.senders.values import (
         float("inf"),
         float("nan"),
         "soon",
+        "3/4/2026 10:00",  # day or month first?
         {},
     ],
 )
 def test_a_time_that_the_contract_does_not_take_is_none(value: Any) -> None:
     assert moment(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1795165985,
+        "1795165985000",
+        1795165985000000,
+        "1795165985000000000",
+        "Fri, 20 Nov 2026 10:13:05 +0100",
+        "2026-11-20 09:13:05 UTC",
+        "2026-11-20T04:13:05.0000000-0500",
+        "2026/11/20 09:13:05",
+        "20.11.2026 09:13:05",
+        "Nov 20, 2026 9:13:05 AM",
+    ],
+)
+def test_one_moment_in_the_forms_of_many_tools(value: Any) -> None:
+    assert moment(value) == "2026-11-20T09:13:05+00:00"
 
 
 def test_a_moment_after_is_later_by_a_hair() -> None:
