@@ -51,6 +51,11 @@ class Caller:
         """Whether the caller holds a scope or grant."""
         return grant in self.grants
 
+    @property
+    def table_mark(self) -> str:
+        """What a CSV begins with: spreadsheets of people need a byte-order mark, programs read it as a name."""
+        return "" if self.csrf_token is None else "\ufeff"
+
 
 def token_hash(token: str) -> str:
     """What is stored instead of a token."""

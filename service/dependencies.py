@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +13,7 @@ from sqlmodel import Session
 
 from service.auth import Caller, Vault, caller_of_cookie, caller_of_key
 from service.errors import BadInput, FieldError, Forbidden, TooLarge, Unauthorized, field_errors
+from service.packed import gunzip, is_gzipped
 from service.settings import Settings
 from service.store.engine import Database
 
@@ -131,8 +133,15 @@ async def body_within(request: Request, limit_bytes: int) -> bytes:
     return b"".join([chunk async for chunk in chunks_within(request, limit_bytes)])
 
 
+async def unpacked_within(request: Request, limit_bytes: int) -> bytes:
+    """The body, gunzipped where `Content-Encoding: gzip` says so; at most `limit_bytes` before and after."""
+    gzipped = is_gzipped(request)
+    body = await body_within(request, limit_bytes)
+    return gunzip(body, limit_bytes) if gzipped else body
+
+
 async def _json_body(request: Request, _caller: AnyCaller, settings: SettingsOf) -> bytes:
-    return await body_within(request, settings.max_json_bytes)
+    return await unpacked_within(request, settings.max_json_bytes)
 
 
 # authenticated first, then read: an unknown caller can't make us hold a body
@@ -144,11 +153,25 @@ def parse_body(model: type[ModelT], body: bytes) -> ModelT:
     if not body.strip():
         raise BadInput("The body is empty; send JSON.", errors=[FieldError("", "empty", "the body is empty")])
     try:
-        return model.model_validate_json(body)
+        return _validated(model, body)
     except ValidationError as error:
         found = field_errors(error)
         detail = "; ".join(f"{one.pointer or 'body'}: {one.detail}" for one in found[:5])
         raise BadInput(detail, errors=found) from error
+
+
+def _validated(model: type[ModelT], body: bytes) -> ModelT:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors(include_input=False)[0]["type"] != "json_invalid":
+            raise
+        # half an emoji is valid JSON to most writers, but not to this reader: it becomes a question mark
+        try:
+            mended = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+        except (ValueError, RecursionError):
+            raise error from None
+        return model.model_validate_json(mended)
 
 
 def json_body(model: type[BaseModel], example: Any, media_type: str = "application/json") -> dict[str, Any]:

@@ -160,8 +160,13 @@ def field_errors(error: ValidationError | RequestValidationError) -> list[FieldE
         location = list(one["loc"])
         if location and location[0] in ("body", "query", "path", "header"):
             location = location[1:]
-        found.append(FieldError(pointer_of(location), str(one["type"]), str(one["msg"])))
+        found.append(FieldError(pointer_of(location), str(one["type"]), _said(one)))
     return found
+
+
+def _said(one: Any) -> str:
+    # our own checks say it in words already
+    return str(one["msg"]).removeprefix("Value error, ")
 
 
 def problem(
@@ -261,15 +266,25 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> JSONResponse:
         # str(error) would carry the statement's parameters, which hold customers' words
+        if "NUL" in str(error.orig) or "\\u0000" in str(error.orig):
+            detail = "a text holds a NUL character; leave it out"
+            found = [FieldError("", "nul_character", detail)]
+            return problem(422, BadInput.title, f"{detail}.", instance=request.url.path, errors=found)
         log.error("database error on %s: %s", _route(request), type(error.orig).__name__)
         if cannot_store(error):
-            return problem(503, CannotStore.title, "The database can't take this now; send it again later.")
-        return problem(500, "Internal error", "Something failed here; it has been logged.")
+            detail = "The database can't take this now; send it again later."
+            return problem(503, CannotStore.title, detail, instance=request.url.path)
+        return _failed(request)
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected %s on %s", type(error).__name__, _route(request))
-        return problem(500, "Internal error", "Something failed here; it has been logged.")
+        return _failed(request)
+
+
+def _failed(request: Request) -> JSONResponse:
+    detail = "Something failed here; it has been logged."
+    return problem(500, JourneymapError.title, detail, instance=request.url.path)
 
 
 def _route(request: Request) -> str:

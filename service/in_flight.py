@@ -32,6 +32,7 @@ class InFlight:
                 503,
                 CannotStore.title,
                 "Too many requests are being answered here at once; send it again later.",
+                instance=scope["path"],
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
             await refusal(scope, receive, send)

@@ -24,7 +24,7 @@ from service.aggregate.journey_models import (
 from service.aggregate.query import MapQuery
 from service.aggregate.questions import top_questions
 from service.aggregate.themes import theme_trends
-from service.aggregate.trends import By, weekly_trends
+from service.aggregate.trends import weekly_trends
 from service.dependencies import (
     Admin,
     Db,
@@ -116,7 +116,8 @@ def read_trends(
     session: ReadDb,
     selection: SelectionQuery,
     by: Annotated[
-        By | Literal["theme"], Query(description="Labels of this field, or themes.", examples=["topic"])
+        Literal["stage", "emotion", "sentiment", "topic", "touchpoint", "theme"],
+        Query(description="Labels of this field, or themes.", examples=["topic"]),
     ] = "stage",
     persona: PersonaQuery = None,
 ) -> Response:

@@ -15,7 +15,7 @@ from nlp import artifact as artifacts
 from nlp.artifact import ArtifactError, Manifest
 from nlp.codebook import DATA_FOLDER
 from service.classify.active_model import Tagger, analyze, wanted_tagger
-from service.dependencies import Reader, SettingsOf, body_within, json_body, parse_body
+from service.dependencies import Reader, SettingsOf, json_body, parse_body, unpacked_within
 from service.errors import BadInput, CannotStore, FieldError
 from service.idempotency import IdempotentRoute
 from service.settings import Settings
@@ -147,7 +147,7 @@ class ModelOut(BaseModel):
 
 
 async def _tag_body(request: Request, _caller: Reader, settings: SettingsOf) -> bytes:
-    return await body_within(request, settings.max_batch_bytes)
+    return await unpacked_within(request, settings.max_batch_bytes)
 
 
 @router.post(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from service.dependencies import AnyCaller, SettingsOf, body_within
-from service.errors import BadInput, FieldError, TooLarge, UnsupportedMedia
+from service.dependencies import AnyCaller, SettingsOf, unpacked_within
+from service.errors import BadInput, FieldError
 
 NDJSON_TYPES = frozenset(
     {
@@ -21,34 +20,6 @@ NDJSON_TYPES = frozenset(
         "application/jsonlines",
     }
 )
-GZIP_WINDOW = 31  # zlib's way to say: with a gzip header
-
-
-async def unpacked_within(request: Request, limit_bytes: int) -> bytes:
-    """The body, gunzipped where `Content-Encoding: gzip` says so; at most `limit_bytes` before and after."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise UnsupportedMedia("Content-Encoding is gzip or none.")
-    body = await body_within(request, limit_bytes)
-    return gunzip(body, limit_bytes) if encoding.endswith("gzip") else body
-
-
-def gunzip(packed: bytes, limit_bytes: int) -> bytes:
-    """Unpack gzip, member by member; TooLarge before more than the limit is held, BadInput if it is broken."""
-    out = b""
-    try:
-        while packed:
-            member = zlib.decompressobj(wbits=GZIP_WINDOW)
-            out += member.decompress(packed, limit_bytes + 1 - len(out))
-            if len(out) > limit_bytes:
-                raise TooLarge(f"The body has more than {limit_bytes} bytes after unpacking.")
-            if not member.eof:
-                raise zlib.error("ends early")
-            packed = member.unused_data
-    except zlib.error as error:
-        detail = "the gzip data is broken or ends early"
-        raise BadInput(detail, errors=[FieldError("", "bad_gzip", detail)]) from error
-    return out
 
 
 async def _feedback_body(request: Request, _caller: AnyCaller, settings: SettingsOf) -> bytes:

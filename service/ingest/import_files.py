@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from service.errors import BadInput, field_errors
 from service.ingest.column_values import PERSONAL
 from service.ingest.files import FileOptions, Row, RowError, Table, open_table
+from service.ingest.files.text import BROKEN
 from service.ingest.import_memory import Earlier, earlier_import
 from service.ingest.incoming import MAX_ID_CHARS, Channel
 from service.ingest.mapping import Choices, Plan, begins_with_data, body_of, study
@@ -49,9 +50,9 @@ def _json_object(value: Any) -> Any:
     try:
         found = json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise PydanticCustomError("bad_mapping", 'send a JSON object: {{"<column>": "<field>"}}') from error
+        raise PydanticCustomError("bad_mapping", 'send a JSON object: {"<column>": "<field>"}') from error
     if not isinstance(found, dict):
-        raise PydanticCustomError("bad_mapping", 'send a JSON object: {{"<column>": "<field>"}}')
+        raise PydanticCustomError("bad_mapping", 'send a JSON object: {"<column>": "<field>"}')
     return found
 
 
@@ -102,7 +103,13 @@ class ImportOptions(BaseModel):
     ] = None
     day_first: Annotated[bool | None, Blankable, Field(description="Whether 3/4/2026 is the 3rd of April.")] = None
     encoding: Annotated[OptionalText, Field(description="Of the text, as in «windows-1252».")] = None
-    delimiter: Annotated[str | None, Field(max_length=10, description="One of , ; | or «tab».")] = None
+    delimiter: Annotated[
+        str | None,
+        Field(
+            max_length=10,
+            description="One character such as , ; | ^ or «tab»; default: found out among , ; | and tab.",
+        ),
+    ] = None
     sheet: Annotated[OptionalText, Field(description="Of a workbook; default: the first that is not empty.")] = (
         None
     )
@@ -315,7 +322,7 @@ def _add_examples(examples: dict[str, list[str]], columns: Sequence[str], row: R
         found = examples.get(column)
         if found is None or len(found) == EXAMPLES or cell is None:
             continue
-        text = " ".join(str(cell).split())
+        text = " ".join(str(cell).replace(BROKEN, "\ufffd").split())
         shown = text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "…"
         if shown and shown not in found:
             found.append(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -185,7 +186,7 @@ def rejected_csv(import_id: str, caller: WordsReader, database: DatabaseOf) -> S
         found = get_import(session, workspace_id=caller.workspace_id, import_id=number)
     name = f"{default_source(found.filename)}-rejected.csv"
     return StreamingResponse(
-        rejected_lines(database, found),
+        chain((caller.table_mark,), rejected_lines(database, found)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f"attachment; filename=\"rejected.csv\"; filename*=UTF-8''{quote(name)}"},
     )

@@ -43,6 +43,12 @@ def _storable(value: Any) -> Any:
     return _without_nul(value) if isinstance(value, str) else value
 
 
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
 def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -72,7 +78,7 @@ class Score(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: ScoreKind
-    value: float
+    value: Annotated[float, BeforeValidator(_no_truth)]
     scale_min: float | None = None
     scale_max: float | None = None
 
@@ -98,7 +104,7 @@ class IncomingItem(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: LongText | None = None
-    channel: Channel = "other"
+    channel: Annotated[Channel, BeforeValidator(lambda value: "other" if value is None else value)] = "other"
     external_id: OptionalId = None
     source: OptionalId = None
     occurred_at: Moment = None

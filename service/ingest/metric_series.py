@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -36,6 +37,7 @@ MAX_VALUES = 10_000  # of one call
 MAX_NAME_CHARS = 100
 SLICE = 500  # rows of one statement: SQLite allows so many parameters
 ATTRIBUTE_COLUMN = "attributes."
+_DECIMAL_COMMA = re.compile(r"[-+]?[\d \u00a0]+,\d+")
 
 EXAMPLE: dict[str, Any] = {"name": "orders", "stage": "purchase", "date": "2026-11-20", "value": 1412}
 STORED_EXAMPLE = EXAMPLE | {"denominator": None, "attributes": {}}
@@ -223,7 +225,9 @@ def _csv_entries(body: bytes) -> Iterator[dict[str, Any]]:
         detail = f"the header lacks {', '.join(sorted(missing))}"
         raise BadInput(f"The CSV can't be read: {detail}.", errors=[FieldError("", "missing_column", detail)])
     rows.fieldnames = names
-    for row in rows:
+    for row in _told(rows):
+        if delimiter == ";":  # spreadsheets write it where the comma stands in numbers
+            row |= {name: _with_point(row[name]) for name in ("value", "denominator") if name in row}
         attributes = {
             name.removeprefix(ATTRIBUTE_COLUMN): value
             for name, value in row.items()
@@ -236,6 +240,18 @@ def _csv_entries(body: bytes) -> Iterator[dict[str, Any]]:
             if not (name or "").startswith(ATTRIBUTE_COLUMN)
         }
         yield {**entry, "attributes": attributes}
+
+
+def _told(rows: csv.DictReader[str]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        detail = f"line {rows.line_num} can't be read: a cell is too long, or a quotation mark is left open"
+        raise BadInput(f"The CSV can't be read: {detail}.", errors=[FieldError("", "bad_csv", detail)]) from error
+
+
+def _with_point(cell: Any) -> Any:
+    return cell.replace(",", ".") if isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
 def store_points(session: Session, *, workspace_id: int, points: list[MetricPoint]) -> None:

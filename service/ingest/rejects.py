@@ -70,7 +70,7 @@ def _kept(cell: Any) -> Any:
 
 def rejected_lines(database: Database, found: FileImport) -> Iterator[str]:
     """The file in pieces, a page of rows each; every page on a short session of its own."""
-    yield "\ufeff" + _line([_shown(name) for name in reject_header(found.layout)])
+    yield _line([_shown(name) for name in reject_header(found.layout)])
     yield from (_line([_shown(cell) for cell in cells]) for cells in head_rows(found.layout))
     last = 0
     while True:

@@ -6,9 +6,9 @@ import zlib
 from dataclasses import replace
 
 from service.errors import BadInput, TooLarge
-from service.ingest.body import gunzip
 from service.ingest.incoming import Call, CannotParse
 from service.ingest.senders.contract import Sender
+from service.packed import gunzip
 from service.settings import Settings
 
 ENCODING = "content-encoding"

@@ -21,6 +21,7 @@ from service.errors import BadInput, CannotStore, FieldError, JourneymapError, T
 from service.ingest.capacity import RoomLeft
 from service.ingest.files import FileRefused
 from service.ingest.import_files import ImportOptions, Upload, checked_options
+from service.packed import gunzipped, is_gzipped
 from service.settings import Settings
 
 WRITE_BYTES = 1024 * 1024
@@ -237,10 +238,13 @@ async def _receive(
     request: Request, settings: Settings, said: dict[str, Any], before_file: BeforeFile | None = None
 ) -> Received:
     """The body to disk. `said` goes before what the form's fields say."""
+    gzipped = is_gzipped(request)
     sink = _Sink(settings.imports_dir)
     try:
         kind, options = parse_options_header(request.headers.get("content-type", ""))
         chunks = chunks_within(request, settings.max_import_bytes)
+        if gzipped:
+            chunks = gunzipped(chunks, settings.max_unpacked_bytes)
         dry_run = said.pop("dry_run", False)
         if kind == b"multipart/form-data":
             filename, fields = await _from_form(chunks, options.get(b"boundary", b""), sink, before_file)

@@ -28,6 +28,8 @@ MEDIA_TYPES: Final = {
 }
 FORMATS: Final = tuple(MEDIA_TYPES)
 
+NDJSON: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z  # times as the API writes them
+
 # a spreadsheet takes a cell that starts so for a formula
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -102,7 +104,7 @@ def encode(rows: Iterator[dict[str, Any]], form: str) -> Iterator[bytes]:
     if form == "parquet":
         yield from parquet(PARQUET_FIELDS, (_flat(row) for row in rows))
         return
-    lines = _csv(rows) if form == "csv" else (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    lines = _csv(rows) if form == "csv" else (orjson.dumps(row, option=NDJSON) for row in rows)
     waiting: list[bytes] = []
     for line in lines:
         waiting.append(line)

@@ -71,7 +71,7 @@ def _route(form: Form) -> None:
             )
             drawn = map_slide.map_pptx(found, proposed["data"], title=title)
         else:
-            drawn = _drawn(form, found, title)
+            drawn = _drawn(form, found, title, caller.table_mark)
         return Response(
             drawn,
             media_type=MEDIA_TYPES[form],
@@ -88,9 +88,9 @@ for _form in MEDIA_TYPES:
     _route(_form)
 
 
-def _drawn(form: Form, found: dict[str, Any], title: str) -> bytes:
+def _drawn(form: Form, found: dict[str, Any], title: str, table_mark: str) -> bytes:
     if form == "csv":
-        return map_csv(found).encode()
+        return (table_mark + map_csv(found)).encode()
     svg = map_svg(found, title=title)
     if form == "svg":
         return svg.encode()

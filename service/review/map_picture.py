@@ -264,9 +264,8 @@ def _between(estimate: Mapping[str, Any]) -> str:
 
 
 def map_csv(found: Mapping[str, Any]) -> str:
-    """A row per stage, and one for what stands in none; UTF-8 with a mark, so that spreadsheets read it right."""
+    """A row per stage, and one for what stands in none."""
     out = io.StringIO()
-    out.write("\ufeff")
     writer = csv.writer(out)
     writer.writerow(CSV_COLUMNS)
     for stage in found["stages"]:

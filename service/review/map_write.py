@@ -18,7 +18,6 @@ from service.review import map_filters, map_rows
 from service.review.forms import SignedInForm
 from service.review.map_page import Editing, shown, written_on_nothing
 from service.review.map_rows import OWN, WHOLE, Row
-from service.review.render import in_words
 from service.store.journey_models import journey_model
 from service.store.rollup_codes import codebook
 from service.suggest import map_document, map_versions
@@ -173,7 +172,7 @@ def _put(
         body = DocumentBody.model_validate({"document": document, "reason": reason})
     except ValidationError as error:
         found = field_errors(error)
-        raise BadInput("; ".join(in_words(one.detail) for one in found[:3]), errors=found) from error
+        raise BadInput("; ".join(one.detail for one in found[:3]), errors=found) from error
     map_document.put(session, workspace_id=caller.workspace_id, actor=caller.actor, persona=persona, body=body)
 
 

@@ -84,11 +84,6 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
-def in_words(detail: str) -> str:
-    """What is wrong with a field, without what the checking library puts in front of our own words."""
-    return detail.removeprefix("Value error, ")
-
-
 @cache
 def environment() -> Environment:
     """The templates; everything is escaped, an unknown name is an error."""
@@ -110,7 +105,6 @@ def environment() -> Environment:
         clock=_clock,
         code=_code,
         dated=_dated,
-        in_words=in_words,
     )
     return made
 

@@ -44,13 +44,12 @@ COLUMNS: Final = (
 
 
 def suggestions_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A row a suggestion, in their order; UTF-8 with a mark, so that spreadsheets read it right.
+    """A row a suggestion, in their order.
 
     The newest telling verbatim stands in `verbatim`, empty where the caller may not read them. A cell that a
     spreadsheet would run as a formula starts with «'».
     """
     out = io.StringIO()
-    out.write("\ufeff")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:
@@ -116,7 +115,7 @@ def read_suggestions_as_csv(
     )
     name = f"suggestions-{found['as_of'][:10]}.csv"
     return Response(
-        suggestions_csv(found["data"]),
+        caller.table_mark + suggestions_csv(found["data"]),
         media_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',

@@ -74,6 +74,14 @@ def test_the_shipped_model_tags(client: Any) -> None:
     assert answer.json()["model"] == client.get("/v1/model").json()["model"]
 
 
+def test_half_an_emoji_refuses_nothing(client: Any) -> None:
+    answer = client.post("/v1/tag", content=b'{"texts": ["late again \\ud83d", "x"]}')
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 2
+    broken = client.post("/v1/tag", content=b'{"texts": ["late again \\ud8')
+    assert (broken.status_code, broken.json()["errors"][0]["code"]) == (422, "json_invalid")
+
+
 def test_the_model_shows_its_scores(client: Any) -> None:
     body = ModelOut.model_validate(client.get("/v1/model").json())
     assert body.labels["sentiment"] == ["negative", "neutral", "positive", "mixed"]

@@ -49,9 +49,7 @@ def test_results_stand_in_order_and_a_bad_item_refuses_no_other(client: Any, dat
     ]
     assert results[0] == {"index": 0, "status": "accepted", "id": results[3]["id"], "external_id": "r-1"}
     assert results[1]["external_id"] == "r-bad"
-    assert results[1]["errors"] == [
-        {"pointer": "", "code": "value_error", "detail": "Value error, text or score is required"}
-    ]
+    assert results[1]["errors"] == [{"pointer": "", "code": "value_error", "detail": "text or score is required"}]
     assert results[4]["errors"][0]["code"] == "not_an_object"
     assert (results[5]["external_id"], results[5]["errors"][0]["pointer"]) == ("77", "/channel")
     assert (stored(database), stored(database, Job)) == (2, 2)

@@ -87,6 +87,14 @@ def test_bad_input_is_named(client: Any) -> None:
     assert client.get("/v1/endpoints").json()["data"] == []
 
 
+def test_any_positive_window_is_taken(client: Any) -> None:
+    for seconds in (1, 10**9, 10**30):
+        made = client.post("/v1/endpoints", json=NEW | {"options": {"replay_window_seconds": seconds}})
+        assert made.status_code == 201, made.text
+        shown = client.get(f"/v1/endpoints/{made.json()['id']}").json()
+        assert shown["options"]["replay_window_seconds"] == min(seconds, 2**53 - 1)
+
+
 def test_an_unknown_sender_is_told_the_known_ones(client: Any) -> None:
     answer = client.post("/v1/endpoints", json=NEW | {"sender": "carrier-pigeon"})
     assert "standard-webhooks" in answer.json()["detail"]

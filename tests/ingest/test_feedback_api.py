@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from service.ingest.incoming import IncomingItem
 from service.store.engine import Database
 from service.store.schema import FeedbackItem, Job
 from tests.ingest.rows import stored
@@ -71,6 +72,7 @@ BAD: list[tuple[bytes | str, str, str]] = [
     (b'{"text": "x", "score": {"kind": "nps", "value": 11}}', "/score", "value_error"),
     (b'{"text": "x", "score": {"kind": "smiles", "value": 1}}', "/score/kind", "literal_error"),
     (b'{"text": "x", "score": {"kind": "nps", "value": NaN}}', "/score", "value_error"),
+    (b'{"text": "x", "score": {"kind": "csat", "value": true}}', "/score/value", "value_error"),
     (b'{"text": "x", "value": Infinity}', "/value", "finite_number"),
     (b'{"text": "x", "attributes": {"a": {"b": 1}}}', "/attributes", "value_error"),
     (b'{"text": "x", "attributes": [1]}', "/attributes", "dict_type"),
@@ -113,6 +115,13 @@ def test_nul_and_half_emojis_are_mended(client: Any, database: Database) -> None
     with database.read() as session:
         row = session.execute(select(FeedbackItem)).scalar_one()
     assert (row.text, row.external_id, row.attributes) == ("late again ?", "ab", {"k": "?v"})
+
+
+def test_every_field_may_be_null_beside_the_text(client: Any, database: Database) -> None:
+    blank: dict[str, Any] = dict.fromkeys(IncomingItem.model_fields)
+    assert client.post("/v1/feedback", json=blank | {"text": "x"}).status_code == 202
+    with database.read() as session:
+        assert session.execute(select(FeedbackItem)).scalar_one().channel == "other"
 
 
 def test_gzip_is_unpacked_within_the_limit(client: Any, database: Database) -> None:

@@ -211,7 +211,7 @@ def test_a_given_encoding_holds_and_an_unknown_one_is_refused(opened: Any) -> No
     assert rows[0].cells[1] == "Łódź"
     assert refused(opened, b"a,b\n1,2\n", encoding="klingon") == "unknown_encoding"
     assert refused(opened, b"a,b\n1,2\n", encoding="base64") == "unknown_encoding"
-    assert refused(opened, b"a,b\n1,2\n", delimiter="#") == "unknown_delimiter"
+    assert refused(opened, b"a,b\n1,2\n", delimiter="a") == "unknown_delimiter"
 
 
 @pytest.mark.parametrize(

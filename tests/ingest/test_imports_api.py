@@ -75,6 +75,36 @@ def test_a_big_form_is_not_held_in_memory_and_arrives_whole(client: Any, setting
     assert kept(settings)[0].read_bytes() == content
 
 
+@pytest.mark.parametrize("form", [False, True])
+def test_a_packed_upload_is_unpacked_on_its_way(client: Any, settings: Settings, form: bool) -> None:
+    packed = {"content-encoding": "gzip"}
+    request = client.build_request("POST", ADDRESS, files={"file": ("x.csv", CONTENT)} if form else None)
+    kind = request.headers.get("content-type", "text/csv")
+    body = request.read() if form else CONTENT
+    headers = packed | {"content-type": kind}
+    assert client.post(ADDRESS, content=gzip.compress(body), headers=headers).status_code == 202
+    assert [path.read_bytes() for path in kept(settings)] == [CONTENT]
+    refused = client.post(ADDRESS, content=gzip.compress(body)[:-9], headers=headers)
+    assert code_of(refused) == (422, "bad_gzip")
+    client.http.app.state.settings = settings.model_copy(update={"max_unpacked_bytes": 50})
+    assert client.post(ADDRESS, content=gzip.compress(body), headers=headers).status_code == 413
+    assert client.post(ADDRESS, content=body, headers=headers | {"content-encoding": "br"}).status_code == 415
+    assert len(kept(settings)) == 1
+
+
+def test_a_wrong_encoding_that_was_told_is_shown_by_the_dry_run(client: Any) -> None:
+    content = "id,comment\n1,caf\xe9 again\n2,fine\n".encode("cp1252")
+    shown = client.post(ADDRESS, content=content, params={"dry_run": True, "encoding": "utf-8"})
+    assert shown.status_code == 200
+    assert [one["code"] for one in shown.json()["rejected"]] == ["bad_encoding"]
+    assert shown.json()["mapping"][1]["examples"] == ["caf\ufffd again", "fine"]
+
+
+def test_a_delimiter_that_is_told_may_be_any_sign(client: Any) -> None:
+    shown = client.post(ADDRESS, content=CONTENT.replace(b",", b"^"), params={"dry_run": True, "delimiter": "^"})
+    assert (shown.json()["delimiter"], shown.json()["items"][0]["text"]) == ("^", "fine")
+
+
 def test_a_dry_run_says_what_would_happen_and_stores_nothing(
     client: Any, settings: Settings, database: Database
 ) -> None:
@@ -121,7 +151,7 @@ REFUSED: list[tuple[bytes, dict[str, str], str]] = [
     (b"%PDF-1.7", {}, "unsupported_format"),
     (CONTENT, {"preset": "surveyzilla"}, "unknown_preset"),
     (CONTENT, {"encoding": "klingon"}, "unknown_encoding"),
-    (CONTENT, {"delimiter": "#"}, "unknown_delimiter"),
+    (CONTENT, {"delimiter": "||"}, "unknown_delimiter"),
     (CONTENT, {"timezone": "Mars/Olympus"}, "unknown_timezone"),
     (CONTENT, {"mapping": "{not json"}, "bad_mapping"),
     (CONTENT, {"mapping": "[1]"}, "bad_mapping"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.store.schema import MetricValue
 from tests.conftest import Client
 from tests.ingest.rows import stored
 
+CSV = {"content-type": "text/csv"}
 ORDERS = {"name": "orders", "stage": "purchase", "date": "2026-11-20", "value": 1412}
 
 
@@ -45,6 +47,23 @@ def test_a_table_is_taken_as_csv(client: Client) -> None:
     assert answer.json() == {"accepted": 2, "rejected": 0, "results": []}
     data = client.get("/v1/metrics?stage=purchase").json()["data"]
     assert [(one["value"], one["attributes"]) for one in data] == [(1200, {"country": "DE"})]
+
+
+def test_a_table_with_semicolons_has_commas_in_its_numbers(client: Client) -> None:
+    table = "name;date;value;denominator\norders;2026-11-20;1 234,5;2000,0\n"
+    assert client.post("/v1/metrics", content=table.encode(), headers=CSV).json()["accepted"] == 1
+    (one,) = client.get("/v1/metrics").json()["data"]
+    assert (one["value"], one["denominator"]) == (1234.5, 2000)
+
+
+def test_a_table_that_can_not_be_read_is_said(client: Client) -> None:
+    table = "name,date,value\norders,2026-11-20," + "7" * 200_000
+    before = csv.field_size_limit(131_072)  # as in a process that has read no file yet
+    try:
+        answer = client.post("/v1/metrics", content=table.encode(), headers=CSV)
+    finally:
+        csv.field_size_limit(before)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad_csv")
 
 
 @pytest.mark.parametrize(

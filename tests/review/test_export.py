@@ -73,6 +73,7 @@ def test_ndjson_is_what_the_list_shows(client: Any, work: Work, words: WordPipel
     assert answer.headers["content-type"].startswith("application/x-ndjson")
     (row,) = [json.loads(line) for line in answer.text.splitlines()]
     (shown,) = client.get("/v1/feedback").json()["data"]
+    assert row["received_at"] == shown["received_at"]
     (correction,) = row.pop("corrections")
     assert (correction["labels"], correction["segment"]) == ({"topic": "price"}, segment)
     for name in ("id", "text", "score", "attributes", "segments", *ITEM_FIELDS):

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from service.ingest.files.delimited import DELIMITERS, DelimitedTable
+from service.ingest.files.delimited import DelimitedTable
 from service.ingest.files.records import RecordsTable, lists_in
 from service.ingest.files.sheets import SheetTable
 from service.ingest.files.table import FileOptions, FileRefused, Table
@@ -98,7 +98,9 @@ def _delimiter(given: str | None) -> str | None:
     if given is None or given == "":
         return None
     found = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(given.lower(), given)
-    if found not in DELIMITERS:
-        detail = "The delimiter is one of , ; | or «tab»."
+    if len(found) != 1 or found.isalnum() or found in '"\r\n\x00 ':
+        detail = (
+            "The delimiter is one character such as , ; | ^ or «tab»; no letter, digit, space or quotation mark."
+        )
         raise FileRefused("unknown_delimiter", detail, pointer="delimiter")
     return found

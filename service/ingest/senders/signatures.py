@@ -9,14 +9,15 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from secrets import token_urlsafe
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.ingest.incoming import Call
 from service.ingest.senders.values import MILLISECONDS_FROM
 
 REPLAY_WINDOW_SECONDS = 300
+LONGEST_WINDOW_SECONDS = 2**53 - 1
 # the second is what the recipes for such tools that go round call it
 TOKEN_HEADERS = ("x-journeymap-token", "x-feedback-token")
 
@@ -30,8 +31,11 @@ class SenderOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    replay_window_seconds: int = Field(
-        default=REPLAY_WINDOW_SECONDS, gt=0, description="How far a signed time may lie from ours, both ways."
+    # more than anybody waits is stored as that: JSON can't hold any number of digits
+    replay_window_seconds: Annotated[int, AfterValidator(lambda value: min(value, LONGEST_WINDOW_SECONDS))] = (
+        Field(
+            default=REPLAY_WINDOW_SECONDS, gt=0, description="How far a signed time may lie from ours, both ways."
+        )
     )
 
 
