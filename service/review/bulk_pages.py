@@ -14,7 +14,7 @@ from service.errors import BadInput, field_errors
 from service.review.decision_forms import LATER, decision_fields
 from service.review.forms import SignedInForm
 from service.review.render import page
-from service.review.suggestion_list import LIST, asked_of, filter_pairs, list_address
+from service.review.suggestion_list import LIST, asked_of, filter_pairs, list_address, view_pairs
 from service.suggest.bulk import BulkBody, decide_on_all, undo_all
 from service.suggest.suggestions import suggestions
 
@@ -49,7 +49,8 @@ def preview(request: Request, caller: Decider, session: ReadDb, database: Databa
         verbatims=False,
     )
     rows = {row["id"]: row for row in listed["data"]}
-    pairs = filter_pairs(request.query_params.multi_items())
+    given_pairs = request.query_params.multi_items()
+    pairs = [*filter_pairs(given_pairs), *view_pairs(given_pairs)]
     return page(
         "decide_all.html",
         {
@@ -81,7 +82,8 @@ def decide_all(
         query=asked_of(request, session, caller),
         body=_body(form, timezone=caller.timezone, dry_run=False),
     )
-    back = LIST + urlencode(filter_pairs(request.query_params.multi_items()))
+    given_pairs = request.query_params.multi_items()
+    back = LIST + urlencode([*filter_pairs(given_pairs), *view_pairs(given_pairs)])
     more: dict[str, Any] = {"done": f"all-{found['decision']}", "many": len(found["decided"])}
     if found["batch"]:
         more["batch"] = found["batch"]

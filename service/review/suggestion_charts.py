@@ -19,8 +19,8 @@ from service.suggest.playbook import EFFORTS
 HEIGHT: Final = 300  # of the picture of value against effort
 TOP, BOTTOM = 30.0, 268.0
 DOT: Final = 12.0  # radius
-STEP: Final = 8.0  # between two dots side by side, percent of the width: a dot's width on a phone
-BESIDE: Final = (0, 1, -1, 1.85, -1.85)  # places of dots of about the same value
+STEP: Final = 6.3  # between two dots side by side, percent of the width: nearly a dot's width on a phone
+BESIDE: Final = (0, 1, -1, 2, -2)  # places of dots of about the same value; on a phone, too, all within the band
 
 WEEKS_HEIGHT: Final = 170
 WEEKS_TOP, WEEKS_BOTTOM = 12.0, 142.0

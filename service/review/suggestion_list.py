@@ -31,6 +31,8 @@ LISTS: Final[dict[str, tuple[str, ...]]] = {
 SELECTION: Final = ("from", "to", "channel", "source", "language", "persona")
 OF_SUGGESTION: Final = ("stage", "topic", "effort", "owner")
 FILTERS: Final = ("status", *OF_SUGGESTION, *SELECTION)
+VIEWS: Final = ("short", "long")
+"""How much of each row the list shows; the first stands where the address says nothing."""
 MOST_CHOICES: Final = 200
 LIST: Final = "list?"
 """How a form names the list that it was sent from; its query follows."""
@@ -43,6 +45,19 @@ def filter_pairs(given: Pairs) -> list[tuple[str, str]]:
     return [
         (name, value) for name, value in given if value and (name in FILTERS or name.startswith(ATTRIBUTE_PREFIX))
     ]
+
+
+def view_pairs(given: Pairs) -> list[tuple[str, str]]:
+    """What of an address says how much of each row is shown; nothing for the usual view."""
+    return [("view", value) for name, value in given if name == "view" and value in VIEWS[1:]][:1]
+
+
+def view_of(request: Request) -> str:
+    """The view of an address; NotFound for one that there is not."""
+    view = request.query_params.get("view") or VIEWS[0]
+    if view not in VIEWS:
+        raise NotFound("There is no such view of the suggestions.")
+    return view
 
 
 def asked_of(request: Request, session: Session, caller: Caller) -> suggestions.SuggestionQuery:
@@ -97,5 +112,6 @@ def choices(session: Session, workspace_id: int) -> dict[str, Sequence[str]]:
 def list_address(form_field: str, **more: Any) -> str:
     """The list that a form was sent from: never another site."""
     query = form_field.removeprefix(LIST) if form_field.startswith(LIST) else f"status={form_field}"
-    pairs = [(name, value) for name, value in filter_pairs(parse_qsl(query)) if name != "status" or value in LISTS]
-    return f"/suggestions?{urlencode([*pairs, *more.items()])}"
+    given = parse_qsl(query)
+    pairs = [(name, value) for name, value in filter_pairs(given) if name != "status" or value in LISTS]
+    return f"/suggestions?{urlencode([*pairs, *view_pairs(given), *more.items()])}"

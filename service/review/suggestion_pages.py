@@ -25,10 +25,13 @@ from service.review.render import page
 from service.review.suggestion_list import (
     LIST,
     OF_SUGGESTION,
+    VIEWS,
     asked_of,
     choices,
     filter_pairs,
     list_address,
+    view_of,
+    view_pairs,
 )
 from service.settings import Settings
 from service.store import rollup_frame
@@ -67,7 +70,7 @@ def suggestions_page(
     cursor: str | None = None,
 ) -> HTMLResponse:
     """What customers say, what to change, and the decision; the address is the filter."""
-    query = asked_of(request, session, caller)
+    query, view = asked_of(request, session, caller), view_of(request)
     found = suggestions.suggestions(
         session,
         workspace_id=caller.workspace_id,
@@ -79,7 +82,7 @@ def suggestions_page(
     )
     rows = found["data"]
     pairs = filter_pairs(request.query_params.multi_items())
-    asked = urlencode(pairs)
+    seen = view_pairs(request.query_params.multi_items())
     narrowed = [(name, value) for name, value in pairs if name != "status"]
     return page(
         "suggestions.html",
@@ -96,27 +99,35 @@ def suggestions_page(
             "batch": batch if done != "undone" else None,
             "steps": steps,
             "later": LATER,
-            "back": LIST + asked,
+            "back": LIST + urlencode([*pairs, *seen]),
+            "view": view,
+            "views": [
+                (name, name.capitalize(), list_address(LIST + urlencode([*pairs, ("view", name)])))
+                for name in VIEWS
+            ],
             "asked": request.query_params,
             "narrowed": narrowed,
-            "narrowing": urlencode(narrowed),
+            "staying": urlencode([*narrowed, *seen]),
             "as_table": urlencode([*(("status", one) for one in query.status), *narrowed]),
             "kept": [
                 (name, value)
                 for name, value in narrowed
                 if name not in (*OF_SUGGESTION, "from", "to", "source")
                 or len(request.query_params.getlist(name)) > 1
-            ],
+            ]
+            + seen,
             "chips": [
                 {
                     "name": name.removeprefix("attr."),
                     "value": value if name not in ("stage", "topic") else charts.words(value),
-                    "without": urlencode([one for one in pairs if one != (name, value)]),
+                    "without": urlencode([*(one for one in pairs if one != (name, value)), *seen]),
                 }
                 for name, value in narrowed
             ],
             "choices": choices(session, caller.workspace_id),
-            "more": f"/suggestions?{urlencode([*pairs, ('cursor', found['next'])])}" if found["next"] else None,
+            "more": f"/suggestions?{urlencode([*pairs, *seen, ('cursor', found['next'])])}"
+            if found["next"]
+            else None,
         },
     )
 

@@ -81,25 +81,30 @@ def test_read_why_then_accept_and_reject(lead: Page) -> None:
     before = rows.count()
     assert before >= 3
     first = rows.first
+    first.locator("summary").first.click()
     adaptation = first.locator(".change").inner_text()
     first.get_by_text("Why this rank").click()
     assert "items in this stage" in first.inner_text()
-    first.get_by_role("button", name="Accept").click()
+    first.get_by_role("button", name="Accept", exact=True).click()
     lead.wait_for_load_state()
     assert lead.get_by_role("status").inner_text() == "Accepted."
     assert lead.get_by_role("article").count() == before - 1
     second = lead.get_by_role("article").first
-    second.get_by_text("Reject", exact=True).first.click()
+    second.locator("summary").first.click()  # what a decision asks for stands open then
     second.get_by_label("Why", exact=True).fill("known, being rebuilt")
     second.get_by_role("button", name="Reject").click()
     lead.get_by_role("link", name="Agreed").click()
-    assert lead.get_by_role("article").first.locator(".change").inner_text() == adaptation
+    assert lead.get_by_role("article").first.locator(".change").text_content() == adaptation
 
 
 def test_keyboard_alone_reaches_a_decision(lead: Page) -> None:
     lead.goto(lead.url.replace("/map", "/suggestions"))
-    for _ in range(80):
+    unfolded = lead.locator(".brief > details[open]")
+    for _ in range(110):
         lead.keyboard.press("Tab")
+        if unfolded.count() == 0 and lead.evaluate("!!document.activeElement.closest('.brief')"):
+            lead.keyboard.press("Enter")
+            expect(unfolded).to_have_count(1)
         focused: Any = lead.evaluate("document.activeElement.textContent.trim()")
         if focused == "Accept":
             break

@@ -40,7 +40,7 @@ def lead(browser: Browser, work: Work, workspace_id: int) -> TestClient:
 
 
 def _rows(text: str) -> set[str]:
-    return set(re.findall(r'<article class="row" id="s([\w.]+)"', text))
+    return set(re.findall(r'<article class="brief" id="s([\w.]+)"', text))
 
 
 def _form(text: str, action: str) -> tuple[str, dict[str, str]]:
@@ -53,6 +53,7 @@ def _form(text: str, action: str) -> tuple[str, dict[str, str]]:
 
 def test_filters_stand_in_the_address(lead: TestClient) -> None:
     assert len(_rows(lead.get("/suggestions").text)) == 3
+    assert "Within a band the place across means nothing" in lead.get("/suggestions").text
     assert _rows(lead.get("/suggestions?stage=usage&effort=&topic=").text) == {"usage.price", "usage.speed"}
     assert _rows(lead.get("/suggestions?topic=speed").text) == {"usage.speed"}
     assert _rows(lead.get("/suggestions?owner=-").text) == _rows(lead.get("/suggestions").text)

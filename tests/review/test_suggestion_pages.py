@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -60,6 +61,58 @@ def test_one_suggestion_opens_to_its_evidence(browser: Browser, work: Work, work
     assert browser(workspace="elsewhere").get(f"/suggestions/{ID}").status_code == 404
     for unknown in ("delivery.nonsense", "nonsense", "%00.delivery"):
         assert lead.get(f"/suggestions/{unknown}").status_code == 404, unknown
+
+
+def test_the_list_is_a_line_each_that_unfolds(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} peculiar {MARKUP} number {n}" for n in range(12)])
+    lead = browser()
+    short, long = (lead.get(address).text for address in ("/suggestions", "/suggestions?view=long"))
+    assert short == re.sub(r"view=short&?", "", lead.get("/suggestions?view=short").text)
+    assert "Within a band the place across" not in short, "one dot is no chart"
+    (line,) = re.findall(r"<details data-unfold><summary>(.*?)</summary>", short, re.S)
+    assert "<button" not in line
+    for told in (
+        "Adoption<small>delivery",
+        "12 of 12",
+        "to decide",
+        "To change: ",
+        "too new for a trend",
+        ": few",
+    ):
+        assert told in line, told
+    assert "data-unfold" not in long
+    for text, open_asks in ((short, 3), (long, 0)):
+        assert text.count("<details open><summary>") == open_asks, "edit, reject, later: one click, unfolded"
+        for decision in ("accept", "edit", "reject", "snooze"):
+            assert text.count(f'name="decision" value="{decision}"') >= 1, decision
+        assert "style=" not in text
+        assert "<img src=x" not in text
+        assert re.findall(r'<article class="\w+" id="s([\w.]+)"', text) == [ID]
+    assert "peculiar" in short
+    viewer = browser(role="viewer").get("/suggestions").text
+    assert "<details data-unfold>" in viewer
+    assert "peculiar" not in viewer
+    assert 'name="decision" value' not in viewer
+    assert lead.get("/suggestions?view=odd").status_code == 404
+
+
+def test_the_view_stays_in_the_address(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(12)])
+    lead = browser()
+    text = lead.get("/suggestions?stage=delivery&view=long").text
+    assert "/suggestions?status=agreed&amp;stage=delivery&amp;view=long" in text
+    assert text.count('<input type="hidden" name="view" value="long">') == 1, "of the filters"
+    assert "Remove the filter view" not in text
+    back = re.search(r'name="back" value="([^"]+)"', text)
+    assert back is not None
+    form = {"csrf": _csrf(text), "back": html.unescape(back[1]), "decision": "accept"}
+    done = lead.post(f"/suggestions/{ID}/decision", data=form)
+    assert done.url.path == "/suggestions"
+    assert done.url.params["view"] == "long"
+    again = lead.get("/suggestions?stage=delivery&status=all&view=short").text
+    assert "view=short" not in re.sub(r'<nav class="tabs views".*?</nav>', "", again, flags=re.S), "the usual view"
+    asked = {"status": "all", "view": "long", "decision": "note", "new_owner": "Maria"}
+    assert "view=long" in lead.get("/decide-all", params=asked).text
 
 
 def test_every_step_from_the_page(browser: Browser, work: Work, workspace_id: int) -> None:
@@ -152,7 +205,8 @@ def test_dots_never_cover_each_other_in_a_small_list() -> None:
     ]
     dots = suggestion_charts.value_effort(rows)
     assert len({(dot.x, dot.y) for dot in dots}) == 5
-    assert all(0 < dot.x < 100 / 3 for dot in dots)
+    beside = 100 * suggestion_charts.DOT / 316  # of the chart's width on a phone of 390 px
+    assert all(beside < dot.x < 100 / 3 - beside for dot in dots), "no dot on the border of its band"
     assert suggestion_charts.value_effort([]) == ()
 
 

@@ -1,4 +1,5 @@
-// Deciding by keyboard: j and k choose a suggestion, a accepts, e edits, r rejects, s puts off, o opens, z takes back.
+// Deciding by keyboard: j and k choose a suggestion, a accepts, e edits, r rejects, s puts off, o opens,
+// z takes back; in the short list u unfolds.
 const list = [...document.querySelectorAll("[data-suggestion]")];
 const keys = document.querySelector("details[data-keys]");
 let at = list.length === 1 ? 0 : -1;
@@ -16,8 +17,10 @@ function decide(name) {
   const forms = [...(list[at]?.querySelectorAll(".decide form") || [])];
   const form = forms.find((one) => one.querySelector("[name=decision]")?.value === name);
   if (!form) return false;
-  const asks = form.closest("details");
+  const asks = form.closest("details:not([data-unfold])"); // the row's own fold asks nothing
   if (asks) {
+    const row = asks.closest("details[data-unfold]");
+    if (row) row.open = true;
     asks.open = true;
     form.querySelector("textarea, input:not([type=hidden]), button").focus();
   } else {
@@ -33,10 +36,24 @@ const does = {
   e: () => decide("edit"),
   r: () => decide("reject"),
   s: () => decide("snooze"),
+  u: () => {
+    if (at < 0) choose(0);
+    const row = list[at]?.querySelector("details[data-unfold]");
+    if (row) row.open = !row.open;
+  },
   o: () => list[at]?.querySelector("a[data-open]")?.click(),
   z: () => document.querySelector("form[data-undo]")?.requestSubmit(),
   "?": () => keys && (keys.open = !keys.open),
 };
+
+function unfoldNamed() {
+  // a number of the chart leads to its row, which is a closed line in the short list
+  const named = location.hash && document.getElementById(location.hash.slice(1));
+  const row = named && named.querySelector("details[data-unfold]");
+  if (row) row.open = true;
+}
+addEventListener("hashchange", unfoldNamed);
+unfoldNamed();
 
 for (const form of document.forms) {
   // a second press before the next page is there would decide again
