@@ -79,6 +79,7 @@ PAGES = (
     PageOf("deliveries", "/deliveries"),
     PageOf("delivery", "/deliveries/{delivery_id}"),
     PageOf("settings", "/settings"),
+    PageOf("settings-model", "/settings/model"),
     PageOf("settings-people", "/settings/people"),
     PageOf("settings-keys", "/settings/keys"),
     PageOf("settings-told", "/settings/told"),
@@ -98,6 +99,7 @@ PAGES = (
     PageOf("settings-persona", "/settings/personas/{persona_id}"),
     PageOf("digest", "/digest"),
     PageOf("sample", "/sample"),
+    PageOf("labels", "/labels", role="viewer"),
     PageOf("reference", "/docs"),
     PageOf("sign-in", "/sign-in", role=""),
 )

@@ -12,8 +12,10 @@ from service.auth import Caller
 from service.errors import BadInput, field_errors
 from service.review.render import page
 
-# group, then address, name, and what one must be allowed to see it
+# group, then address, name, and what one must be allowed to see it; the overview says of each what it is for
+OVERVIEW: Final = "/settings"
 TABS: Final = (
+    ("", ((OVERVIEW, "Overview", "read"),)),
     (
         "The map",
         (
@@ -23,7 +25,7 @@ TABS: Final = (
             ("/settings/rank", "Rank", "read"),
         ),
     ),
-    ("Labels", (("/settings", "Model", "admin"),)),
+    ("Labels", (("/settings/model", "Model", "admin"),)),
     (
         "Access",
         (("/settings/people", "People", "admin"), ("/settings/keys", "Keys", "admin")),
@@ -37,6 +39,18 @@ TABS: Final = (
         ),
     ),
 )
+ABOUT: Final = {
+    "/settings/journeys": "Which columns the map has, and which stages stand in each.",
+    "/settings/personas": "Groups of customers whose map and suggestions can be looked at apart.",
+    "/settings/playbook": "What suggestions propose for each pain: the shipped entries, and your own above them.",
+    "/settings/rank": "What counts how much when suggestions are put in order, and what other weights would do.",
+    "/settings/model": "How often labels are right, what was learnt from your corrections, earlier versions.",
+    "/settings/people": "Who may sign in, and what each may do: see numbers, read words, decide, set up.",
+    "/settings/keys": "Keys for programs that send feedback or read numbers.",
+    "/settings/told": "Chat rooms, mail addresses and programs that hear of what is new.",
+    "/settings/workspace": "The time zone, how long what is kept, and erasing a person.",
+    "/settings/audit": "Who did what, and when.",
+}
 FIELD_NAMES: Final = {
     "pain": "What customers say",
     "patterns": "Phrases",

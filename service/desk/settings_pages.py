@@ -15,9 +15,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from service import access
 from service.aggregate.api import WorkspaceBody, put_workspace
 from service.auth import SCOPES, Caller
-from service.dependencies import Admin, DatabaseOf, Db, ReadDb, SettingsOf, VaultOf
+from service.dependencies import Admin, DatabaseOf, Db, ReadDb, Reader, SettingsOf, VaultOf
 from service.desk.model_figures import measured
-from service.desk.settings_frame import checked, settings_page
+from service.desk.settings_frame import ABOUT, OVERVIEW, checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
 from service.ingest import sample
 from service.learn import api as learning
@@ -28,6 +28,7 @@ from service.review.forms import SignedInForm
 
 router = APIRouter(include_in_schema=False)
 
+MODEL: Final = "/settings/model"
 ROLES: Final = (
     ("viewer", "numbers, no customers' words"),
     ("analyst", "words and labels"),
@@ -54,17 +55,23 @@ AUDIT_ROWS: Final = 50
 # --- the model
 
 
-@router.get("/settings")
+@router.get(OVERVIEW)
+def overview(caller: Reader) -> HTMLResponse:
+    """The parts that the reader may open, and what each is for."""
+    return settings_page("settings_overview.html", caller, OVERVIEW, {"about": ABOUT})
+
+
+@router.get("/settings/model")
 def model_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None) -> HTMLResponse:
     """How good the labels are, by field and label, and what was learnt from corrections."""
     try:
         live = learning.model(caller, settings, session)
     except CannotStore as error:
-        return settings_page("settings_model.html", caller, "/settings", {"live": None, "problem": error.detail})
+        return settings_page("settings_model.html", caller, MODEL, {"live": None, "problem": error.detail})
     return settings_page(
         "settings_model.html",
         caller,
-        "/settings",
+        MODEL,
         {"live": live, "reports": measured(live.evaluation), "notice": DONE.get(done or "")},
     )
 
@@ -73,7 +80,7 @@ def model_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str |
 def retrain(form: SignedInForm, caller: Admin, session: Db) -> RedirectResponse:
     """Learn from the corrections made so far."""
     learning.retrain_now(caller, session)
-    return RedirectResponse("/settings?done=retrain", status_code=303)
+    return RedirectResponse(f"{MODEL}?done=retrain", status_code=303)
 
 
 @router.post("/settings/model/rollback")
@@ -81,7 +88,7 @@ def roll_back(form: SignedInForm, caller: Admin, settings: SettingsOf, session: 
     """Use the version before, or a named one."""
     given = learning.RollbackIn(to=form.get("to") or None)
     learning.roll_back_now(given.model_dump_json().encode(), caller, settings, session)
-    return RedirectResponse("/settings?done=rollback", status_code=303)
+    return RedirectResponse(f"{MODEL}?done=rollback", status_code=303)
 
 
 # --- people and keys

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service.auth import Caller
 from service.dependencies import Admin, Db, ReadDb, SettingsOf, VaultOf
 from service.desk.settings_frame import checked, settings_page
+from service.desk.told_says import what_to_do
 from service.errors import BadInput, JourneymapError
 from service.notify import api as telling
 from service.notify import quiet_api as quiet
@@ -60,6 +61,7 @@ def _told(
         "now": now(),
         "naps": NAPS,
         "rests": RESTS,
+        "what_to_do": what_to_do,
         "secret": None,
         "form": {},
     }

@@ -142,7 +142,6 @@ def set_up_page(
         {
             "caller": caller,
             "page": "sources",
-            "endpoint": endpoint,
             "view": view,
             "sender": sender,
             "url": view.url,
@@ -191,7 +190,8 @@ def live_part(endpoint_id: str, caller: Admin, session: ReadDb) -> HTMLResponse:
 
 
 def _live(session: Session, caller: Caller, endpoint: Endpoint) -> dict[str, Any]:
-    return {"deliveries": shown(session, caller, latest(session, endpoint, LATEST)), "checked_at": now()}
+    found = shown(session, caller, latest(session, endpoint, LATEST))
+    return {"endpoint": endpoint, "deliveries": found, "checked_at": now()}
 
 
 def latest(session: Session, endpoint: Endpoint, limit: int) -> list[Delivery]:

@@ -14,6 +14,7 @@ from service.dependencies import (
 from service.errors import JourneymapError, NotFound, Unauthorized
 from service.review import (
     bulk_pages,
+    label_page,
     map_compare,
     map_page,
     map_versions_page,
@@ -34,6 +35,7 @@ router.include_router(reconcile_page.router)
 router.include_router(sources.router)
 router.include_router(suggestion_pages.router)
 router.include_router(bulk_pages.router)
+router.include_router(label_page.router)
 
 
 def install(app: FastAPI) -> None:

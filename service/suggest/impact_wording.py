@@ -88,7 +88,7 @@ def answer(
         "mix": measured.mix,
         "final": found is not None and found.final,
         "verdict": verdict,
-        "says": _says(verdict, found, windows, until, measured.withheld),
+        "says": _says(verdict, found, windows, until, measured),
         "enough_on": until,
         "withheld": measured.withheld,
         "overlapping": overlapping,
@@ -111,7 +111,7 @@ def tried_answer(segment: Mapping[str, Sequence[str]], windows: Windows, measure
         "final": found is not None and found.final,
         "verdict": verdict,
         "ratio": None if found is None else _rounded(found.ratio),
-        "says": _says(verdict, found, windows, None, measured.withheld),
+        "says": _says(verdict, found, windows, None, measured),
     }
 
 
@@ -154,16 +154,36 @@ def _rounded(found: Interval) -> dict[str, float]:
     return {"value": round(found.value, 4), **_bounds(found)}
 
 
-def _says(verdict: str, found: Effect | None, windows: Windows, until: str | None, withheld: str | None) -> str:
-    if withheld is not None:
-        return withheld
+def _sooner(hits_a_week: float) -> str:
+    """What the wait rests on, and what shortens it: nothing but more feedback of the stage."""
+    often = (
+        f"about {hits_a_week:.0f} a week"
+        if hits_a_week >= 1.5
+        else "about one a week"
+        if hits_a_week >= 0.75
+        else f"about one in {round(1 / hits_a_week)} weeks"
+    )
+    return (
+        f"Before the change {often} said so, and {MIN_CELL_HITS:.0f} are needed at that pace to tell a fall from "
+        "chance. More feedback of this stage makes it sooner: another source, or a question where it happens."
+    )
+
+
+def _says(verdict: str, found: Effect | None, windows: Windows, until: str | None, measured: Measured) -> str:
+    if measured.withheld is not None:
+        return measured.withheld
     if found is None or verdict == "not_enough_data":
         if windows.weeks < MIN_BASELINE_WEEKS:
             return (
                 f"Not enough data: {windows.weeks} weeks before the suggestion arose, "
-                f"{MIN_BASELINE_WEEKS} are needed to know what was usual."
+                f"{MIN_BASELINE_WEEKS} are needed to know what was usual. "
+                "Older feedback, sent in now, counts as weeks before."
             )
-        return f"Not enough data until about {until}." if until else "Not enough data."
+        return (
+            f"Not enough data until about {until}. {_sooner(measured.hits_a_week)}"
+            if until
+            else "Not enough data."
+        )
     fall, least, most = (round(100 * (1 - one)) for one in (found.ratio.value, found.ratio.high, found.ratio.low))
     told = f"{_fewer(fall)} than before, measured against what was not changed"
     told += f" (between {_fewer(least)} and {_fewer(most)})."

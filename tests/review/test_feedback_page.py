@@ -32,6 +32,22 @@ def _listed(text: str) -> list[int]:
     return [int(found) for found in re.findall(r'<a href="/feedback/(\d+)">labels and history', text)]
 
 
+def test_the_fold_of_narrow_screens_names_what_is_chosen(
+    browser: Browser, work: Work, client: Client, words: WordPipeline
+) -> None:
+    tagged_item(work, client.workspace_id, "late stage=delivery topic=delivery")
+    analyst = browser("analyst")
+    for address, named in (("", "none chosen"), ("stage=delivery&channel=chat", "stage delivery · channel chat")):
+        text = analyst.get(f"/feedback?{address}").text
+        fold = re.search(r'<details class="fold"><summary>Search and filters <span class="now">(.*?)</span>', text)
+        assert fold is not None
+        assert fold[1].lower() == named
+        (inside,) = re.findall(r'<details class="fold">(.*?)</form></details>', text, re.S)
+        assert 'role="search"' in inside
+        assert 'name="stage"' in inside
+    assert 'class="fold"' not in browser("viewer").get("/feedback").text
+
+
 def test_words_and_filters_stand_in_the_address(
     browser: Browser, work: Work, client: Client, words: WordPipeline
 ) -> None:

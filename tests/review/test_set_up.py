@@ -216,6 +216,13 @@ def test_all_of_an_address_are_taken_again_from_the_deliveries(browser: Browser)
     page = admin.get("/deliveries").text
     assert "3 deliveries not understood" in page
     endpoint = _page_of(made).rpartition("/")[2]
+    number = re.findall(r'href="/deliveries/(\d+)"', page)[0]
+    mapping = f'<a href="{_page_of(made)}/mapping">mend the mapping</a>'
+    for address, times in ((f"/deliveries/{number}", 1), (_page_of(made), 3), (f"{_page_of(made)}/live", 3)):
+        assert admin.get(address).text.count(mapping) == times, address
+    theirs = browser("lead").get(f"/deliveries/{number}").text
+    assert mapping not in theirs
+    assert "somebody who may set up sources can mend the mapping" in theirs
     again = _post(admin, "/deliveries/replay", endpoint=endpoint, state="unparsed")
     assert "3 deliveries were taken again." in again.text
     assert _post(admin, "/deliveries/replay", endpoint=endpoint, state="odd").status_code == 404

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from service.classify.active_model import set_pipeline
 from service.desk.model_figures import measured
+from service.desk.settings_frame import ABOUT, TABS
+from service.desk.told_says import what_to_do
+from service.store.columns import now
+from service.store.schema import Subscription
 from service.work import Work
 from tests.classify.tagging import WordPipeline
 from tests.review.test_pages import BAD, _csrf, _fill, browser
 
 __all__ = ["browser"]
 Browser = Callable[..., TestClient]
-PAGES = ("", "/people", "/keys", "/told", "/workspace", "/audit")
+PAGES = ("/model", "/people", "/keys", "/told", "/workspace", "/audit")
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +40,72 @@ def test_settings_are_for_admins(browser: Browser) -> None:
         assert "style=" not in answer.text
         assert lead.get(f"/settings{path}").status_code == 403, path
     assert 'href="/settings"' in admin.get("/map").text
-    assert 'href="/settings"' not in lead.get("/map").text
+    assert 'href="/settings"' in lead.get("/map").text
+    assert 'href="/settings"' not in browser(role="viewer").get("/map").text
     token = _csrf(lead.get("/map").text)
     for path in ("model/retrain", "people", "keys", "told", "workspace/zone", "workspace/erase"):
         assert lead.post(f"/settings/{path}", data={"csrf": token}).status_code == 403, path
         assert admin.post(f"/settings/{path}", data={"csrf": "wrong"}).status_code == 403, path
 
 
+def test_settings_open_on_what_there_is(browser: Browser) -> None:
+    every = {address for _, tabs in TABS for address, _, _ in tabs} - {"/settings"}
+    assert set(ABOUT) == every, "each part says what it is for"
+    for role, open_to in (("admin", every), ("lead", {one for one in every if browser().get(one).is_success})):
+        person = browser(role=role)
+        text = person.get("/settings").text
+        main = text[text.index('<div class="settings">') :]
+        assert set(re.findall(r'<a class="name" href="([^"]+)"', main)) == open_to, role
+        for address in open_to:
+            assert person.get(address).status_code == 200, (role, address)
+            assert html.escape(ABOUT[address], quote=False) in main
+        assert "F1" not in text, "scores stand on their own page"
+
+
+def test_the_rank_says_what_its_parts_are_before_its_formula(browser: Browser) -> None:
+    text = browser().get("/settings/rank").text
+    formula = text.index('class="formula"')
+    for part in ("Affected", "Rise", "Fit", "Score", "Money", "Effort"):
+        assert text.index(f"<dt>{part}</dt>") < formula, part
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("the receiver says that it is gone (410)", "gone for good"),
+        ("nothing taken in 5 days: answered 503", "fails itself"),
+        ("nothing taken in 5 days: no answer: ConnectTimeout", "Nothing answers there"),
+        ("answered 401", "does not let us in"),
+        ("answered 404", "knows no such address"),
+        ("answered 418", "refuses what is sent"),
+        ("answered 302", "not followed"),
+        ("answered 429", "fewer messages"),
+        ("the mail server answered 550 (SMTPDataError)", None),
+        ("this address is in a private network", None),
+    ],
+)
+def test_a_status_code_is_said_in_words(trouble: str, said: str | None) -> None:
+    told = what_to_do(trouble)
+    assert told is None if said is None else said in (told or "")
+
+
+def test_a_subscription_in_trouble_says_what_to_do(browser: Browser, work: Work) -> None:
+    admin = browser(role="admin")
+    data = {"csrf": _csrf(admin.get("/settings/told").text), "url": "https://1.1.1.1/x", "name": "Room"}
+    made = admin.post("/settings/told", data=data | {"event.suggestion.created": "yes"})
+    assert made.status_code == 201
+    assert "Send a test» shows" not in admin.get("/settings/told").text
+    with work.database.write() as session:
+        session.execute(update(Subscription).values(trouble="answered 404", failing_since=now()))
+    text = admin.get("/settings/told").text
+    assert "Answered 404." in text
+    assert "The receiver knows no such address." in text
+    assert "«Send a test» shows whether it works again" in text
+
+
 def test_the_model_page_shows_every_label(browser: Browser) -> None:
     admin = browser(role="admin")
-    text = admin.get("/settings").text
+    text = admin.get("/settings/model").text
     live = admin.get("/v1/model").json()
     assert live["model"] in text
     assert "How often a label is right" in text

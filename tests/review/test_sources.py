@@ -98,7 +98,9 @@ def test_what_was_not_understood_waits_and_is_taken_again(browser: Browser) -> N
     listed = admin.get("/deliveries?state=unparsed").text
     (number,) = re.findall(r'href="/deliveries/(\d+)"', listed)
     assert "the body is not JSON" in listed
-    assert "{not json" in html.unescape(admin.get(f"/deliveries/{number}").text)
+    shown = html.unescape(admin.get(f"/deliveries/{number}").text)
+    assert "{not json" in shown
+    assert "once that is mended where it comes from" in shown, "this sender has no mapping"
     replayed = admin.post(f"/deliveries/{number}/replay", data={"csrf": _csrf(admin)}, follow_redirects=True)
     assert "Taken again." in replayed.text
     assert admin.post(f"/deliveries/{number}/replay", data={"csrf": "wrong"}).status_code == 403

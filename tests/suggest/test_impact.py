@@ -99,6 +99,8 @@ def test_too_early_says_when(
     assert found["verdict"] == "not_enough_data"
     assert found["enough_on"] > now().date().isoformat()
     assert found["enough_on"] in found["says"]
+    assert "a week said so" in found["says"]
+    assert "More feedback of this stage makes it sooner" in found["says"]
     assert found["before"] is None
 
 
