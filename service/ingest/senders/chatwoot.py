@@ -15,13 +15,12 @@ from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object, json_value
 from service.ingest.senders.chatwoot_api import CONVERSATION, CSAT, POLLER, Options
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.quotes import opening_subject, plain_reply
+from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.signatures import check_fresh, check_hmac, unix_time
 from service.ingest.senders.values import (
     attributes,
     identifier,
     inner,
-    mail_of_html,
     moment,
     moment_after,
     number,
@@ -131,7 +130,7 @@ def _words(message: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] |
     mail = _object(content.get("email"))
     text = inner(mail, "text_content", "reply")
     marked_up = inner(mail, "html_content", "reply") or inner(mail, "html_content", "full")
-    text = words(text) or mail_of_html(marked_up) or text_of_either(message.get("content"))
+    text = words(text) or own_words(marked_up) or text_of_either(message.get("content"))
     if mail:
         subject = None if mail.get("in_reply_to") else opening_subject(mail.get("subject"))
         text = titled(subject, plain_reply(text))

@@ -12,8 +12,9 @@ from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.jira_text import words
+from service.ingest.senders.quotes import plain_reply
 from service.ingest.senders.signatures import SenderOptions, check_hmac, new_token
-from service.ingest.senders.values import attributes, identifier, inner, moment, number, plain_reply, said, titled
+from service.ingest.senders.values import attributes, identifier, inner, moment, number, said, titled
 
 SIGNATURE, IDENTIFIER = "x-hub-signature", "x-atlassian-webhook-identifier"
 ISSUE = "issue:"  # before an issue's number: comments are numbered too

@@ -84,7 +84,7 @@ def _erased(entry: Any, what: What) -> Erased | None:
     entry = entry if isinstance(entry, dict) else {"id": entry}
     names: tuple[str, ...] = ALIASES["external_id"]
     if what == "respondent":
-        inner = next((entry[name] for name in PEOPLE if isinstance(entry.get(name), dict)), {})
+        inner: dict[str, Any] = next((entry[name] for name in PEOPLE if isinstance(entry.get(name), dict)), {})
         entry = {**inner, **{name: value for name, value in entry.items() if value is not None}}
         names = (*ALIASES["respondent"][:-1], "id", "email")
     elif what == "conversation":

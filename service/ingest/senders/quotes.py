@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from service.ingest.senders.values import text_of_html
+from service.ingest.senders.values import VERBS, WROTE, text_of_html
 
 # what mail programs put before the subject of a reply or a forwarded mail
 REPLY_PREFIX = re.compile(r"(re|aw|wg|sv|vs|antw|rv|res|tr|fw|fwd|réf|ref)(\[\d+\]|\(\d+\))?\s?:", re.IGNORECASE)
-VERBS = r"wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\(?a?\)?"
-# "On Wed, 4 Nov 2026, Acme wrote:" in front of what is quoted, in the forms of the common mail programs
-WROTE = re.compile(rf".*({VERBS}).*:\s*$", re.IGNORECASE)
-# the same with a time or an address in it, which nobody writes by hand: it ends the words also where the quoted
-# ones are not marked any more
+# an attribution with a time or an address in it, which nobody writes by hand: it ends the words also where the
+# quoted ones are not marked any more
 ATTRIBUTION = re.compile(
     rf"(on|am|le|el|il|em|op|den|w dniu|dnia)\b(?=.*(\d{{1,2}}[:.h]\d\d|@)).{{5,300}}?({VERBS}).{{0,200}}:\s*$",
     re.IGNORECASE,

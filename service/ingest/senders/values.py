@@ -181,6 +181,12 @@ def text_of_either(text: Any) -> str | None:
     return words(text)
 
 
+VERBS = r"wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\(?a?\)?"
+# "On Wed, 4 Nov 2026, Acme wrote:" in front of what is quoted, in the forms of the common mail programs
+WROTE = re.compile(rf".*({VERBS}).*:\s*$", re.IGNORECASE)
+QUOTED_HERE = "\x00"  # in a line of its own; no text of a customer holds it
+
+
 def text_of_html(markup: Any) -> str | None:
     """The words of an HTML body: blocks as lines, without scripts, styles and quoted earlier mails.
 
@@ -193,8 +199,15 @@ def text_of_html(markup: Any) -> str | None:
     reader = _HtmlText()
     reader.feed(markup)
     reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() or None
+    kept: list[str] = []
+    for line in "".join(reader.parts).split("\n"):
+        if line != QUOTED_HERE:
+            kept.append(" ".join(line.split()))
+            continue
+        said = next((place for place in reversed(range(len(kept))) if kept[place]), None)
+        if said is not None and WROTE.match(kept[said]):
+            del kept[said:]  # who wrote what is quoted
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip() or None
 
 
 # a tag or comment that makes a text HTML; other words between < and > are the customer's
@@ -255,6 +268,8 @@ class _HtmlText(HTMLParser):
         quoted = tag == "blockquote" or bool(self.QUOTES.search(classes))
         if (tag in self.SILENT or quoted) and tag not in self.VOID:
             self._hidden.append(tag)
+            if quoted:
+                self.parts.append(f"\n{QUOTED_HERE}\n")
         elif tag in self.BREAKS:
             self.parts.append("\n")
 
@@ -269,4 +284,4 @@ class _HtmlText(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not (self._hidden or self._ended):
-            self.parts.append(data)
+            self.parts.append(data.replace(QUOTED_HERE, ""))

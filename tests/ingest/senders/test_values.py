@@ -11,7 +11,6 @@ from service.ingest.senders.values import (
     identifier,
     inner,
     listed,
-    mail_of_html,
     moment,
     moment_after,
     number,
@@ -182,9 +181,9 @@ def test_who_wrote_what_is_quoted_is_not_the_customer_however_the_mail_program_s
 
 def test_a_mail_in_html_comes_without_what_it_quotes() -> None:
     apple = "<div>Still broken.</div><div>On 4 Nov 2026, Acme wrote:</div><blockquote type='cite'>Hi</blockquote>"
-    assert text_of_html(apple) == mail_of_html(apple) == "Still broken."
+    assert text_of_html(apple) == own_words(apple) == "Still broken."
     outlook = "<p>Still broken.</p><div><b>From:</b> Acme<br><b>Sent:</b> Monday<br>To: me</div><p>Hello</p>"
-    assert mail_of_html(outlook) == "Still broken."
+    assert own_words(outlook) == "Still broken."
     assert text_of_html("<blockquote>Hi</blockquote>") is None
     assert text_of_html("<p>2 > 1</p><blockquote>Hi</blockquote><p>so it is</p>") == "2 > 1\n\nso it is"
 
