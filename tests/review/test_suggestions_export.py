@@ -114,7 +114,7 @@ def test_the_table_keeps_to_every_filter_of_the_page(client: Any, person_of: Any
     ):
         status = "" if "status" in given else "status=all&"
         text = lead.get(f"/suggestions?{status}{given}").text
-        shown = re.findall(r'<article class="row" id="s([^"]+)"', text)
+        shown = re.findall(r'<article class="\w+" id="s([^"]+)"', text)
         (address,) = re.findall(r'href="(/v1/suggestions.csv[^"]*)"', text)
         address = html.unescape(address)
         assert set(shown) == expected, given
