@@ -20,7 +20,7 @@ ARRAYS_FILE: Final = "arrays.npz"
 FILES: Final = (VOCABULARY_FILE, ARRAYS_FILE)
 """What `read` reads."""
 
-DROPPED_BITS: Final = 4
+DROPPED_BITS: Final = 5
 """Of the ten of a half-precision number's fraction; see `storable`."""
 
 SKETCH_WIDTH: Final = 512
@@ -93,9 +93,9 @@ def _read(folder: Path, labels: Mapping[str, tuple[str, ...]]) -> LinearModel:
 
 
 def storable(weights: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
-    """Weights as they are stored: half precision of which six bits of the fraction are kept, so that they pack.
+    """Weights as they are stored: half precision of which five bits of the fraction are kept, so that they pack.
 
-    Wrong by less than a hundredth of their size each, at random: no label changes by it that was not on the edge.
+    Wrong by less than two hundredths of their size each, at random: only labels on the edge change by it.
     """
     bits = weights.astype(np.float16).view(np.uint16).astype(np.uint32)
     # half of what is dropped is added first: rounded, not cut
