@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from fastapi import Request
 
@@ -11,6 +11,7 @@ from service.errors import BadInput, FieldError, TooLarge, UnsupportedMedia
 
 GZIP_WINDOW = 31  # zlib's way to say: with a gzip header
 PIECE_BYTES = 1024 * 1024
+SLICE_BYTES = 16 * 1024
 
 
 def is_gzipped(request: Request) -> bool:
@@ -23,43 +24,52 @@ def is_gzipped(request: Request) -> bool:
 
 def gunzip(packed: bytes, limit_bytes: int) -> bytes:
     """Unpack gzip, member by member; TooLarge before more than the limit is held, BadInput if it is broken."""
-    out = b""
-    try:
-        while packed:
-            member = zlib.decompressobj(wbits=GZIP_WINDOW)
-            out += member.decompress(packed, limit_bytes + 1 - len(out))
-            if len(out) > limit_bytes:
-                raise _too_large(limit_bytes)
-            if not member.eof:
-                raise zlib.error("ends early")
-            packed = member.unused_data
-    except zlib.error as error:
-        raise _broken() from error
-    return out
+    members = _Members(limit_bytes)
+    out: list[bytes] = []
+    # in slices: what follows a member is copied for each, and a body may be nothing but tiny members
+    for start in range(0, len(packed), SLICE_BYTES):
+        out += members.feed(packed[start : start + SLICE_BYTES])
+    members.end()
+    return b"".join(out)
 
 
 async def gunzipped(chunks: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
     """The same of a body as it arrives, in pieces of PIECE_BYTES at most."""
-    member = zlib.decompressobj(wbits=GZIP_WINDOW)
-    begun, seen = False, 0
-    try:
-        async for packed in chunks:
-            waiting = packed
-            while waiting:
-                if member.eof:
-                    member = zlib.decompressobj(wbits=GZIP_WINDOW)
-                begun = True
-                out = member.decompress(waiting, PIECE_BYTES)
-                seen += len(out)
-                if seen > limit_bytes:
-                    raise _too_large(limit_bytes)
-                if out:
-                    yield out
-                waiting = member.unused_data if member.eof else member.unconsumed_tail
-        if begun and not member.eof:
-            raise zlib.error("ends early")
-    except zlib.error as error:
-        raise _broken() from error
+    members = _Members(limit_bytes)
+    async for packed in chunks:
+        for out in members.feed(packed):
+            yield out
+    members.end()
+
+
+class _Members:
+    """The members of a gzip stream, one after the other."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._member = zlib.decompressobj(wbits=GZIP_WINDOW)
+        self._begun, self._seen = False, 0
+
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        waiting = packed
+        while waiting:
+            if self._member.eof:
+                self._member = zlib.decompressobj(wbits=GZIP_WINDOW)
+            self._begun = True
+            try:
+                out = self._member.decompress(waiting, PIECE_BYTES)
+            except zlib.error as error:
+                raise _broken() from error
+            self._seen += len(out)
+            if self._seen > self._limit:
+                raise _too_large(self._limit)
+            if out:
+                yield out
+            waiting = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+
+    def end(self) -> None:
+        if self._begun and not self._member.eof:
+            raise _broken()
 
 
 def _too_large(limit_bytes: int) -> TooLarge:
