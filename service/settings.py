@@ -123,7 +123,7 @@ class Settings(BaseModel):
     )
     mail_from: str = Field(default="", description="Sender of mail, such as `Journeymap <cx@shop.example>`.")
 
-    import_slice_rows: int = Field(default=1000, ge=1, le=5000, description="Rows stored in one transaction.")
+    import_slice_rows: int = Field(default=2500, ge=1, le=5000, description="Rows stored in one transaction.")
     lease_seconds: float = Field(
         default=10.0, gt=0, description="A job whose worker is silent for this long is given to another."
     )

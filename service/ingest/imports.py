@@ -38,6 +38,8 @@ from service.store.schema import FileImport, ImportReject
 from service.work import Work
 
 SKIPPED_AT_ONCE = 5000
+SLICE_CHARS = 2_000_000
+"""A slice of long texts ends here: what it holds in memory stays bounded, and so does the time of its transaction."""
 ANSWER_STEP = 10**12  # beyond any row: further answers of one row have numbers of their own
 
 
@@ -50,6 +52,7 @@ class _Slice:
     """What one transaction stores."""
 
     rows: int = 0
+    chars: int = 0  # in all cells
     empty: int = 0
     items: list[IncomingItem] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)  # of the items: their row, and which of its answers
@@ -172,7 +175,7 @@ class _Reading:
             self._take(slice_, row, reader, table.columns, is_json=is_json, abort=abort)
             if slice_.error is not None:
                 break
-            if slice_.rows >= limit:
+            if slice_.rows >= limit or slice_.chars >= SLICE_CHARS:
                 slice_.read_fraction = table.read_fraction
                 yield slice_
                 slice_ = _Slice()
@@ -208,6 +211,7 @@ class _Reading:
         abort: bool,
     ) -> None:
         slice_.rows += 1
+        slice_.chars += sum([len(cell) for cell in row.cells if isinstance(cell, str)])
         redact_stored = self._work.settings.redact_stored
         try:
             items = reader.items(checked_row(row))

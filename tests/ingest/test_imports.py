@@ -103,6 +103,18 @@ def test_every_fixture_is_imported(client: Any, work: Work, database: Database) 
         assert items[0].attributes == {}
 
 
+def test_long_texts_end_a_slice_early(client: Any, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.ingest.imports.SLICE_CHARS", 1_000)
+    lines = "".join(f"{n},{'late again ' * 40}{n}\n" for n in range(6))
+    shown = client.post("/v1/imports", content=f"id,comment\n{lines}", params={"filename": "long.csv"}).json()
+    stage = read_file(work, claim(work, "import"))
+    next(stage)
+    assert client.get(f"/v1/imports/{shown['id']}").json()["rows"] == rows(read=3, accepted=3)
+    for _ in stage:
+        pass
+    assert client.get(f"/v1/imports/{shown['id']}").json()["rows"] == rows(read=6, accepted=6)
+
+
 def test_the_same_file_again_brings_nothing_new(client: Any, work: Work, database: Database) -> None:
     anonymous = b"date,text\n2026-11-02,same\n2026-11-02,same\n2026-11-03,other\n" + b"2026-11-02,same\n" * 30
     for content, count in ((table_of(25), 25), (anonymous, 33), (b"text\nfirst\nfirst\nsecond\n", 3)):
