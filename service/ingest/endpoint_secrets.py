@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
@@ -14,12 +13,9 @@ from service.auth import Vault
 from service.errors import BadInput, FieldError
 from service.ingest.incoming import Moment
 from service.ingest.senders.contract import Sender
-from service.ingest.senders.guide import read_guide
 from service.store.schema import Endpoint
 
 MAX_SECRETS = 10
-MAX_STEPS_TOLD = 2  # of the guide, in an error; the page shows all of it
-_SECRET_WORDS = re.compile(r"secret|signing|token|key", re.IGNORECASE)
 
 
 class Secret(BaseModel):
@@ -84,21 +80,9 @@ def made_secrets(sender: Sender) -> list[Secret]:
 
 
 def first_secrets(sender: Sender) -> list[Secret]:
-    """What an endpoint begins with where none was brought; BadInput where the sender makes its secrets itself."""
-    if not sender.secret_needed:
-        return []  # its address is the credential; a token can be added where the tool can send one
-    made = made_secrets(sender)
-    if not made:
-        detail = f"bring the secret that {sender.title} shows; where: {_where_to_get(sender)}"
-        raise BadInput(
-            f"{sender.title} makes its signing secret itself: {detail}.",
-            errors=[FieldError("/secrets", "missing", detail)],
-        )
-    return made
+    """What an endpoint begins with where none was brought.
 
-
-def _where_to_get(sender: Sender) -> str:
-    """The steps of the sender's guide that speak of its secret."""
-    steps = read_guide(sender.name).steps
-    told = [step for step in steps if _SECRET_WORDS.search(step)][:MAX_STEPS_TOLD] or steps[:1]
-    return " ".join(told).replace("`{url}`", "the address").replace("{url}", "the address").rstrip(".")
+    None where the address may be the credential, nor where the tool makes the secret itself: several show it only
+    once they know the address, so it is added later, and until then every delivery is refused.
+    """
+    return made_secrets(sender) if sender.secret_needed else []

@@ -135,7 +135,9 @@ def _verified(endpoint: Endpoint, call: Call, vault: Vault, settings: Settings, 
     limit_bytes = body_limit(sender, settings)
     secrets, options = active_secrets(endpoint, vault, moment), options_of(sender, endpoint.options)
     if not secrets and (sender.secret_needed or has_secrets(endpoint, vault)):
-        raise Unauthorized("No secret of this endpoint holds any more.")
+        if has_secrets(endpoint, vault):
+            raise Unauthorized("No secret of this endpoint holds any more.")
+        raise Unauthorized(f"This endpoint still waits for the secret that {sender.title} signs with.")
     try:
         _verify(sender, call, secrets, options, moment)
     except BadSignature as error:

@@ -146,6 +146,10 @@ def set_up_page(
             "sender": sender,
             "url": view.url,
             "secrets": secrets,
+            "waits_for_secret": sender.secret_needed
+            and sender.new_secret is None
+            and not view.secrets
+            and view.removed_at is None,
             "guide": guide,
             "steps": [_filled(step, words) for step in guide.steps],
             "template": _filled(guide.template, words) if guide.template else None,

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from service.ingest.incoming import Call, CannotParse, Erased, Parsed, Wanted
-from service.ingest.senders import SENDERS, guide
+from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Reply, Sender
-from service.ingest.senders.guide import Guide
 from service.ingest.senders.signatures import SenderOptions, check_hmac, encode_base64, hmac_digest
 
 SECRET = "a secret of the tool"
@@ -68,11 +67,6 @@ def register(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Sender:
     """Have the sender known for one test, changed as it needs it."""
     sender = replace(MADE, **changes)
     monkeypatch.setitem(SENDERS, sender.name, sender)
-    known = guide.read_guide
-    made = Guide(("Open the tool.", "Copy its signing secret."), "", "", "", "")
-    monkeypatch.setattr(
-        "service.ingest.endpoint_secrets.read_guide", lambda name: made if name == sender.name else known(name)
-    )
     return sender
 
 

@@ -58,13 +58,20 @@ def test_a_reply_of_the_senders_own_is_sent_as_it_is(
     assert (refused.status_code, b"c2" in refused.content) == (401, False)
 
 
-def test_who_makes_its_own_secret_is_asked_for_it(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_makes_its_own_secret_may_bring_it_once_it_knows_the_address(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(monkeypatch)
-    answer = client.post("/v1/endpoints", json={"sender": "made", "name": "Made"})
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == "/secrets"
-    assert "Copy its signing secret" in error["detail"]
+    made = made_endpoint(client)
+    assert made["secrets"] == []
+    body = json.dumps({"items": [ITEM]}).encode()
+    early = client.post(made["path"], content=body, headers=signed(body))
+    assert early.status_code == 401
+    assert "waits for the secret" in early.json()["detail"]
+    added = client.post(f"/v1/endpoints/{made['id']}/secrets", json={"value": SECRET})
+    assert (added.status_code, added.json()["secrets"]) == (201, [SECRET])
+    assert client.post(made["path"], content=body, headers=signed(body)).status_code == 200
+    assert client.post(made["path"], content=body, headers=signed(b"other")).status_code == 401
 
 
 def test_an_unsigned_sender_needs_no_secret_until_it_has_one(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
