@@ -39,7 +39,7 @@ from service.work import Work
 
 SKIPPED_AT_ONCE = 5000
 SLICE_CHARS = 2_000_000
-"""A slice of long texts ends here: what it holds in memory stays bounded, and so does the time of its transaction."""
+"""A slice of long texts ends here: what it holds in memory stays bounded, as does its transaction."""
 ANSWER_STEP = 10**12  # beyond any row: further answers of one row have numbers of their own
 
 
