@@ -105,9 +105,8 @@ async def _taken(request: Request, sender: str, endpoint_id: str) -> Response:
     vault: Vault = state.vault
     intake: Intake = state.intake
     endpoint = await intake.endpoint(sender, endpoint_id)
-    methods = SENDERS[endpoint.sender].methods
-    if request.method != "POST" and request.method not in methods:
-        raise HTTPException(405, headers={"Allow": ", ".join(sorted({"HEAD", *methods}))})
+    if request.method not in {"POST", *SENDERS[endpoint.sender].methods}:
+        raise HTTPException(405, headers={"Allow": _allowed(endpoint)})
     body = await body_within(request, body_limit(SENDERS[endpoint.sender], settings))
     call = Call(
         headers=joined(request.headers.items()),
@@ -124,6 +123,13 @@ async def _taken(request: Request, sender: str, endpoint_id: str) -> Response:
     await intake.store(endpoint, call, moment)
     reply = _reply(endpoint, readable)
     return Response(content=reply.body, status_code=reply.status, media_type=reply.media_type)
+
+
+def _allowed(endpoint: Endpoint) -> str:
+    """The methods that the address takes, for `Allow`."""
+    sender = SENDERS[endpoint.sender]
+    asking = {"HEAD"} if sender.handshake is None else {"HEAD", "OPTIONS"}
+    return ", ".join(sorted({"POST", *asking, *sender.methods}))
 
 
 def _verified(endpoint: Endpoint, call: Call, vault: Vault, settings: Settings, moment: datetime) -> Call:
@@ -186,3 +192,22 @@ async def head_hook(sender: str, endpoint_id: str, intake: IntakeOf) -> Response
     """200 where deliveries are taken; some senders ask before they save an address."""
     await intake.endpoint(sender, endpoint_id)
     return Response(status_code=200)
+
+
+@router.options(
+    "/hooks/{sender}/{endpoint_id}",
+    response_class=Response,
+    tags=["webhooks in"],
+    summary="Ask whether events may be sent (for senders)",
+)
+@router.options("/hooks/{sender}/{endpoint_id}/", response_class=Response, include_in_schema=False)
+async def options_hook(request: Request, sender: str, endpoint_id: str, intake: IntakeOf) -> Response:
+    """The consent that CloudEvents brokers ask for before they send anything; 405 for all other senders.
+
+    It needs no token: it says that deliveries are expected here, and lets nobody in.
+    """
+    endpoint = await intake.endpoint(sender, endpoint_id)
+    handshake = SENDERS[endpoint.sender].handshake
+    if handshake is None:
+        raise HTTPException(405, headers={"Allow": _allowed(endpoint)})
+    return Response(headers={"Allow": _allowed(endpoint)} | handshake(joined(request.headers.items())))

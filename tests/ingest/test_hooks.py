@@ -136,6 +136,32 @@ def test_another_method_is_taken_where_admins_choose_it(client: Any, endpoint: d
     assert client.get("/hooks/zendesk/none").status_code == 404
 
 
+def test_options_is_consent_for_brokers_and_nothing_for_others(
+    client: Any, endpoint: dict[str, Any], database: Database
+) -> None:
+    asked = {"authorization": "", "webhook-request-origin": "events.example.com", "webhook-request-rate": "9"}
+    made = client.post("/v1/endpoints", json={"sender": "cloudevents", "name": "C", "secrets": ["a-token"]}).json()
+    path = made["url"].removeprefix("http://localhost:8000")
+    for address in (path, f"{path}/", f"{path}?access_token=a-token"):
+        answer = client.options(address, headers=asked)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["webhook-allowed-origin"] == "events.example.com"
+        assert (answer.headers["webhook-allowed-rate"], answer.headers["allow"]) == ("*", "HEAD, OPTIONS, POST")
+    # who does not say where it is from gets no consent
+    assert "webhook-allowed-origin" not in client.options(path).headers
+    refused = client.options(endpoint["path"], headers=asked)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "HEAD, POST")
+    assert "webhook-allowed-origin" not in refused.headers
+    # consent lets nobody in
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"text": "Slow."}}
+    assert client.post(path, json=event, headers=asked).status_code == 401
+    assert client.post(f"{path}?access_token=a-token", json=event, headers=asked).status_code == 200
+    assert client.options("/hooks/cloudevents/none", headers=asked).status_code == 404
+    client.delete(f"/v1/endpoints/{made['id']}")
+    assert client.options(path, headers=asked).status_code == 410
+    assert stored(database) == stored(database, Delivery) == 1
+
+
 def test_too_large_a_delivery_is_refused(client: Any, endpoint: dict[str, Any], database: Database) -> None:
     assert client.post(endpoint["path"], **signed(b"x" * (2 * 1024 * 1024 + 1))).status_code == 413
     assert stored(database, Delivery) == 0

@@ -2,11 +2,15 @@
 
 `data` is read like that of Standard Webhooks. An event is known by its source and id; what it is about is known
 by the id in `data`, else by the event itself, or by its subject where the endpoint says so.
+
+Brokers ask with OPTIONS before they send, and may put the token into the address (CloudEvents' HTTP 1.1 Web Hooks
+for Event Delivery 1.0, sections 3 and 4).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -33,6 +37,7 @@ NO_EXTENSIONS = frozenset(
         *("sequencetype", "partitionkey", "sampledrate", "recordedtime", "expirytime", "authtype", "authid"),
     )
 )
+ORIGIN = re.compile(r"[!-+\--~]{1,255}")  # one name: visible ASCII without a comma
 KEPT = ("type", "source", "subject")  # as attributes, under event_type and so on
 
 
@@ -48,7 +53,19 @@ class Options(SenderOptions):
 
 def verify(call: Call, secrets: Sequence[str], options: Options, now: datetime) -> None:
     """CloudEvents are not signed: the address, and a token where one is set, are the credential."""
-    check_token(call, secrets)
+    check_token(call, secrets, parameter="access_token")
+
+
+def handshake(headers: Mapping[str, str]) -> dict[str, str]:
+    """Consent to what the origin that asks will send, at any rate; none to who does not say who it is.
+
+    The rate is not ours to promise or to hold: what is too much is answered 429 with its `Retry-After`. A callback
+    by which consent could be given later is not called, for this answer gives it.
+    """
+    origin = headers.get("webhook-request-origin", "").strip()
+    if not ORIGIN.fullmatch(origin):
+        return {}
+    return {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"}
 
 
 def delivery_id(call: Call) -> str | None:
@@ -189,4 +206,5 @@ SENDER = Sender(
     delivery_id=delivery_id,
     new_secret=new_token,
     secret_needed=False,
+    handshake=handshake,
 )

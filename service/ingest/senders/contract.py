@@ -50,6 +50,8 @@ class Sender:
     methods: frozenset[str] = frozenset({"POST"})  # by which it delivers
     max_body_bytes: int | None = None  # where its calls are longer than the setting MAX_HOOK_BYTES allows
     reply: Callable[[Call, Any], Reply | None] | None = None  # None: `Reply()`; asked after the call is stored
+    # the headers that answer OPTIONS, by those it came with (lower case); None: there is no such handshake
+    handshake: Callable[[Mapping[str, str]], dict[str, str]] | None = None
     fetcher: Fetcher | None = None  # for thin deliveries, which name what happened and not what was said
     poller: Poller | None = None  # for what is never pushed, or gets lost
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -99,11 +100,12 @@ def _written(digest: bytes, encoding: Literal["hex", "base64"]) -> str:
     return digest.hex() if encoding == "hex" else encode_base64(digest)
 
 
-def check_token(call: Call, secrets: Sequence[str]) -> None:
+def check_token(call: Call, secrets: Sequence[str], *, parameter: str | None = None) -> None:
     """For senders that sign nothing. Without secrets the address alone is the credential.
 
     With secrets one of them must come as `X-Journeymap-Token` or `X-Feedback-Token`, as a bearer token, or as the
-    password (or the user's name, or "user:password") of basic authentication; else BadSignature.
+    password (or the user's name, or "user:password") of basic authentication, or as that parameter of the
+    address; else BadSignature.
     """
     if not secrets:
         return
@@ -120,6 +122,9 @@ def check_token(call: Call, secrets: Sequence[str]) -> None:
         given += [pair, name, password]  # some tools send a key as the name, with any password
     elif not value:
         given.append(scheme)  # a fixed value without a scheme
+    if parameter is not None:
+        query = call.url.partition("#")[0].partition("?")[2]
+        given += [text for name, text in parse_qsl(query) if name == parameter]
     if not any(one and same(one, secret) for one in given for secret in secrets):
         raise BadSignature("The token of this endpoint is missing or wrong.")
 

@@ -52,6 +52,29 @@ def test_the_recorded_event() -> None:
     assert item["external_id"] == "fb_01JD4M7Q"
 
 
+def test_the_token_may_stand_in_the_address() -> None:
+    one = recorded("cloudevents", "structured")
+    for query, right in (
+        ("?access_token=t%2B1", True),
+        ("?p=q&access_token=old&access_token=t%2B1#x", True),
+        ("?token=t%2B1", False),
+        ("?access_token=", False),
+        ("#?access_token=t%2B1", False),
+    ):
+        call = replace(one.call, url=one.call.url + query)
+        assert accepted("cloudevents", call, ["t+1"], one.clock) is right, query
+
+
+def test_who_says_where_it_is_from_may_send() -> None:
+    asked = {"webhook-request-origin": " *.eventgrid.example.com ", "webhook-request-rate": "120"}
+    assert cloudevents.handshake(asked) == {
+        "WebHook-Allowed-Origin": "*.eventgrid.example.com",
+        "WebHook-Allowed-Rate": "*",
+    }
+    for origin in ("", "a.example, b.example", "a b", "ä.example", "x" * 256):
+        assert cloudevents.handshake({"webhook-request-origin": origin}) == {}
+
+
 def test_the_same_event_in_headers() -> None:
     plain = event()
     headers = {f"ce-{name}": str(value) for name, value in plain.items() if name != "data"}
