@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -50,7 +50,7 @@ def emotion_curve(stages: Sequence[dict[str, Any]]) -> EmotionCurve:
                 low_y=_y(low),
                 high_y=_y(high),
                 label=signed(net["value"]),
-                tone="low" if high < 0 else "high" if low > 0 else "flat",
+                tone=tone(net),
                 spoken=f"{stage['stage']}: {signed(net['value'])}, between {signed(low)} and {signed(high)}, "
                 f"from {net['respondents']} respondents",
                 range=f"{signed(low)} to {signed(high)} · {net['respondents']:,} people",
@@ -62,6 +62,12 @@ def emotion_curve(stages: Sequence[dict[str, Any]]) -> EmotionCurve:
         paths=tuple(_smooth([(p.x, p.y) for p in run]) for run in runs),
         bands=tuple(_band(run) for run in runs),
     )
+
+
+def tone(net: Mapping[str, Any]) -> str:
+    """Which side of zero net sentiment certainly lies on: low, high, or flat where that is not known."""
+    low, high = net["low"], net["high"]
+    return "low" if high is not None and high < 0 else "high" if low is not None and low > 0 else "flat"
 
 
 def _y(value: float) -> float:

@@ -16,7 +16,9 @@ from service.store.rollup_frame import Frame, load
 
 CHANNELS: Final = ("survey", "review", "ticket", "chat", "call", "social", "other")
 ATTRIBUTE: Final = "attr."
-VIEW: Final = ("model", "persona", "from", "to", "channel", "source", "language", "questions")
+SHOWN: Final = ("questions", "rows")
+"""What of an address says which rows are seen, and chooses no feedback."""
+VIEW: Final = ("model", "persona", "from", "to", "channel", "source", "language", *SHOWN)
 """What of an address says what is seen; the rest is what is being done with it."""
 MOST_VALUES: Final = 12  # of a filter that is offered
 MOST_ATTRIBUTES: Final = 8

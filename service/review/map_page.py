@@ -136,7 +136,7 @@ def shown(
     columns = [stage["stage"] for stage in found["stages"]]
     questions = _questions(session, caller, seen, found)
     people = personas.names(session, workspace_id=caller.workspace_id)
-    selected = map_filters.without(pairs, "model", "persona", "questions")
+    selected = map_filters.without(pairs, "model", "persona", *map_filters.SHOWN)
     if seen.persona:  # a list of feedback knows attributes, not personas
         selected += [
             (f"{map_filters.ATTRIBUTE}{name}", value)
@@ -155,6 +155,8 @@ def shown(
     hidden = {key for key in empty if not key.startswith(map_rows.OWN)}
     hidden -= {"owner"} if any(owners) else set()
     hidden |= set() if lanes else {"lanes"}
+    # what is being written or arranged is shown whole
+    short = map_filters.chosen(pairs, "rows") == "short" and not (editing.row or editing.arrange)
     return page(
         "map.html",
         {
@@ -174,7 +176,9 @@ def shown(
             "period": said_period(seen.selection, caller.timezone),
             "pairs": pairs,
             "address": partial(map_filters.address, pairs),
-            "away": urlencode([("model", seen.model.id), *map_filters.without(pairs, "model", "questions")]),
+            "away": urlencode(
+                [("model", seen.model.id), *map_filters.without(pairs, "model", *map_filters.SHOWN)]
+            ),
             "view": map_filters.address(pairs, "").lstrip("?"),
             "curve": charts.emotion_curve(found["stages"]),
             "reasons": map_view.REASONS,
@@ -198,9 +202,15 @@ def shown(
                 ),
             ),
             "questions": questions,
-            "rows": [row for row in rows if row.key not in hidden],
+            "rows": [row for row in rows if row.key not in hidden and (not short or row.key in map_rows.IN_SHORT)],
+            "short": short,
+            "every_row": map_filters.address(map_filters.without(pairs, "rows")),
+            "few_rows": map_filters.address(map_filters.without(pairs, "rows"), rows="short"),
+            "on_scale": map_view.on_scale,
+            "tone": charts.tone,
             "unwritten": [row for row in rows if row.key in hidden and row.written and row.key != editing.row],
             "cells": cells,
+            "goals": map_rows.cells_of(written, "goal", columns) if fits else [],
             "typed_in": map_rows.typed,
             "owners": owners,
             "document": current,

@@ -57,6 +57,8 @@ ROWS: Final = (
     Row("notes", "Notes", "", "text"),
 )
 KNOWN: Final = {row.key: row for row in ROWS}
+IN_SHORT: Final = ("feedback", "curve", "sentiment", "pain_points", "delights", "suggestions", "owner")
+"""The rows of the short view: what a glance needs, and nothing that is as long as people write."""
 
 
 def rows_of(document: Mapping[str, Any]) -> list[Row]:

@@ -36,6 +36,15 @@ def interval(estimate: Mapping[str, Any]) -> str:
     return f"{low} to {high}, n {estimate['n']:,}"
 
 
+def on_scale(estimate: Mapping[str, Any]) -> dict[str, float]:
+    """Net sentiment and its bounds in percent of a line that runs from all complaint (0) to all praise (100)."""
+    known = {name: estimate[name] for name in ("value", "low", "high") if estimate[name] is not None}
+    return {
+        name: round(50 + max(-charts.FULL, min(charts.FULL, at)) / charts.FULL * 50, 1)
+        for name, at in known.items()
+    }
+
+
 def score_text(kind: str, score: Mapping[str, Any]) -> str:
     """A score as its field writes it: NPS with its sign, CSAT as a share, the others as a mean."""
     if kind == "nps":

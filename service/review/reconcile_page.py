@@ -49,7 +49,7 @@ def reconcile_page(request: Request, caller: Reader, session: ReadDb) -> HTMLRes
             "found": found,
             "query": seen.query,
             "filtered": bool(seen.query.filters()),
-            "pairs": map_filters.without(pairs, "from", "to", "questions"),
+            "pairs": map_filters.without(pairs, "from", "to", *map_filters.SHOWN),
             "periods": map_filters.periods(pairs, today, path="/reconcile"),
             "period": said_period(seen.selection, caller.timezone),
             "back": map_filters.address(pairs),

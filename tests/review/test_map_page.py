@@ -314,3 +314,32 @@ def test_the_fold_of_narrow_screens_names_what_is_chosen(browser: Browser, fille
     said = " ".join(re.sub(r"<[^>]+>", " ", fold[1]).split())
     assert said.endswith("everybody · 3 to 7 Oct 2026 · channel survey · plan pro")
     assert 'name="channel"' in text.partition(fold[0])[2]
+
+
+def test_the_short_view_leaves_out_what_is_long_and_every_link_keeps_it(
+    browser: Browser,  # noqa: F811
+    filled: None,
+) -> None:
+    lead = browser()
+    text = lead.get("/map?rows=short&channel=survey").text
+    assert set(re.findall(r'<tr id="row-(\w+)"', text)) <= set(map_rows.IN_SHORT)
+    assert 'id="row-words"' in lead.get("/map?channel=survey").text
+    assert "rows=short" in text.partition('aria-label="Period"')[2].partition("</nav>")[0]
+    assert '<input type="hidden" name="rows" value="short">' in text
+    # what leads away chooses the same feedback and knows no rows
+    for address in re.findall(r'href="(/feedback\?[^"]*|/v1/[^"]*)"', text):
+        assert "rows=" not in address
+        assert lead.get(html.unescape(address)).status_code == 200, address
+    # a row that is being written is seen, whatever the view
+    assert 'id="row-goal"' in lead.get("/map?rows=short&edit=goal").text
+
+
+def test_narrow_screens_get_the_stages_one_below_the_other(browser: Browser, filled: None) -> None:  # noqa: F811
+    text = browser().get("/map").text
+    lines = text.partition('<section class="stage-lines"')[2].partition("</section>")[0]
+    columns = re.findall(r'<th scope="col"[^>]*><span class="stage">([^<]+)</span>', text)
+    assert re.findall(r'<summary><span class="stage">([^<]+)</span>', lines) == columns[:-1]
+    assert "parcel number" in lines
+    numbers_only = browser(role="viewer").get("/map").text
+    assert "parcel number" not in numbers_only
+    assert map_view.on_scale({"value": -50.0, "low": None, "high": 100.0}) == {"value": 25.0, "high": 100.0}
