@@ -28,6 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from benchmarks.receiver import PUBLIC_ID, answers, process, progress, wait_until, with_endpoint, write_import
 from benchmarks.receiver_bare import METADATA
 from benchmarks.receiver_load import KEY, SECRET, TEXTS, closed_loop
@@ -35,6 +37,7 @@ from service import auth
 from service.settings import PREFIX, Settings
 from service.store.engine import Database
 from service.store.migrate import migrate
+from service.store.schema import Job
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures" / "obsei.json"
@@ -244,6 +247,15 @@ class Ours:
             raise SystemExit(f"ours answered {content[:300]!r}")
         return taken
 
+    def wait_until_all_is_tagged(self) -> None:
+        """What came in before is done with."""
+
+        def idle() -> bool:
+            with self._database.read() as session:
+                return session.execute(select(func.count()).select_from(Job)).scalar_one() == 0
+
+        wait_until("the worker has nothing to do", idle)
+
     def file(self) -> dict[str, float]:
         """Seconds from the upload's first byte to the last row stored, and to the last one tagged."""
         began = time.perf_counter()
@@ -284,6 +296,7 @@ def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
                 bare_hooks.append(ours.bare_hooks(f"h{turn}", seconds))
                 peer_batches.append(peer.batch(f"b{turn}"))
                 our_batches.append(ours.batch(f"b{turn}"))
+            ours.wait_until_all_is_tagged()  # Obsei reads its file alone, too
             our_file = ours.file()
         peer_file = peer.file()
         ours.close()

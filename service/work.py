@@ -33,4 +33,5 @@ class JobKind:
     stage: Stage
     batch: int = 1  # how many jobs the stage takes at once
     batch_items: int | None = None  # and how many items of their payloads together (a longer job comes alone)
+    bulk: int = 1  # how many jobs it takes at once of what no single arrival brought
     on_dead: Callable[[Work, ClaimedJob, str], None] | None = None  # told when a job is given up

@@ -54,7 +54,7 @@ from service.work import JobKind, Work
 log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, JobKind] = {
-    "classify": JobKind(classify, batch=64, batch_items=SLICE_ITEMS, on_dead=tagging_given_up),
+    "classify": JobKind(classify, batch=64, batch_items=SLICE_ITEMS, bulk=4, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
     "vectors": JobKind(make_vectors),
@@ -241,7 +241,7 @@ class Worker:
             self._run_due(kinds=HOUSEKEEPING & set(self._kinds))
 
     def _claim(self, *, min_priority: int, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
-        """One kind's most urgent jobs: single arrivals as many as the kind takes at once, others one by one."""
+        """One kind's most urgent jobs: of single arrivals and of others as many as the kind takes at once."""
         able = [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
         with self._database.read() as session:
             found = queue.due(session, kinds=able, min_priority=min_priority, max_priority=max_priority)
@@ -262,7 +262,7 @@ class Worker:
     def _limit(self, found: Due) -> int:
         kind = self._kinds[found.kind]
         if found.priority != Priority.SINGLE:
-            return 1
+            return kind.bulk
         if kind.batch_items is None:
             return kind.batch
         # a batch ends before other work has its turn: many full deliveries at once must not make it a long one

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -17,6 +18,7 @@ from nlp.analysis import Analysis
 from service.classify.active_model import Tagger, fast_tagger, wanted_tagger, wanted_version
 from service.classify.retag import enqueue_retag
 from service.classify.tagging import Input, analyses_of, read_inputs, store_labels, unchanged
+from service.read_ahead import ReadAhead
 from service.settings import Settings
 from service.store import queue
 from service.store.bulk import one_of
@@ -29,15 +31,22 @@ SLICE_ITEMS = 500  # in one write transaction; longer ones would keep webhooks w
 
 
 def classify(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
-    """Tag the items of these jobs that still wait for it; yields after every transaction."""
+    """Tag the items of these jobs that still wait for it; yields after every transaction.
+
+    While a slice is stored the next one is tagged: the database and the disk do their part meanwhile.
+    """
     with work.database.read() as session:
         large = _large_imports(session, work.settings, jobs)
-    for slice_ in _slices(jobs, large):
-        first = slice_[0]
-        choose = fast_tagger if first.payload.get("import_id") in large else wanted_tagger
-        pipeline = choose(work.settings, workspace_id=first.workspace_id)
-        _classify_slice(work, pipeline, slice_)
+    slices = list(_slices(jobs, large))
+    tagged = (_tagged(work, slice_, large) for slice_ in slices)
+    if len(slices) == 1:
+        _store_slice(work, next(tagged))
         yield
+        return
+    with ReadAhead(tagged) as ready:
+        for one in ready:
+            _store_slice(work, one)
+            yield
 
 
 def _large_imports(session: Session, settings: Settings, jobs: Sequence[ClaimedJob]) -> frozenset[int]:
@@ -88,22 +97,39 @@ def _kin(job: ClaimedJob, large: Collection[int]) -> tuple[int, bool]:
     return job.workspace_id, job.payload.get("import_id") in large
 
 
-def _classify_slice(work: Work, pipeline: Tagger, jobs: Sequence[ClaimedJob]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """A slice of jobs and what the pipeline found in their items."""
+
+    jobs: list[ClaimedJob]
+    pipeline: Tagger
+    inputs: dict[int, Input]
+    analyses: dict[int, Analysis]
+
+
+def _tagged(work: Work, jobs: list[ClaimedJob], large: Collection[int]) -> _Tagged:
     workspace_id = jobs[0].workspace_id
+    choose = fast_tagger if jobs[0].payload.get("import_id") in large else wanted_tagger
+    pipeline = choose(work.settings, workspace_id=workspace_id)
     ids = sorted({int(item) for job in jobs for item in job.payload["items"]})
     with work.database.read() as session:
         inputs = _pending(session, workspace_id, ids)
-    analyses = analyses_of(pipeline, inputs)
+    return _Tagged(jobs, pipeline, inputs, analyses_of(pipeline, inputs))
+
+
+def _store_slice(work: Work, tagged: _Tagged) -> None:
+    """One slice's transaction."""
+    jobs, pipeline, workspace_id = tagged.jobs, tagged.pipeline, tagged.jobs[0].workspace_id
     provisional = pipeline.model_version != wanted_version(work.settings, workspace_id=workspace_id)
     with work.database.write() as session:
         for job in jobs:
             queue.hold(session, job)
-        _store(session, workspace_id, pipeline, inputs, analyses)
+        _store(session, workspace_id, pipeline, tagged.inputs, tagged.analyses)
         for import_id, items in _looked_at(jobs).items():
             import_progress(session, import_id, tagged=items)
         for job in jobs:
             queue.finish(session, job)
-        if inputs and provisional:
+        if tagged.inputs and provisional:
             enqueue_retag(session, workspace_id=workspace_id, which="fast", priority=Priority.UPKEEP)
 
 

@@ -6,8 +6,8 @@ Texts are read, tagged outside any transaction, and stored in one; an item that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlmodel import Session, col
@@ -23,8 +23,7 @@ from service.store.shown import ItemLabels, shown_labels, standing_corrections, 
 CLASSIFICATIONS = Classification.__table__  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """What the pipeline is given of an item; equal again at storing time, or the result is dropped."""
 
     text_version: int
@@ -56,7 +55,10 @@ def read_inputs(
     else:
         found = found.order_by(col(FeedbackItem.id))
     rows = session.execute(found.with_for_update() if lock else found)
-    return {row.id: Input(row.text_version, row.text or "", row.question, row.translation) for row in rows}
+    return {
+        item_id: Input(version, text or "", question, translation)
+        for item_id, version, text, question, translation in rows
+    }
 
 
 def unchanged(present: Mapping[int, Input], inputs: Mapping[int, Input]) -> list[int]:
@@ -136,22 +138,43 @@ def store_labels(
     ]
     insert_all(session, CLASSIFICATIONS, classifications)
     said = standing_corrections(session, {item_id: inputs[item_id].text_version for item_id in ids})
-    write_labels(
-        session,
-        workspace_id,
-        [
-            ItemLabels(
-                item_id=item_id,
-                shown=shown_labels(documents[item_id], said.get(item_id, ())),
-                model=model,
-                language=analyses[item_id].language,
-                classified_at=moment,
-            )
-            for item_id in ids
-        ],
-    )
-    after = rollups.snapshot(session, workspace_id, ids)
+    written = [
+        ItemLabels(
+            item_id=item_id,
+            shown=shown_labels(documents[item_id], said.get(item_id, ())),
+            model=model,
+            language=analyses[item_id].language,
+            classified_at=moment,
+        )
+        for item_id in ids
+    ]
+    write_labels(session, workspace_id, written)
+    after = _counted_after(session, workspace_id, before, written)
     rollups.apply(session, workspace_id, before=before, after=after)
+
+
+def _counted_after(
+    session: Session, workspace_id: int, before: rollups.Snapshot, written: Sequence[ItemLabels]
+) -> rollups.Snapshot:
+    """What is counted of the items now; read anew only where that does not follow from what was written."""
+    records = {record.item_id: record for record in before}
+    after, unknown = [], []
+    for row in written:
+        record = records.get(row.item_id)
+        if record is None or not record.chars or row.language is None:
+            unknown.append(row.item_id)  # without a detected language the declared one counts
+            continue
+        after.append(
+            record.labelled(
+                labels=row.shown.labels,
+                unsure_reason=row.shown.unsure_reason,
+                language=row.language,
+                model=row.model,
+                corrected=row.shown.corrected,
+                segments=[segment.labels for segment in row.shown.segments],
+            )
+        )
+    return [*after, *rollups.snapshot(session, workspace_id, unknown)]
 
 
 def _prune_classifications(

@@ -26,10 +26,10 @@ from service.ingest.import_files import (
 from service.ingest.import_requests import OPEN_STATES
 from service.ingest.incoming import IncomingItem
 from service.ingest.mapping import Plan, body_of
-from service.ingest.read_ahead import ReadAhead
 from service.ingest.receive import Outcome, receive
 from service.ingest.rejects import reject_cells
 from service.ingest.row_items import ItemReader, RowRefused, text_columns
+from service.read_ahead import ReadAhead
 from service.store import queue
 from service.store.columns import now
 from service.store.import_progress import close_if_done

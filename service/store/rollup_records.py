@@ -25,6 +25,7 @@ EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 # why an item stands in no column although it was received; "" means that its stage decides
 REASONS = ("", "none", "unsure", "unsupported_language", "meaningless", "no_text", "untagged")
 LABEL_FIELDS = ("stage", "emotion", "sentiment", "topic", "touchpoint")
+_LABELS = itemgetter(*LABEL_FIELDS)
 IDS_PER_STATEMENT = 900  # SQLite's oldest limit of parameters is 999
 
 
@@ -61,6 +62,33 @@ class ItemRecord(NamedTuple):
     def digest(self) -> int:
         """64 bits of the whole record: a record taken back finds the one that was added by it."""
         return int.from_bytes(blake2b(orjson.dumps(tuple(self)), digest_size=8).digest(), "little")
+
+    def labelled(
+        self,
+        *,
+        labels: Mapping[str, str | None],
+        unsure_reason: str | None,
+        language: str,
+        model: str,
+        corrected: bool,
+        segments: Sequence[Mapping[str, str]],
+    ) -> ItemRecord:
+        """The record of an item with a text once these labels stand on it, as `read_records` would find it."""
+        reason = reason_of(
+            state="tagged", unsure_reason=unsure_reason, stage=labels["stage"], corrected=corrected, has_text=True
+        )
+        return self._replace(
+            reason=reason,
+            stage=labels["stage"],
+            emotion=labels["emotion"],
+            sentiment=labels["sentiment"],
+            topic=labels["topic"],
+            touchpoint=labels["touchpoint"],
+            language=language,
+            model=model,
+            corrected=corrected,
+            segments=tuple([_LABELS(one) for one in segments]),
+        )
 
 
 def hash64(text: str) -> int:

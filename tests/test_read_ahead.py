@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.ingest.read_ahead import ReadAhead
+from service.read_ahead import ReadAhead
 
 
 def test_everything_comes_in_its_order() -> None:
