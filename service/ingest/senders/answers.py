@@ -2,8 +2,9 @@
 
 The item with the response's own id carries its score and the answer to the first open question that was answered,
 in the order of the form; every further open answer is the item `<response>:<question id>`. All have the response's
-id, its attributes and its times. Senders tell the whole response each time, and answers only become more: so the
-score never leaves its item, and a question that has an item of its own keeps it, whatever arrives when.
+id, its attributes and its times. Senders tell the whole response each time, and answers mostly become more: so the
+score never leaves its item, and a question that has an item of its own keeps it, whatever arrives when. Who takes
+all written answers back leaves the score without words; one of several that is taken back keeps its item.
 
 The first rating that is a score (see `score_of`) is the response's; other ratings, choices and short facts are
 attributes. Who and where the person is (e-mail, phone, name, address) is neither: an e-mail is the respondent.
@@ -152,7 +153,10 @@ def response_items(response: Response, options: SurveyOptions) -> list[dict[str,
         key = one.key if one.key not in taken else f"{one.key}:{len(taken)}"
         taken.add(key)
         items.append({"external_id": f"{response.id}:{key}", "text": one.text, "question": one.question} | shared)
-    return [said(item) for item in items]
+    found = [said(item) for item in items]
+    if scored and first is None:
+        found[0]["text"] = None  # what an earlier delivery had written there was taken back
+    return found
 
 
 def part(value: Any) -> dict[str, Any]:

@@ -102,8 +102,10 @@ def json_call(sender: str, payload: Any, **headers: str) -> Call:
     )
 
 
-def order_free(database: Database, settings: Settings, sender: str, calls: Sequence[Call], **given: Any) -> None:
-    """Fails unless random orders of the calls, with repetitions, end in the state of each once in order.
+def order_free(
+    database: Database, settings: Settings, sender: str, calls: Sequence[Call], **given: Any
+) -> dict[str, dict[str, Any]]:
+    """What the calls end in, by external id; fails unless random orders, with repetitions, end in the same.
 
     Repetitions come with another delivery id as well: the same content under a new one must change nothing.
     """
@@ -115,6 +117,7 @@ def order_free(database: Database, settings: Settings, sender: str, calls: Seque
         order = [*calls, *chance.choices(calls, k=len(calls))]
         chance.shuffle(order)
         assert _state_after(database, settings, vault, sender, order, given) == wanted
+    return wanted
 
 
 def _state_after(

@@ -144,7 +144,7 @@ def page(*reviews: dict[str, Any]) -> Call:
 
 
 def test_reviews_and_their_edits_in_any_order(database: Database, settings: Settings) -> None:
-    order_free(
+    ends = order_free(
         database,
         settings,
         "app-store",
@@ -155,6 +155,12 @@ def test_reviews_and_their_edits_in_any_order(database: Database, settings: Sett
             replace(json_call("app-store", FEEDBACK), fetched="betaFeedbackScreenshotSubmissions"),
         ],
     )
+    assert {name: (row["text"], row["score_value"]) for name, row in ends.items()} == {
+        "r1": ("Blank\n\nFixed now.", 5),
+        "r2": ("Blank\n\nText 2.", 2),
+        "r3": ("Blank\n\nText 3.", None),
+        "fb-1": ("Button does nothing", None),
+    }
 
 
 # --- the API ---

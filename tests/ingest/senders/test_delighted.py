@@ -65,7 +65,7 @@ def test_the_recorded_score() -> None:
     assert SENDERS["delighted"].delivery_id(one.call) == one.call.body.decode().split('"event_id":"')[1][:64]
     (item,) = parsed("delighted", one.call).items
     assert item["score"] == {"kind": "nps", "value": 3, "scale_min": 0, "scale_max": 10}
-    assert "text" not in item
+    assert item["text"] is None
     assert (item["external_id"], item["respondent"]) == ("5435", "5975")
     assert item["occurred_at"] == "2026-11-20T09:13:05+00:00"
     assert item["attributes"] == {"plan": "pro"}
@@ -98,7 +98,7 @@ def test_comment_and_additional_answers() -> None:
 
 def test_an_additional_answer_never_takes_the_comments_place() -> None:
     first, second = items(event(comment=None, additional_answers=MORE))
-    assert ("text" in first, first["score"]["value"]) == (False, 3)
+    assert (first["text"], first["score"]["value"]) == (None, 3)
     assert second["external_id"] == "5435:q-free"
 
 

@@ -73,7 +73,7 @@ def test_the_recorded_first_answer() -> None:
     assert item["attributes"] == {"form": "Product pulse", "country": "DE", "device": "desktop", "plan": "pro"}
     assert item["language"] == "en"
     assert item["occurred_at"] == "2026-11-20T09:12:31.507000+00:00"
-    assert "text" not in item
+    assert item["text"] is None
 
 
 def test_the_test_of_the_connection_is_ignored() -> None:
@@ -163,7 +163,22 @@ def test_created_updated_finished_in_any_order(database: Database, settings: Set
         # two of them in one millisecond
         calls.append(json_call("formbricks", event("responseUpdated", data=answers)))
     calls.append(json_call("formbricks", event("responseFinished", data=answers)))
-    order_free(database, settings, "formbricks", calls)
+    ends = order_free(database, settings, "formbricks", calls)
+    assert {name: row["text"] for name, row in ends.items()} == {
+        "resp1": "Dark mode.",
+        "resp1:reason": "Slow exports.",
+        "resp1:why_so": "Because.",
+    }
+    assert ends["resp1"]["score_value"] == 4
+
+
+def test_who_goes_back_and_empties_an_answer(database: Database, settings: Settings) -> None:
+    calls = [
+        json_call("formbricks", event("responseUpdated", data={"nps": 4, "reason": "Slow exports."})),
+        json_call("formbricks", event(data={"nps": 6, "reason": ""}, at="2026-11-20T09:15:00.000Z")),
+    ]
+    ends = order_free(database, settings, "formbricks", calls)
+    assert [(row["text"], row["state"], row["score_value"]) for row in ends.values()] == [(None, "no_text", 6)]
 
 
 def test_what_formbricks_never_sends() -> None:

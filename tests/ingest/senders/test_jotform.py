@@ -138,7 +138,7 @@ def test_words_scales_and_choices_are_set_in_the_options() -> None:
 
 
 def test_an_edited_submission_in_any_order(database: Database, settings: Settings) -> None:
-    order_free(
+    ends = order_free(
         database,
         settings,
         "jotform",
@@ -150,6 +150,18 @@ def test_an_edited_submission_in_any_order(database: Database, settings: Setting
             ),
         ],
     )
+    identity = "6400000000000000002"
+    assert {name: row["text"] for name, row in ends.items()} == {identity: "Good.", f"{identity}:q8": "Thanks"}
+    assert ends[identity]["score_value"] == 4
+
+
+def test_an_edit_that_takes_the_words_back(database: Database, settings: Settings) -> None:
+    calls = [
+        submission({"q5_stars": "2", "q7_comments": "Bad.", "submitDate": "1795166045123"}),
+        submission({"q5_stars": "4", "q7_comments": "", "submitDate": "1795166145123"}),
+    ]
+    ends = order_free(database, settings, "jotform", calls)
+    assert [(row["text"], row["state"], row["score_value"]) for row in ends.values()] == [(None, "no_text", 4)]
 
 
 def test_what_jotform_never_sends() -> None:

@@ -107,7 +107,7 @@ def test_other_shapes_and_events() -> None:
 
 def test_events_in_any_order(database: Database, settings: Settings) -> None:
     later = "2026-11-21T08:00:00+00:00"
-    order_free(
+    ends = order_free(
         database,
         settings,
         "judgeme",
@@ -115,12 +115,17 @@ def test_events_in_any_order(database: Database, settings: Settings) -> None:
             call("created"),
             call("updated", body="The left strap came off. Support helped.", rating=3),
             call("published", body="The left strap came off. Support helped.", rating=3, curated="ok"),
-            call("hidden", hidden=True, updated_at=later),
+            call("hidden", body="The left strap came off. Support helped.", hidden=True, updated_at=later),
             call("created", id=2, body="Lovely.", rating=5, title=None),
             call("created", id=3, body="Gone soon.", rating=1),
             call("deleted", id=3),
         ],
     )
+    assert {name: (row["text"], row["score_value"]) for name, row in ends.items()} == {
+        "900000001": ("Straps broke\n\nThe left strap came off. Support helped.", 2),
+        "2": ("Lovely.", 5),
+    }
+    assert ends["900000001"]["attributes"]["hidden"] == "true"
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,30 @@ def test_components_that_must_be_covered() -> None:
         assert not good(call(f"({covered});created={CREATED}", lines))
 
 
+@pytest.mark.parametrize("query", ["", "?", "?a=1", "?a=1&b=%20"])
+def test_an_address_with_and_without_a_query(query: str) -> None:
+    url = "https://feedback.example.com/hooks/rfc9421/t1" + query
+    parts = {"@method": "POST", "@authority": "feedback.example.com", "@path": "/hooks/rfc9421/t1"}
+    end = {"content-digest": digest(BODY)}
+
+    def signed(lines: dict[str, str]) -> Call:
+        covered = " ".join(f'"{name}"' for name in lines)
+        return replace(call(f"({covered});created={CREATED}", lines), url=url)
+
+    whole = {"@method": "POST", "@target-uri": url}
+    assert good(signed(whole | end))
+    assert good(signed(parts | {"@query": query or "?"} | end))
+    # what is not there need not be covered; what is there must be
+    assert good(signed(parts | end)) is (query == "")
+    for other in ("", "?a=2", "?a=1&b=%20&c"):
+        moved = url.partition("?")[0] + other
+        if other != query:
+            assert not good(replace(signed(whole | end), url=moved))
+            # an empty query and none are one value (RFC 9421, 2.2.7)
+            same = {query, other} == {"", "?"}
+            assert good(replace(signed(parts | {"@query": query or "?"} | end), url=moved)) is same
+
+
 def test_the_authority_is_lower_case_without_the_usual_port() -> None:
     for url, authority in (
         ("https://Feedback.Example.com:443/x", "feedback.example.com"),

@@ -159,7 +159,7 @@ def test_scales_are_the_forms(kind: str, question: dict[str, Any], value: int, e
 def test_a_score_alone_is_an_item_and_nothing_is_none() -> None:
     (item,) = items(form(("nps", {}, number(10))))
     assert item["external_id"] == item["response_id"] == "tok"
-    assert "text" not in item
+    assert item["text"] is None
     assert not items(form(("dropdown", {}, {"type": "choice", "choice": {"label": "Pro"}})))
 
 
@@ -199,7 +199,7 @@ def test_pieces_of_one_response_in_any_order(database: Database, settings: Setti
     more = ("long_text", {"title": "What else?"}, text("Dark mode."))
     unanswered: list[Answer] = [(kind, question, {}) for kind, question, _ in (nps, why, more)]
     begun = {"submitted_at": None, "hidden": {"plan": "pro"}}
-    order_free(
+    ends = order_free(
         database,
         settings,
         "typeform",
@@ -215,6 +215,16 @@ def test_pieces_of_one_response_in_any_order(database: Database, settings: Setti
             )
         ],
     )
+    assert {name: row["text"] for name, row in ends.items()} == {"tok": "Slow exports.", "tok:f2": "Dark mode."}
+    assert (ends["tok"]["score_value"], ends["tok"]["occurred_at"].minute) == (3, 14)
+
+
+def test_what_was_emptied_before_it_was_sent_off(database: Database, settings: Settings) -> None:
+    nps, why = ("nps", {}, number(3)), ("long_text", {"title": "Why?"}, text("Slow exports."))
+    begun = form(nps, why, event="form_response_partial", submitted_at=None) | {"event_id": "e-0"}
+    whole = form(("nps", {}, number(7)), ("long_text", {"title": "Why?"}, {}))
+    ends = order_free(database, settings, "typeform", [json_call("typeform", one) for one in (begun, whole)])
+    assert [(row["text"], row["state"], row["score_value"]) for row in ends.values()] == [(None, "no_text", 7)]
 
 
 def test_what_typeform_never_sends() -> None:
