@@ -252,6 +252,19 @@ def test_nothing_is_stored_where_there_is_no_room(
     assert stored(database, Delivery) == 0
 
 
+def test_too_long_a_queue_is_answered_429(
+    client: Any, app: Any, endpoint: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ingest.capacity.REMEMBERED_SECONDS", 0.0)
+    app.state.settings = app.state.settings.model_copy(update={"max_queue_jobs": 1})
+    assert client.post(endpoint["path"], **signed({"data": DATA})).status_code == 200
+    assert client.post("/v1/feedback", json={"text": "one more that waits"}).status_code == 202
+    answer = client.post(endpoint["path"], **signed({"data": DATA}, message_id="msg_2"))
+    # some senders try again only where they are asked to within a minute
+    assert (answer.status_code, 0 < int(answer.headers["retry-after"]) < 60) == (429, True)
+    assert stored(database, Delivery) == 1
+
+
 def test_a_failed_commit_is_no_200_where_nothing_is_spooled(
     client: Any, app: Any, endpoint: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
