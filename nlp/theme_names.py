@@ -10,6 +10,9 @@ of the group's people who do and q the share of texts elsewhere, a candidate is 
 its part of the divergence between the group and the rest (Kullback and Leibler, "On information and sufficiency",
 1951), times how it reads. A second phrase is added where it covers people whom the first leaves out. All words of
 a phrase must be used together by several people, so that no name is one person's own words.
+
+In a small group little more than a word is shared by as many. There a phrase of two people may stand around that
+word, or beside it, if each of its words is a common one: "Page" is no name, "Page does not load" is.
 """
 
 from __future__ import annotations
@@ -27,12 +30,16 @@ from nlp.theme_phrases import Phrase, key_of, phrases, stems
 
 LEAST_USERS: Final = 3
 """People (or items) that must have used the words of a phrase before it may name a group."""
+FEW: Final = 10
+"""People of a small group."""
+LEAST_OF_FEW: Final = 2
+"""Of these that must say a phrase before it may stand around or beside a mere word; it never names them alone."""
 TEXTS_READ: Final = 200
 """Of a group; more give the same name."""
 RATED: Final = 40
 """Candidates of a group whose use elsewhere is counted."""
 COMPARED: Final = 6
-"""Of these that are compared by meaning."""
+"""Of these that are compared by meaning, and of the phrases of few."""
 ELSEWHERE: Final = 20
 """Texts that are taken to be elsewhere besides the known ones, so that a lone group is weighed too."""
 SECOND_FROM: Final = 0.12
@@ -41,6 +48,8 @@ SAID_AGAIN: Final = 0.3
 """What people count for a second phrase who said the first as well."""
 FULLER_FROM: Final = 0.35
 """Share of a word's people who must say a phrase around it for it to stand instead."""
+READS_FROM: Final = 0.75
+"""How well a phrase of few must read."""
 MEANING: Final = 1.5
 """What likeness to the own centre rather than to others' adds to a candidate's worth."""
 
@@ -79,19 +88,26 @@ def names(
                 index[word].add(at)
         texts += len(said)
     rated = [_rated(one, index, texts) for one in counted]
+    of_few = [_of_few(one, index, texts) for one in counted]
     if alike is not None and middle is not None and len(groups) > 1:
         _by_meaning(rated, alike, middle)
+        _by_meaning(of_few, alike, middle)
     found: list[str] = []
-    for one, candidates in zip(counted, rated, strict=True):
-        found.append(_name(one, candidates, {*taken, *found}))
+    for one, candidates, fewer in zip(counted, rated, of_few, strict=True):
+        found.append(_name(one, candidates, fewer, {*taken, *found}))
     return found
 
 
 def supported(name: str, texts: Sequence[Said]) -> bool:
     """Whether enough people of a group still use the words of its name, those of each phrase together."""
     said = [(stems(one.text), one.person) for one in texts]
-    parts = [key_of(part) for part in name.split(",")]
-    return all(part and len({person for words, person in said if part <= words}) >= LEAST_USERS for part in parts)
+    few = len({one.person for one in texts}) <= FEW
+    return all(
+        part
+        and len({person for words, person in said if part <= words})
+        >= (LEAST_OF_FEW if few and len(part) > 1 else LEAST_USERS)
+        for part in map(key_of, name.split(","))
+    )
 
 
 @dataclass(slots=True)
@@ -112,7 +128,8 @@ class _Counted:
             for word in words:
                 texts_of[word].add(at)
         people = [one.person for one in group]
-        usual = {word for word, at in texts_of.items() if len({people[one] for one in at}) >= LEAST_USERS}
+        least = LEAST_OF_FEW if len(set(people)) <= FEW else LEAST_USERS
+        usual = {word for word, at in texts_of.items() if len({people[one] for one in at}) >= least}
         found: dict[frozenset[str], Counter[Phrase]] = defaultdict(Counter)
         for one in group:
             for phrase in set(phrases(one.text)):
@@ -130,16 +147,38 @@ class _Counted:
 class _Candidate:
     phrase: Phrase
     users: frozenset[int]
+    denied: frozenset[int]
+    """Of these who use a negation in the same text."""
     apart: float
     """ln(p / q) times how it reads."""
     worth: float
 
 
+Used = list[tuple[frozenset[str], frozenset[int]]]
+
+
 def _rated(one: _Counted, index: dict[str, set[int]], texts: int) -> list[_Candidate]:
     """The best candidates of a group, best first."""
-    crowd = max(1, len(set(one.people)))
     used = [(key, one.users(key)) for key in one.phrases]
-    used = [(key, users) for key, users in used if len(users) >= LEAST_USERS]
+    return _weighed(one, [(key, users) for key, users in used if len(users) >= LEAST_USERS], index, texts)
+
+
+def _of_few(one: _Counted, index: dict[str, set[int]], texts: int) -> list[_Candidate]:
+    """The phrases that fewer people of a small group say, of words that are common all the same; best first."""
+    if len(set(one.people)) > FEW:
+        return []
+    used = [(key, one.users(key)) for key in one.phrases if len(key) > 1]
+    fewer = [
+        (key, users)
+        for key, users in used
+        if LEAST_OF_FEW <= len(users) < LEAST_USERS and all(len(index[word]) >= LEAST_USERS for word in key)
+    ]
+    # what says a word twice, or holds more than a heading, is no better than the mere word
+    return [each for each in _weighed(one, fewer, index, texts) if each.phrase.reads >= READS_FROM]
+
+
+def _weighed(one: _Counted, used: Used, index: dict[str, set[int]], texts: int) -> list[_Candidate]:
+    crowd = max(1, len(set(one.people)))
     # of those used by as many, the ones with more words say more
     used.sort(key=lambda pair: (-len(pair[1]) * (1 + 0.5 * min(len(pair[0]), 3)), sorted(pair[0])))
     found = []
@@ -152,7 +191,8 @@ def _rated(one: _Counted, index: dict[str, set[int]], texts: int) -> list[_Candi
             one.phrases[key].items(), key=lambda pair: (pair[0].reads * (1 + 0.3 * log(pair[1])), pair[0].shown)
         )
         apart = log(max(p / q, 1.05)) * phrase.reads * (1 + 0.3 * log(written))
-        found.append(_Candidate(phrase, users, apart, p * apart))
+        denied = one.users(key | {"not"}) if "not" in one.texts_of else frozenset()
+        found.append(_Candidate(phrase, users, denied, apart, p * apart))
     return sorted(found, key=lambda each: (-each.worth, each.phrase.shown))
 
 
@@ -171,16 +211,17 @@ def _by_meaning(rated: Sequence[list[_Candidate]], alike: Alike, middle: Vectors
         candidates.sort(key=lambda each: (-each.worth, each.phrase.shown))
 
 
-def _name(one: _Counted, candidates: Sequence[_Candidate], taken: set[str]) -> str:
+def _name(one: _Counted, candidates: Sequence[_Candidate], fewer: Sequence[_Candidate], taken: set[str]) -> str:
     crowd = max(1, len(set(one.people)))
+    beside = [each for each in fewer if "not" not in each.phrase.key]
     for best in candidates:
-        first = _fuller(best, candidates)
+        first = _fuller(best, candidates, fewer)
         parts, covered = [first], set(first.users)
         while len(parts) < (2 if len(first.phrase.key) > 1 else 3):
             said = [part.phrase.key for part in parts]
             further = [
                 ((len(other.users - covered) + SAID_AGAIN * len(other.users)) / crowd * other.apart, other)
-                for other in candidates
+                for other in (*candidates, *(beside if len(first.phrase.key) == 1 else ()))
                 if len(other.users) >= SECOND_FROM * crowd
                 and not any(other.phrase.key <= key or key <= other.phrase.key for key in said)
                 and (len(first.phrase.key) == 1 or len(other.users - covered) >= SECOND_FROM * crowd)
@@ -198,7 +239,13 @@ def _name(one: _Counted, candidates: Sequence[_Candidate], taken: set[str]) -> s
     return ""
 
 
-def _fuller(single: _Candidate, candidates: Sequence[_Candidate]) -> _Candidate:
+def _fits(single: _Candidate, other: _Candidate) -> bool:
+    """Whether a phrase of few denies something only where most people of the word do: two voices must not turn it
+    round ("I cannot recommend it enough" beside four who recommend it)."""
+    return "not" not in other.phrase.key or 2 * len(single.denied) > len(single.users)
+
+
+def _fuller(single: _Candidate, candidates: Sequence[_Candidate], fewer: Sequence[_Candidate] = ()) -> _Candidate:
     """Instead of a mere word a phrase around it that many of its people say: it reads better."""
     if len(single.phrase.key) > 1:
         return single
@@ -207,4 +254,5 @@ def _fuller(single: _Candidate, candidates: Sequence[_Candidate]) -> _Candidate:
         for other in candidates
         if single.phrase.key < other.phrase.key and len(other.users) >= FULLER_FROM * len(single.users)
     ]
+    around = around or [other for other in fewer if single.phrase.key < other.phrase.key and _fits(single, other)]
     return max(around, key=lambda other: (other.worth, other.phrase.shown), default=single)

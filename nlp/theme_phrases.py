@@ -46,6 +46,11 @@ _STATES: Final = _set("is are was were be been being am do does did have has had
 """A heading does without them where it can."""
 _MAY_BEGIN: Final = _set("get make use need")
 # what turns the following word round: a phrase may begin with it and nothing may be cut off before it
+# never a heading by themselves, and none ends with one: "need two" of what?
+_NUMBERS: Final = _set(
+    "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand first "
+    "second third fourth last next once twice half couple dozen"
+)
 _NOT: Final = _set(
     "no not never can't cannot couldn't won't wouldn't don't doesn't didn't isn't wasn't aren't weren't "
     "hasn't haven't without nothing nobody nowhere unable"
@@ -110,6 +115,9 @@ def stem_of(word: str) -> str:
     return stem[:-1] if len(stem) > 3 and stem.endswith("e") else stem
 
 
+_NUMBER_STEMS: Final = frozenset(map(stem_of, _NUMBERS))
+
+
 def phrases(text: str) -> Iterator[Phrase]:
     """All candidates of a text."""
     run: list[str] = []
@@ -141,13 +149,13 @@ def _of_run(run: Sequence[str]) -> Iterator[Phrase]:
         for end in range(start + 1, min(start + LONGEST, len(low)) + 1):
             last = low[end - 1]
             particle = last in _PARTICLES and end - start > 1 and _means(low[end - 2])
-            if last in _NOT or not (_means(last) or particle):
+            if last in _NOT or (last in _NUMBERS and end - start > 1) or not (_means(last) or particle):
                 continue
             if end < len(low) and low[end] in _PARTICLES and not particle:
                 continue  # "top" out of "top up"
             inside = low[start:end]
             key = frozenset(stem_of(one) for one in inside if _means(one))
-            if not key - {"not"} or (asks and start == 0 and len(key) < 3):
+            if not key - {"not"} - _NUMBER_STEMS or (asks and start == 0 and len(key) < 3):
                 continue
             yield Phrase(_cased(run[start:end]), key, _reads(inside, key))
 

@@ -16,6 +16,7 @@ DRIVERS: JsonDict = {
     "n": 812,
     "respondents": 790,
     "unit": "standard deviations of the score",
+    "scales": [{"score": "nps", "n": 812, "points": 79.2}],
     "says": "These are associations, not causes: who mentions a topic gave so much more or less than others who "
     "mention the same other topics, in the same source and month.",
     "explained": 0.21,
@@ -94,6 +95,14 @@ class Driver(Answer):
     importance: float
 
 
+class Scale(Answer):
+    """What one standard deviation is in a kind's own unit, to say an effect over all kinds in it."""
+
+    score: str
+    n: int  # responses with this kind
+    points: float
+
+
 class LeftOut(Answer):
     """A label of which nothing can be said, and why."""
 
@@ -116,6 +125,7 @@ class DriversAnswer(Answer):
     n: int  # responses with a score, each counted once
     respondents: int
     unit: str
+    scales: list[Scale]  # the kind that most gave first
     says: str
     explained: float | None  # part of the variance within source and month
     data: list[Driver]

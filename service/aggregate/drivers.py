@@ -95,10 +95,11 @@ def drivers(
     by: By = "topic",
     score: ScoreKind | None = None,
 ) -> dict[str, Any]:
-    """{"of", "by", "score", "n", "respondents", "unit", "says", "explained", "data", "left_out"}.
+    """{"of", "by", "score", "n", "respondents", "unit", "scales", "says", "explained", "data", "left_out"}.
 
     `data`: label, n responses that mention it, respondents, `effect` (value, low, high) in standard deviations of
     the score, `points` in its own unit where one kind was asked for, significant, importance; strongest first.
+    `scales`: what one standard deviation is in each kind's own unit, the kind that most gave first.
     """
     first, end = selection.days(timezone)
     frame = load(session, workspace_id)
@@ -121,6 +122,7 @@ def _drivers(
         "n": n,
         "respondents": 0 if found is None else len(np.unique(found.cluster)),
         "unit": "standard deviations of the score",
+        "scales": [],
         "says": ASSOCIATION if members is None else OF_THEMES,
         "explained": None,
         "data": [],
@@ -135,6 +137,7 @@ def _drivers(
     if members is not None:
         enough = np.sort(enough[np.argsort(-counts[enough], kind="stable")[:THEMES]])
     value, spread = _standardised(found)
+    answer["scales"] = _scales(found, spread)
     fitted = fit(value, said[:, enough], groups=(found.fixed, found.month), cluster=found.cluster)
     told = enough[fitted.columns]
     quantile = stdtrit(fitted.freedom, 0.5 + LEVEL / 2)
@@ -170,6 +173,17 @@ def _drivers(
         if counts[column] and column not in set(told.tolist())
     ]
     return answer
+
+
+def _scales(found: Scores, spread: Array) -> list[dict[str, Any]]:
+    """What one standard deviation is in the unit of each kind: [{"score", "n", "points"}], most given first."""
+    counts = np.bincount(found.kind, minlength=len(SHOWN))
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda kind: (-counts[kind], kind))
+    return [
+        {"score": name, "n": int(counts[kind]), "points": round(float(spread[kind]) * POINTS[name], 3)}
+        for kind in order
+        for name in (SHOWN[kind],)
+    ]
 
 
 def _why(count: int, n: int, looked_at: bool) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-from typing import Final
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
 
 from sqlmodel import Session
 
@@ -37,9 +37,22 @@ def score_effects(
             _kept.move_to_end(question)
             return kept[1]
     found = drivers(session, workspace_id=workspace_id, timezone=timezone, selection=selection, by="topic")
-    effects = {row["label"]: ScoreEffect(row["label"], row["n"], **row["effect"]) for row in found["data"]}
+    effects = {row["label"]: effect_of(row, found["scales"]) for row in found["data"]}
     with _lock:
         _kept[question] = (records, effects)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return effects
+
+
+def effect_of(row: Mapping[str, Any], scales: Sequence[Mapping[str, Any]]) -> ScoreEffect:
+    """A row of the drivers over all kinds of scores, said in the unit of the kind that most gave."""
+    most: Mapping[str, Any] = scales[0] if scales else {"score": None, "points": 1.0}
+    return ScoreEffect(
+        row["label"],
+        row["n"],
+        **row["effect"],
+        score=most["score"],
+        scale=most["points"],
+        kinds=len(scales),
+    )

@@ -25,6 +25,7 @@ from service.errors import BadInput, FieldError
 from service.review.map_view import REASONS
 from service.review.render import page
 from service.selection import Selection
+from service.store.score_effects import in_unit
 from service.suggest import suggestions
 
 router = APIRouter(include_in_schema=False)
@@ -98,6 +99,7 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
             "link": lambda **more: _address(request, more),
             "says_by": _said,
             "plus": driver_charts.plus,
+            "in_unit": in_unit,
         },
     )
 

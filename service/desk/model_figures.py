@@ -69,7 +69,7 @@ class ReportFigure:
     scale: float  # calibration error at the right end of the picture
 
 
-def measured(evaluation: Sequence[Mapping[str, Any]]) -> tuple[ReportFigure, ...]:
+def reports_of(evaluation: Sequence[Mapping[str, Any]]) -> tuple[ReportFigure, ...]:
     """The reports of GET /v1/model, in their order, read with the question where a text answers one."""
     return tuple(_report(one) for one in evaluation)
 

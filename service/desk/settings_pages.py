@@ -16,7 +16,7 @@ from service import access
 from service.aggregate.api import WorkspaceBody, put_workspace
 from service.auth import SCOPES, Caller
 from service.dependencies import Admin, DatabaseOf, Db, ReadDb, Reader, SettingsOf, VaultOf
-from service.desk.model_figures import measured
+from service.desk.model_figures import reports_of
 from service.desk.settings_frame import ABOUT, OVERVIEW, checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
 from service.ingest import sample
@@ -62,17 +62,24 @@ def overview(caller: Reader) -> HTMLResponse:
 
 
 @router.get("/settings/model")
-def model_page(caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None) -> HTMLResponse:
-    """How good the labels are, by field and label, and what was learnt from corrections."""
+def model_page(
+    caller: Admin, session: ReadDb, settings: SettingsOf, done: str | None = None, measured: str = ""
+) -> HTMLResponse:
+    """How good the labels are, by field and label, and what was learnt from corrections.
+
+    `measured`: which of the sets of texts is shown, counted from 1; what is none of them shows the first.
+    """
     try:
         live = learning.model(caller, settings, session)
     except CannotStore as error:
         return settings_page("settings_model.html", caller, MODEL, {"live": None, "problem": error.detail})
+    reports = reports_of(live.evaluation)
+    at = int(measured) - 1 if measured in {str(number + 1) for number in range(len(reports))} else 0
     return settings_page(
         "settings_model.html",
         caller,
         MODEL,
-        {"live": live, "reports": measured(live.evaluation), "notice": DONE.get(done or "")},
+        {"live": live, "reports": reports, "shown": reports[at : at + 1], "notice": DONE.get(done or "")},
     )
 
 

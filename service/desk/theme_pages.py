@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
 from service.aggregate.drivers import drivers
+from service.aggregate.score_effects import effect_of
 from service.aggregate.theme_decisions import (
     MISSING,
     MergeBody,
@@ -201,7 +202,8 @@ def _driver(session: Session, caller: Caller, theme_id: str) -> dict[str, Any] |
     found = drivers(
         session, workspace_id=caller.workspace_id, timezone=caller.timezone, selection=Selection(), by="theme"
     )
-    return next((one for one in found["data"] if one["id"] == theme_id), None)
+    one = next((one for one in found["data"] if one["id"] == theme_id), None)
+    return None if one is None else one | {"said": effect_of(one, found["scales"])}
 
 
 def _suggestion(session: Session, caller: Caller, theme: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from service.review.feedback_query import (
     feedback_filters,
 )
 from service.review.forms import SignedInForm
+from service.review.last_day import last_of
 from service.review.map_view import REASONS
 from service.review.meaning import also_meant
 from service.review.render import page
@@ -65,7 +66,7 @@ NAMES = {
     "q": "words",
     "meaning": "meaning",
     "from": "from",
-    "to": "before",
+    "to": "until",
     "unsure": "model unsure",
     "corrected": "corrected",
     "follow_up": "follow-up",
@@ -211,6 +212,8 @@ def _said(name: str, value: str) -> str:
         return "nobody yet"
     if name == "unplaced":
         return REASONS[value]
+    if name == "to":
+        return last_of(value) or value
     if name == "place":
         stage, _, touchpoints = value.partition(":")
         but = touchpoints.startswith("!")

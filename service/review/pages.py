@@ -24,6 +24,7 @@ from service.review import (
     suggestion_pages,
 )
 from service.review.forms import Form, SignedInForm
+from service.review.last_day import LastDay
 from service.review.render import STATIC, page, wants_page
 
 router = APIRouter(include_in_schema=False)
@@ -52,6 +53,7 @@ def install(app: FastAPI) -> None:
         return page("error.html", {"title": error.title, "detail": error.detail}, status=error.status)
 
     app.state.error_page = error_page
+    app.add_middleware(LastDay)
 
 
 @router.get("/static/{name}")

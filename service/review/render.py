@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from service.review import charts
+from service.review.last_day import last_of
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
@@ -105,6 +106,7 @@ def environment() -> Environment:
         clock=_clock,
         code=_code,
         dated=_dated,
+        last_day=last_of,
     )
     return made
 

@@ -200,9 +200,20 @@ def _scores(effect: ScoreEffect) -> str:
     """What goes with the scores that customers gave, and that it is no cause."""
     sign, least = ("lower", effect.loss) if effect.value < 0 else ("higher", effect.gain)
     return (
-        f"Who mentions {effect.label.replace('_', ' ')} gave scores at least {least:.2f} standard deviations "
-        f"{sign} than others ({effect.n} responses; they go together, which proves no cause)."
+        f"Who mentions {effect.label.replace('_', ' ')} gave scores at least {effect.said(least)} {sign} than "
+        f"others ({_of(effect)}; they go together, which proves no cause)."
     )
+
+
+def _of(effect: ScoreEffect) -> str:
+    """How many responses, and whether all of them gave the same kind of score."""
+    return f"{effect.n} responses{', all kinds of scores together' if effect.kinds > 1 else ''}"
+
+
+def score_says(effect: ScoreEffect) -> str:
+    """What goes with the scores, with its interval: «33 points of NPS lower (−45 to −20, 120 responses)»."""
+    way = "lower" if effect.value < 0 else "higher"
+    return f"{effect.said(effect.value)} {way} ({effect.bounds}, {_of(effect)})"
 
 
 def in_customers(one: Proposal) -> str:
@@ -248,7 +259,7 @@ def arithmetic(one: Proposal) -> dict[str, Any]:
         "score": round(part.score, 4),
         "score_effect": None
         if part.effect is None
-        else {"topic": part.effect.label}
+        else {"topic": part.effect.label, "says": score_says(part.effect)}
         | {name: getattr(part.effect, name) for name in ("n", "value", "low", "high")},
         "money_ratio": round(part.money_ratio, 3) if part.money_ratio is not None else None,
         "money": round(part.money, 4),

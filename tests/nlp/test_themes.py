@@ -116,6 +116,45 @@ def test_a_second_phrase_stands_for_whom_the_first_leaves_out() -> None:
     assert not supported(found, group[:4])  # nobody is left who speaks of receipts
 
 
+PAGE = [
+    "The page does not load on my phone",
+    "Your page won't load",
+    "no size on the page, photos not in order",
+    "I could not read this page",
+    "a page full of ads is no help to me",
+]
+ELSEWHERE = ["It would not load", "loads too slowly", "load it again", *TROUBLES["crash"], *TROUBLES["code"]]
+
+
+def test_in_a_small_group_two_people_may_make_a_phrase_of_a_mere_word() -> None:
+    small = [Said(text, person) for person, text in enumerate(PAGE)]
+    named = names([small], others=ELSEWHERE)[0]
+    assert named in ("Page does not load", "Page won't load")
+    assert supported(named, small)
+    assert not supported(named, small[1:])  # one is left who says so
+    # of a larger group two are too few, as ever; so they are where their word is no common one
+    large = [*small, *(Said(f"not the page for this {n}", 10 + n) for n in range(8))]
+    assert "load" not in names([large], others=ELSEWHERE)[0]
+    assert not supported(named, large)
+    assert "load" not in names([small], others=TROUBLES["crash"])[0]
+
+
+def test_two_voices_do_not_turn_a_word_round() -> None:
+    said = [
+        *("I cannot recommend it enough", "Could not recommend it more"),
+        *("I recommend it", "Recommend to all", "recommend, recommend"),
+    ]
+    name = names([[Said(text, person) for person, text in enumerate(said)]], others=["I would not recommend it"])[
+        0
+    ]
+    assert "not" not in name
+
+
+def test_a_number_is_no_name() -> None:
+    said = ("four boots in it", "Spare parts: four came", "they took four", "lasted four", "four, again four")
+    assert names([[Said(text, person) for person, text in enumerate(said)]]) == [""]
+
+
 def test_a_name_leans_towards_its_own_centre() -> None:
     groups = [[Said(text, person) for person, text in enumerate(texts)] for texts in TROUBLES.values()]
     rows = HASHED.vectors([text for text, _ in TEXTS])

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from service.classify.active_model import set_pipeline
-from service.desk.model_figures import measured
+from service.desk.model_figures import reports_of
 from service.desk.settings_frame import ABOUT, TABS
 from service.desk.told_says import what_to_do
 from service.store.columns import now
@@ -111,10 +111,14 @@ def test_the_model_page_shows_every_label(browser: Browser) -> None:
     assert "How often a label is right" in text
     assert "How far its confidence is off" in text
     runs = [report["with_question"] for report in live["evaluation"]]
-    bins = [field["bins"] for run in runs for field in run["fields"].values()]
+    bins = [field["bins"] for field in runs[0]["fields"].values()]
     assert [sum(one["n"] for one in run["fields"]["stage"]["bins"]) for run in runs] == [run["n"] for run in runs]
-    assert text.count("<figcaption>") == len(bins) == 5 * len(runs), "a picture a field"
+    assert text.count("<figcaption>") == len(bins) == 5, "a picture a field, of one set of texts"
     assert text.count('r="2.2"') == sum(map(len, bins))
+    # the others are a link away; what is none of them shows the first
+    last = admin.get(f"/settings/model?measured={len(runs)}").text
+    assert f"on {runs[-1]['n']:,} texts" in last
+    assert f"on {runs[0]['n']:,} texts" in admin.get("/settings/model?measured=nonsense").text
     for label in live["labels"]["emotion"]:
         assert label.replace("_", " ") in text
     token = _csrf(text)
@@ -261,7 +265,7 @@ def test_figures_say_where_there_is_too_little() -> None:
         "gold": "own.tsv",
         "with_question": {"n": 40, "unsure": {"empty": 0.1}, "fields": {"emotion": field}},
     }
-    (found,) = measured([report])
+    (found,) = reports_of([report])
     assert found.name == "own.tsv"
     (one,) = found.fields[0].labels
     assert one.found is None

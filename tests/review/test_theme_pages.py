@@ -314,7 +314,10 @@ def test_drivers_as_a_chart_with_its_table(browser: Browser, client: Any, databa
     assert f"<b>{driver_charts.plus(changed['change']['value'], 0)}</b> points" in text
     assert "POST /v1/metrics" in text
     assert "style=" not in text
-    assert "standard deviations of each kind" in lead.get("/themes/drivers?score=all").text
+    assert re.search(
+        r"standard deviations of each kind of score; one is \d+ points of NPS here",
+        lead.get("/themes/drivers?score=all").text,
+    )
     assert "Too little to say" in lead.get("/themes/drivers?channel=chat&score=nps").text
     for wrong in ("score=love", "by=source", "parts=mood", "from=2026-02-02&to=2026-01-01"):
         assert lead.get(f"/themes/drivers?{wrong}").status_code == 422, wrong
@@ -341,12 +344,12 @@ def test_a_theme_says_how_scores_go_with_it(browser: Browser, client: Any, datab
             session.execute(update(Segment).where(col(Segment.topic) == topic).values(theme=theme.id))
             ids[topic] = theme.id
     lead = browser()
-    found = {one["label"]: one for one in client.get("/v1/drivers?by=theme").json()["data"]}
+    answer = client.get("/v1/drivers?by=theme").json()
+    found = {one["label"]: one for one in answer["data"]}
+    assert [one["score"] for one in answer["scales"]] == ["nps"]
+    points = found["A payment"]["effect"]["value"] * answer["scales"][0]["points"]
     text = lead.get(f"/themes/{ids['payment']}").text
-    assert (
-        f"gave scores that are <b>{abs(found['A payment']['effect']['value']):.2f}</b> standard deviations lower"
-        in text
-    )
+    assert f"gave scores that are <b>{abs(points):.0f} points of NPS</b> lower" in text
     assert "An association, not a cause" in text
     assert not found["A speed"]["significant"]
     assert "no difference that is certain" in lead.get(f"/themes/{ids['speed']}").text

@@ -50,7 +50,13 @@ def test_the_bound_that_is_nearer_to_none_counts(client: Any, scored: int) -> No
     assert found["n"] == 30
     assert dear["rank"]["score_drop"] == pytest.approx(-told["billing"]["high"], abs=1e-3)
     assert dear["rank"]["score"] == pytest.approx(min(2.0, 1 - told["billing"]["high"]), abs=1e-3)
-    assert "Who mentions billing gave scores at least" in dear["why"]
+    # said in the unit of the scores: one standard deviation is so many points
+    [scale] = client.get("/v1/drivers").json()["scales"]
+    alone = next(one for one in client.get("/v1/drivers?score=nps").json()["data"] if one["label"] == "billing")
+    assert alone["points"]["value"] == pytest.approx(alone["effect"]["value"] * scale["points"], rel=0.01)
+    least = abs(told["billing"]["high"]) * scale["points"]
+    assert f"Who mentions billing gave scores at least {least:.0f} points of NPS lower" in dear["why"]
+    assert "points of NPS lower (−" in found["says"]
     assert "for lower scores" in dear["rank"]["says"]
     # where higher scores go along with it, a pain is none the smaller and none the larger for it
     plain = rank(client, "usage.features")
