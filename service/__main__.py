@@ -175,6 +175,19 @@ def import_file(
     day_first: Annotated[
         bool | None, typer.Option("--day-first/--month-first", help="Whether 3/4/2026 is the 3rd of April.")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the text, as in windows-1252; found by itself if not given.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help='Between columns: one character, or "tab".')] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Of a workbook; the first that is not empty if not given.")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first row holds the columns' names.")
+    ] = None,
+    on_error: Annotated[
+        str, typer.Option(help="After a row that can't be taken: continue or abort.")
+    ] = "continue",
     dry_run: Annotated[
         bool, typer.Option(help="Only show how the file is understood; nothing is stored.")
     ] = False,
@@ -182,8 +195,9 @@ def import_file(
     wait: Annotated[bool, typer.Option(help="Wait until everything is tagged.")] = True,
 ) -> None:
     """Import a feedback file, exactly as POST /v1/imports does."""
-    from service.commands import import_feedback, preview_import
+    from service.commands import import_feedback, preview_import, readable
 
+    readable(file)  # before a database is made for it
     found = _settings()
     options = {
         "source": source,
@@ -192,6 +206,11 @@ def import_file(
         "mapping": mapping,
         "timezone": timezone,
         "day_first": day_first,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "sheet": sheet,
+        "header": header,
+        "on_error": on_error,
     }
     database = _database(found)
     if dry_run:

@@ -32,6 +32,7 @@ ROLES: dict[str, frozenset[str]] = {
     "lead": frozenset({"read", "verbatims", "review", "decide", "files"}),
     "admin": frozenset({"read", "verbatims", "review", "decide", "files", "ingest", "admin"}),
 }
+MAX_NAME_CHARS = 100  # of a workspace
 KEY_PREFIX = "jm_"
 
 
@@ -126,11 +127,13 @@ def _kept_key(folder: Path) -> str:
 
 
 def workspace_named(session: Session, name: str, *, create: bool = False) -> Workspace:
-    """The workspace of a name; NotFound unless it may be created."""
+    """The workspace of a name; NotFound unless it may be created, BadInput for what is no name."""
     found = session.exec(select(Workspace).where(Workspace.name == name)).first()
     if found is None:
         if not create:
             raise NotFound(f"There is no workspace «{name}».")
+        if not name.strip() or len(name) > MAX_NAME_CHARS:
+            raise BadInput(f"A workspace's name has 1 to {MAX_NAME_CHARS} characters, and not only blanks.")
         found = Workspace(name=name)
         session.add(found)
         session.flush()
@@ -161,6 +164,8 @@ def invite(
     """Create the person if new, set the role, and return the token of a one-time sign-in link."""
     if role not in ROLES:
         raise BadInput(f"Roles are {', '.join(ROLES)}; «{role}» is none of them.")
+    if not name.strip():
+        raise BadInput("Say whom to invite: the name is blank.")
     assert workspace.id is not None
     person = session.exec(select(Person).where(Person.workspace_id == workspace.id, Person.name == name)).first()
     if person is None:

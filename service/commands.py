@@ -26,7 +26,7 @@ from nlp import tag_file as tagging
 from nlp.gold import GoldError
 from nlp.pipeline import Pipeline
 from service.auth import Vault, workspace_named
-from service.errors import BadInput
+from service.errors import BadInput, NotFound
 from service.ingest.import_answers import ImportAnswer, answer_of
 from service.ingest.import_requests import cancel_import, get_import, import_path, preview_path
 from service.monitor import backup as backups
@@ -40,8 +40,27 @@ from service.work import Work
 from service.worker import Worker
 
 STATE_STYLE = {"ok": "green", "repaired": "cyan", "warning": "yellow", "failed": "bold red"}
+NOT_YET = 0  # no workspace has this id
 # progress and remarks go to standard error, so that a command's output can be piped
 remarks = Console(stderr=True)
+
+
+def readable(path: Path) -> Path:
+    """The path of a file to read; BadInput where there is none, before anything is made for it."""
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name a file in it.")
+    if not path.exists():
+        raise BadInput(f"There is no file {path}; check its name and the folder.")
+    return path
+
+
+def writable(path: Path, *, makes_folder: bool = False) -> Path:
+    """The path of a file to write; BadInput where none can be."""
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name the file to write in it.")
+    if not makes_folder and not path.parent.is_dir():
+        raise BadInput(f"There is no folder {path.parent}; make it first, or name another.")
+    return path
 
 
 @contextmanager
@@ -60,6 +79,8 @@ def _bar(what: str, *, total: float | None) -> Iterator[tuple[Progress, TaskID]]
 
 def tag_file(settings: Settings, source: Path, target: Path, *, tier: str | None) -> int:
     """Tag a file of JSON lines; 1 if a line could not be read (its line of output says why)."""
+    readable(source)
+    writable(target)
     pipeline = Pipeline.load(settings.models_dir, tier)
     with _bar("Tagging", total=None) as (progress, task):
         counts = tagging.tag_file(
@@ -74,6 +95,7 @@ def tag_file(settings: Settings, source: Path, target: Path, *, tier: str | None
 
 def evaluate_file(settings: Settings, gold: Path) -> None:
     """Print how the model does on labelled texts. Raises BadInput for a file that is no gold file."""
+    readable(gold)
     pipeline = Pipeline.load(settings.models_dir)
     with _bar(f"Tagging {gold.name}", total=None):
         try:
@@ -85,6 +107,7 @@ def evaluate_file(settings: Settings, gold: Path) -> None:
 
 def backup_to(settings: Settings, database: Database, target: Path) -> None:
     """Write a backup and say how much is in it."""
+    writable(target, makes_folder=True)
     with _bar("Backing up", total=None) as (progress, task):
         rows = backups.backup(
             settings,
@@ -97,6 +120,7 @@ def backup_to(settings: Settings, database: Database, target: Path) -> None:
 
 def restore_from(settings: Settings, source: Path) -> None:
     """Fill an empty installation and say with how much."""
+    readable(source)
     with _bar("Restoring", total=None) as (progress, task):
         rows = backups.restore(
             settings,
@@ -170,8 +194,11 @@ def preview_import(
 
     0 when all of the rows looked at would be taken without a question, else 1. Raises BadInput and FileRefused.
     """
-    with database.write() as session:
-        workspace_id = workspace_named(session, workspace, create=True).id
+    with database.read() as session:
+        try:
+            workspace_id = workspace_named(session, workspace).id
+        except NotFound:
+            workspace_id = NOT_YET  # to look at a file makes no workspace
     assert workspace_id is not None
     shown = preview_path(database, settings, workspace_id=workspace_id, file=file, options=options)
     console = Console()
@@ -230,6 +257,7 @@ def export_items(database: Database, target: Path, *, form: str, workspace: str)
     """Write every item of a workspace to a file, which appears under its name only when it is whole."""
     if form not in FORMATS:
         raise BadInput(f"--format is one of {', '.join(FORMATS)}.")
+    writable(target)
     with database.read() as session:
         workspace_id = workspace_named(session, workspace).id
     assert workspace_id is not None

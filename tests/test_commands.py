@@ -8,8 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from service.__main__ import app
+from service.auth import invite, workspace_named
+from service.commands import preview_import
+from service.errors import BadInput, NotFound
 from service.settings import Settings
+from service.store.engine import Database
 from tests.running import environment_of
 
 HEADER = "id,created_at,nps,comment\n"
@@ -65,6 +71,68 @@ def test_what_cannot_be_done_is_one_line(settings: Settings, arguments: list[str
     assert ended.returncode != 0
     assert ended.stderr.startswith("journeymap: ")
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["import", "nowhere.csv"], "There is no file nowhere.csv"),
+        (["import", "."], "is a folder"),
+        (["tag", "--input", "nowhere", "--output", "o"], "There is no file nowhere"),
+        (["tag", "--input", __file__, "--output", "."], "is a folder; name the file to write"),
+        (["tag", "--input", __file__, "--output", "nowhere/o"], "There is no folder nowhere"),
+        (["evaluate", "nowhere.tsv"], "There is no file nowhere.tsv"),
+        (["restore", "nowhere.tar.gz"], "There is no file nowhere.tar.gz"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_so_before_anything_is_made(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOURNEYMAP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("JOURNEYMAP_DATABASE_URL", raising=False)
+    monkeypatch.setattr("service.monitor.logs.configure", lambda _settings: None)
+    ended = CliRunner().invoke(app, arguments)
+    assert isinstance(ended.exception, BadInput)
+    assert told in str(ended.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_can_not_be_used_is_named(settings: Settings, database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(HEADER + ROWS)
+    for name, value, told in (
+        ("mapping", "{comment: text}", "mapping: send a JSON object"),
+        ("mapping", '{"nope": "text"}', "mapping: the file's columns are id, "),
+        ("mapping", '{"comment": "words"}', "mapping: a field is one of text, "),
+        ("encoding", "klingon", "This encoding is not known; utf-8"),
+        ("delimiter", "ab", "The delimiter is one character"),
+        ("on_error", "panic", "on_error: "),
+        ("channel", "fax", "channel: "),
+        ("timezone", "Mars/Olympus", "timezone: "),
+        ("preset", "foo", "preset: "),
+    ):
+        with pytest.raises(BadInput, match=told):
+            preview_import(settings, database, file, workspace="default", options={name: value})
+
+
+def test_a_look_at_a_file_in_an_odd_encoding_makes_no_workspace(
+    settings: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_bytes((HEADER + ROWS).replace(",", "^").replace("early", "früh").encode("cp850"))
+    chosen = {"encoding": "cp850", "delimiter": "^"}
+    assert preview_import(settings, database, file, workspace="not yet", options=chosen) == 0
+    assert "früh" in capsys.readouterr().out
+    with database.write() as session:
+        with pytest.raises(NotFound):
+            workspace_named(session, "not yet")
+        for name in ("", "  ", "w" * 101):
+            with pytest.raises(BadInput, match="A workspace's name"):
+                workspace_named(session, name, create=True)
+        made = workspace_named(session, "w" * 100, create=True)
+        with pytest.raises(BadInput, match="whom to invite"):
+            invite(session, workspace=made, name=" ", role="viewer", hours=1)
 
 
 def test_an_open_question_is_asked(settings: Settings, tmp_path: Path) -> None:
