@@ -65,6 +65,7 @@ bench-statistics: setup-dev  ## do intervals cover, do trends and impact alarm f
 	$(BIN)/python -m benchmarks.impact --worlds 1500 --figures benchmarks/figures/impact.json
 	$(BIN)/python -m benchmarks.impact_segments --worlds 1500 --figures benchmarks/figures/impact_segments.json
 	$(BIN)/python -m benchmarks.impact_rates --worlds 500 --figures benchmarks/figures/impact_rates.json
+	$(BIN)/python -m benchmarks.impact_metrics --worlds 100 --figures benchmarks/figures/impact_metrics.json
 
 bench-planted: setup-dev  ## do planted stories come out on top, told rightly, and nothing else
 	$(BIN)/python -m benchmarks.planted --figures benchmarks/figures/planted.json

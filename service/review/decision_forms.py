@@ -82,6 +82,8 @@ def decision_fields(form: Mapping[str, str], *, timezone: str) -> dict[str, Any]
         given["until"] = now() + timedelta(weeks=min(int(form["weeks"][:3]), 520))
     if form.get("segment", "").strip():
         given["segment"] = _segment(form["segment"])
+    if form.get("outcome", "").strip() and form.get("better", "").strip():
+        given["outcomes"] = [{"name": form["outcome"], "better": form["better"]}]
     for name in ("until", "effective_at"):
         if isinstance(given.get(name), str):
             given[name] = _day(given[name], timezone)

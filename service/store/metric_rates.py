@@ -13,7 +13,7 @@ Formulas
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -92,11 +92,13 @@ def stage_series(
     first: int | None = None,
     end: int | None = None,
     attributes: Mapping[str, Sequence[str]] | None = None,
+    outside: bool = False,
 ) -> list[Series]:
     """The series with a stage, on days of a period, by stage and name.
 
     Without a filter the values without attributes count, or all of them together where each has some; with one,
-    those whose attributes pass it. Values of one day are summed.
+    those whose attributes pass it, or with `outside` those that have these attributes with other values. Values of
+    one day are summed; of what is neither counted nor divided by something, they are averaged.
     """
     wanted = select(
         col(MetricValue.name),
@@ -118,15 +120,22 @@ def stage_series(
     found = []
     for (stage, name), values in rows.items():
         if attributes:
-            chosen = [row for row in values if all(row.attributes.get(k) in of for k, of in attributes.items())]
+            told = [row for row in values if all(kind in row.attributes for kind in attributes)]
+            chosen = [
+                row
+                for row in told
+                if all(row.attributes[kind] in of for kind, of in attributes.items()) is not outside
+            ]
         else:
             chosen = [row for row in values if not row.attributes] or values
         by_day: dict[int, tuple[float, float]] = {}
+        of_day = Counter((row.day - EPOCH).days for row in chosen)
         for row in chosen:
             day = (row.day - EPOCH).days
             value, denominator = by_day.get(day, (0.0, 0.0))
             more = np.nan if row.denominator is None else row.denominator
-            by_day[day] = (value + row.value, denominator + more)
+            parts = of_day[day] if row.denominator is None and _word(name) not in COUNTS else 1
+            by_day[day] = (value + row.value / parts, denominator + more)
         if by_day:
             days = sorted(by_day)
             columns = np.array([by_day[day] for day in days], dtype=np.float64)

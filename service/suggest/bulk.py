@@ -81,6 +81,7 @@ def decide_on_all(
                 one=one,
                 decision=body.decision,
                 segment=body.segment,
+                named=body.outcomes or (),
             )
             for one in able
             if not body.dry_run

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
@@ -15,8 +15,9 @@ from service.moments import rfc3339
 from service.said import Said, Short
 from service.store.columns import now
 from service.store.schema import Suggestion, SuggestionDecision
-from service.suggest.impact_plan import UNDO
+from service.suggest.impact_plan import AGREED, UNDO
 from service.suggest.map_versions import record
+from service.suggest.measures import MOST, OutcomeBody
 from service.suggest.playbook import Entry
 
 Status = Literal[
@@ -95,6 +96,9 @@ class DecisionBody(BaseModel):
     A change may start in one segment first: `segment` goes with `accept`, `edit`, `test` and `start`, such as
     `{"attr.country": ["DE"]}` or `{"channel": ["chat"]}`, and is compared with the others. `start` without it is
     a start everywhere.
+
+    `outcomes` names metrics of `POST /v1/metrics` that the change is meant to move, when it is agreed on, so that
+    its verdict rests on them too; which way is better can still be said later, with a `note`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -108,6 +112,7 @@ class DecisionBody(BaseModel):
     due: Annotated[date, AfterValidator(_near)] | None = None
     ticket: Annotated[Said, AfterValidator(_address)] | None = None  # address of a ticket in another system
     segment: Annotated[dict[str, list[Short]], AfterValidator(_filters)] | None = None  # where it is changed first
+    outcomes: Annotated[list[OutcomeBody], Field(max_length=MOST)] | None = None
 
 
 def statuses_of(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -167,6 +172,7 @@ def decide(
             f"«{body.decision}» is not possible while the suggestion is {status}; "
             f"possible: {', '.join(possible(status)) or 'nothing'}."
         )
+    _check_outcomes(body, status)
     if status == "suggested" and body.decision != "note":
         # what is agreed to is the wording that was shown; a later playbook does not change it
         found.adaptation, found.playbook_entry = entry.adaptation, entry.id
@@ -291,8 +297,8 @@ def check(body: DecisionBody) -> None:
     if needed is not None and getattr(body, needed) is None:
         detail = f"«{body.decision}» needs «{needed}»."
         raise BadInput(detail, errors=[FieldError(f"/{needed}", "missing", detail)])
-    if body.decision == "note" and not any((body.reason, body.owner, body.due, body.ticket)):
-        detail = "«note» needs «reason», «owner», «due» or «ticket»."
+    if body.decision == "note" and not any((body.reason, body.owner, body.due, body.ticket, body.outcomes)):
+        detail = "«note» needs «reason», «owner», «due», «ticket» or «outcomes»."
         raise BadInput(detail, errors=[FieldError("/reason", "missing", detail)])
     for field, decision in (("adaptation", "edit"), ("until", "snooze")):
         if getattr(body, field) is not None and body.decision != decision:
@@ -304,6 +310,19 @@ def check(body: DecisionBody) -> None:
     if body.until is not None and body.until <= now():
         detail = "«until» must lie in the future."
         raise BadInput(detail, errors=[FieldError("/until", "past", detail)])
+
+
+def _check_outcomes(body: DecisionBody, status: str) -> None:
+    """BadInput for metrics named without an agreement, or for what is worth having told after it."""
+    if not body.outcomes:
+        return
+    anew = body.decision in ("accept", "edit") and status not in AGREED
+    if not anew and status not in (*AGREED, "rolled_back"):
+        detail = "«outcomes» go with a change that is agreed on."
+        raise BadInput(detail, errors=[FieldError("/outcomes", "not_used", detail)])
+    if not anew and any(one.smallest_effect is not None for one in body.outcomes):
+        detail = "What is worth having is frozen when a change is agreed on; it can't be told afterwards."
+        raise BadInput(detail, errors=[FieldError("/outcomes", "frozen", detail)])
 
 
 def public_id(stage: str, topic: str) -> str:

@@ -145,7 +145,7 @@ def effect(
     freedom = max(1.0, len(chosen) - 1.0 + blocks)
     done = weeks.after_to - weeks.after_from
     final = done >= weeks.planned
-    width = _width(final, done / max(1, weeks.planned), freedom, placebo.quantile) * error
+    width = errors_wide(final, done / max(1, weeks.planned), freedom, placebo.quantile) * error
     change = float(logs[cell] - placebo.mean)
     ratio = Interval(exp(change), exp(change - width), exp(change + width))
     expected = before[0][cell] / max(1.0, before[1][cell]) * exp(placebo.mean + there[0])
@@ -166,7 +166,11 @@ def effect(
         difference=difference,
         blown_up=factor,
         final=final,
-        verdict=_verdict(ratio, worth, enough=expected * after[1][cell] >= MIN_CELL_HITS and before[0][cell] > 0),
+        verdict=verdict_of(
+            Interval(*(log(one) for one in (ratio.value, ratio.low, ratio.high))),
+            -log(1 - worth),
+            enough=expected * after[1][cell] >= MIN_CELL_HITS and before[0][cell] > 0,
+        ),
     )
 
 
@@ -262,8 +266,8 @@ def _own_split(panel: Panel, elsewhere: Panel, cell: int, weeks: Weeks) -> tuple
     return float(counted.sum() - 1), max(0.0, weighed) * (1 / max(1.0, after) + 1 / blocks)
 
 
-def _width(final: bool, fraction: float, freedom: float, quantile: float | None) -> float:
-    """Standard errors on each side of the estimate."""
+def errors_wide(final: bool, fraction: float, freedom: float, quantile: float | None) -> float:
+    """Standard errors on each side of the estimate; `fraction` of the planned weeks are over."""
     student = float(stdtrit(freedom, 0.5 + LEVEL / 2))
     ordinary = student if quantile is None else max(student, quantile)
     if final:
@@ -278,14 +282,15 @@ def _share(sums: tuple[Floats, Floats], cell: int, factor: float) -> Interval:
     return share_interval(hits / total if total else 0.0, total / factor)
 
 
-def _verdict(ratio: Interval, worth: float, *, enough: bool) -> Verdict:
+def verdict_of(change: Interval, worth: float, *, enough: bool) -> Verdict:
+    """The one rule of what a change is called: below 0 is better, and less than `worth` is not worth having."""
     if not enough:
         return "not_enough_data"
-    if ratio.high < 1:
+    if change.high < 0:
         return "helped"
-    if ratio.low > 1:
+    if change.low > 0:
         return "got_worse"
-    if log(ratio.low) > log(1 - worth) and log(ratio.high) < -log(1 - worth):
+    if change.low > -worth and change.high < worth:
         return "no_effect_worth_having"
     return "inconclusive"
 

@@ -10,7 +10,7 @@ and channel; what the mix alone did is told apart. `effect.py` has the formulas,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -32,7 +32,8 @@ from service.suggest.effect import MIN_CELL_HITS, Panel, Weeks, detectable, effe
 from service.suggest.impact_plan import AGREED, MIN_BASELINE_WEEKS, Course, Plan, Segment, course_of, day_of
 from service.suggest.impact_windows import WEEK, Windows
 from service.suggest.impact_wording import Measured, answer, tried_answer
-from service.suggest.outcomes import contacts_rate, other_series
+from service.suggest.metric_outcomes import frozen_outcomes, metric_outcomes
+from service.suggest.outcomes import contacts_rate
 from service.suggest.proposals import key_of, proposals
 from service.suggest.selected import counted_of
 
@@ -82,7 +83,8 @@ def impacts(
         )
     ).all()
     touched = {(row.stage, row.topic) for row in agreed}
-    told_elsewhere: dict[str, list[Series]] = {}  # by segment; most changes have none
+    told_elsewhere: dict[str, tuple[list[Series], list[Series]]] = {}  # by segment; most changes have none
+    today = day_of(now(), timezone)
     found: dict[str, dict[str, Any] | None] = {}
     for public_id, course in courses.items():
         if course is None:
@@ -93,15 +95,15 @@ def impacts(
         windows = _windows(counted, course, timezone)
         where = repr(course.segment)
         if where not in told_elsewhere:
-            told_elsewhere[where] = _series_for(session, workspace_id, course)
-        series = told_elsewhere[where]
+            told_elsewhere[where] = _series_for(session, workspace_id, course.segment)
+        series, unchanged = told_elsewhere[where]
         measured = _measure(frame, counted, cell, windows, course, touched, series)
         tried = None
         if course.tried is not None and course.tried.segment is not None:
             earlier = _windows(counted, course.tried, timezone)
             shown = _measure(frame, counted, cell, earlier, course.tried, touched, [])
             tried = tried_answer(course.tried.segment, earlier, shown)
-        beside = other_series(series, stage, windows)
+        beside = metric_outcomes(series, unchanged, stage, course, windows, today=today)
         found[public_id] = answer(public_id, stage, topic, course, windows, measured, touched, tried, beside)
     return found
 
@@ -144,14 +146,38 @@ def plan_for(
     }
 
 
-def _series_for(session: Session, workspace_id: int, course: Course) -> list[Series]:
-    """Series from elsewhere that speak of where it was changed; none for a segment that is no attribute."""
-    attributes = None
-    if course.segment is not None:
-        if not all(kind.startswith("attr.") for kind in course.segment):
-            return []
-        attributes = {kind.removeprefix("attr."): values for kind, values in course.segment.items()}
-    return stage_series(session, workspace_id=workspace_id, attributes=attributes)
+def outcomes_for(
+    session: Session,
+    *,
+    workspace_id: int,
+    timezone: str,
+    stage: str,
+    segment: Segment | None,
+    named: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """The stage's metrics as they are frozen when a change is agreed on, those that were `named` among them."""
+    moment, plan = now(), Plan()
+    course = Course(moment, moment, None, plan, started=False, segment=segment)
+    trigger, start = (day_of(moment, timezone) - WEEK * weeks for weeks in (plan.trigger_weeks, 0))
+    after = start + WEEK * plan.washout_weeks
+    windows = Windows(trigger, trigger, start, after, 0, 0, after + WEEK * plan.planned_weeks)
+    series, unchanged = _series_for(session, workspace_id, segment)
+    return frozen_outcomes(series, unchanged, stage, named, windows, course)
+
+
+def _series_for(session: Session, workspace_id: int, segment: Segment | None) -> tuple[list[Series], list[Series]]:
+    """Series from elsewhere of where it was changed, and of where it was not: these only with a segment, and none
+    at all for a segment that is no attribute.
+    """
+    if segment is None:
+        return stage_series(session, workspace_id=workspace_id), []
+    if not all(kind.startswith("attr.") for kind in segment):
+        return [], []
+    attributes = {kind.removeprefix("attr."): values for kind, values in segment.items()}
+    return (
+        stage_series(session, workspace_id=workspace_id, attributes=attributes),
+        stage_series(session, workspace_id=workspace_id, attributes=attributes, outside=True),
+    )
 
 
 def _inside(frame: Frame, segment: Segment | None) -> Bools:

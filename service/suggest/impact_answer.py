@@ -77,8 +77,20 @@ EXAMPLE: dict[str, Any] = {
             "difference": 0.003,
             "earlier_windows": 40,
             "moved_as_much": 3,
-            "says": "conversion: 0.031 before, 0.034 after. Of 40 earlier windows as long, 3 moved as much. "
-            "Nothing unchanged can be held against it, so it gets no verdict.",
+            "effect": None,
+            "ratio": {"value": 1.114, "low": 1.021, "high": 1.215},
+            "better": "higher",
+            "smallest_effect": 0.05,
+            "frozen": True,
+            "against": "its own course before",
+            "weeks_before": 104,
+            "weeks_after": 8,
+            "final": True,
+            "verdict": "helped",
+            "enough_on": None,
+            "says": "conversion: 0.031 before, 0.034 after. It helped: 11 % higher (between 2.1 % higher and 22 % "
+            "higher) than without the change, measured against its own course before, 104 weeks, the season taken "
+            "off.",
         }
     ],
     "tried": {
@@ -201,15 +213,31 @@ class ImpactRate(BaseModel):
 
 
 class Outcome(BaseModel):
-    """A series from elsewhere before and after; no verdict, because nothing unchanged can be held against it."""
+    """A metric from elsewhere before and after, measured against its own course before the change, or against the
+    same metric in segments that were not changed. Before and after are as they were; `ratio` (or `effect`, in the
+    metric's units, where values are not all above zero) is after against what it would have been, without season.
+    """
 
     name: str
     kind: Literal["ratio", "level"]
-    before: float
-    after: float
-    difference: float
+    before: float | None
+    after: float | None
+    difference: float | None
     earlier_windows: int = Field(description="Of the same lengths, before the change.")
-    moved_as_much: int = Field(description="Of these, how many moved as much or more.")
+    moved_as_much: int = Field(description="Of these, how many moved as much or more, season and all.")
+    effect: Bounds | None
+    ratio: Bounds | None
+    better: Literal["higher", "lower"] | None = Field(description="Null: its name does not say, nor did anybody.")
+    smallest_effect: float = Field(description="Worth having: this part of the level.")
+    frozen: bool = Field(description="Whether it was among the measures when the change was agreed on.")
+    against: str
+    weeks_before: int = Field(description="With a value, before the suggestion arose.")
+    weeks_after: int
+    final: bool
+    verdict: Literal["helped", "got_worse", "no_effect_worth_having", "inconclusive", "not_enough_data"] | None = (
+        Field(description="Null where it moved and nobody has said whether higher or lower is better.")
+    )
+    enough_on: date | None
     says: str
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from service.selection import EPOCH
+from service.suggest.measures import agreed, told_since
 
 BASELINE_WEEKS: Final = 26
 TRIGGER_WEEKS: Final = 8  # before the decision: they raised the suggestion, both windows of its trend
@@ -50,6 +51,7 @@ class Course:
     started: bool  # somebody said so; else the day of the decision stands for it
     segment: Segment | None = None  # where it was changed; None: everywhere
     tried: Course | None = None  # in a segment, before it was changed everywhere
+    outcomes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # metrics it is meant to move, by name
 
 
 def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
@@ -66,11 +68,16 @@ def course_of(history: Sequence[Mapping[str, Any]]) -> Course | None:
             stands.append(one)
     for one in stands:
         status, before = one["new"]["status"], one["old"]["status"]
+        named = one["numbers"].get("outcomes") or ()
         if status in ("accepted", "edited") and before not in AGREED:
             start = one["effective_at"] or one["at"]
             plan, segment = Plan.of(one["numbers"].get("plan")), one["numbers"].get("segment")
-            found = Course(one["at"], start, None, plan, one["effective_at"] is not None, segment)
-        elif found is not None and (one["decision"] == "start" or one["numbers"].get("segment")):
+            known = one["effective_at"] is not None
+            found = Course(one["at"], start, None, plan, known, segment, outcomes=agreed(named))
+            continue
+        if found is not None and named:
+            found = replace(found, outcomes=told_since(found.outcomes, named))
+        if found is not None and (one["decision"] == "start" or one["numbers"].get("segment")):
             found = _started(found, one["effective_at"] or one["at"], one["numbers"].get("segment"))
         elif found is not None and one["decision"] == "roll_back":
             found = replace(found, ended_at=one["effective_at"] or one["at"])

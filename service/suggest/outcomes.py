@@ -1,13 +1,11 @@
-"""What a change did beside its share of feedback: contacts per 1,000 orders, and series from elsewhere.
+"""What a change did beside its share of feedback: contacts per 1,000 orders.
 
 A share of a stage can fall because others complain more; contacts per order can't. So where the stage has a series
 of counts (orders, visits …), the same measurement is made of contacts over that series: against the other pains of
 the same stage, because rates are not tied to each other by arithmetic, and what the orders do cancels; where these
 are too few, against the pains of other stages with orders too. The series is taken as exact.
 
-A conversion, a retention, a response time stands alone: there is nothing unchanged to hold it against. It is told
-before and after, with how often it moved as much in earlier windows of the same lengths (placebo dates), and gets
-no verdict.
+A conversion, a retention, a response time has nothing unchanged beside it: metric_outcomes.py.
 """
 
 from __future__ import annotations
@@ -22,9 +20,8 @@ import numpy.typing as npt
 from service.intervals import Interval
 from service.store.metric_rates import PER, Exposure, Series
 from service.suggest.effect import MIN_CELLS, MIN_HITS, Effect, Panel, Weeks, effect
-from service.suggest.impact_windows import WEEK, Windows
+from service.suggest.impact_windows import Windows
 
-MIN_PLACEBOS: Final = 8  # earlier windows, below which nothing is said of what is usual
 FILLED: Final = 0.9  # of the weeks of both windows that need a value of the series
 SCALED: Final = 1e6  # orders are no trials: so many more of them, and the binomial is a Poisson
 
@@ -106,54 +103,3 @@ def _weekly(series: Series, windows: Windows, weeks: Weeks, *, columns: int) -> 
 def _per_thousand(share: Interval, hits: float, orders: float) -> dict[str, Any]:
     values = {name: round(PER * SCALED * getattr(share, name), 3) for name in ("value", "low", "high")}
     return {"count": round(hits), "of": round(orders / SCALED, 2), **values}
-
-
-def other_series(series: Sequence[Series], stage: str, windows: Windows) -> list[dict[str, Any]]:
-    """Series of the stage that count nothing to divide by (ratios and levels), before and after."""
-    if not windows.weeks or not windows.done:
-        return []
-    chosen = [one for one in series if one.stage == stage and not one.counts]
-    return [found for one in chosen if (found := _moved(one, windows)) is not None]
-
-
-def _moved(series: Series, windows: Windows) -> dict[str, Any] | None:
-    length, gap, done = windows.trigger - windows.baseline, windows.after - windows.trigger, WEEK * windows.done
-    before = _mean(series, windows.baseline, windows.trigger)
-    after = _mean(series, windows.after, windows.after + done)
-    if before is None or after is None:
-        return None
-    earlier = []
-    for end in range(windows.start, int(series.day[0]), -WEEK):
-        first = end - done - gap - length
-        if first < series.day[0]:
-            break
-        then, later = _mean(series, first, first + length), _mean(series, end - done, end)
-        if then is not None and later is not None:
-            earlier.append(abs(later - then))
-    as_much = sum(one >= abs(after - before) for one in earlier)
-    told = f"{series.name}: {before:.4g} before, {after:.4g} after. "
-    if len(earlier) < MIN_PLACEBOS:
-        told += "There is too little of it before to say what is usual."
-    else:
-        told += f"Of {len(earlier)} earlier windows as long, {as_much} moved as much."
-    return {
-        "name": series.name,
-        "kind": "level" if np.isnan(series.denominator).any() else "ratio",
-        "before": round(before, 6),
-        "after": round(after, 6),
-        "difference": round(after - before, 6),
-        "earlier_windows": len(earlier),
-        "moved_as_much": as_much,
-        "says": told + " Nothing unchanged can be held against it, so it gets no verdict.",
-    }
-
-
-def _mean(series: Series, first: int, end: int) -> float | None:
-    """Of the days [first, end): of a ratio the sum over the sum; None without values."""
-    inside = (series.day >= first) & (series.day < end)
-    if not inside.any():
-        return None
-    value, denominator = series.value[inside], series.denominator[inside]
-    if np.isnan(series.denominator).any():
-        return float(value.mean())
-    return float(value.sum() / denominator.sum()) if denominator.sum() > 0 else None

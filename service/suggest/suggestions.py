@@ -20,8 +20,9 @@ from service.store.metric_rates import Exposure, exposures, rate, stage_series
 from service.store.rollup_codes import codebook
 from service.suggest import decisions, delights
 from service.suggest.evidence import evidence_of
-from service.suggest.impact import plan_for
-from service.suggest.impact_plan import Segment
+from service.suggest.impact import outcomes_for, plan_for
+from service.suggest.impact_plan import AGREED, Segment
+from service.suggest.measures import OutcomeBody
 from service.suggest.pains import Pain
 from service.suggest.proposals import Proposal, key_of, proposals
 from service.suggest.selected import Kind, pains_of
@@ -159,6 +160,7 @@ def decide_on(
             one=one,
             decision=body.decision,
             segment=body.segment,
+            named=body.outcomes or (),
         )
     row = decisions.decide(
         session,
@@ -201,9 +203,10 @@ def numbers_of(
     one: Proposal,
     decision: str,
     segment: Segment | None = None,
+    named: Sequence[OutcomeBody] = (),
 ) -> dict[str, Any]:
-    """What a decision keeps of the moment: size, trend, value; of an agreement also how it will be measured, and
-    the segment in which it starts.
+    """What a decision keeps of the moment: size, trend, value; of an agreement also how it will be measured, by
+    which metrics from elsewhere, and the segment in which it starts.
     """
     found = {"size": size(one), "trend": trend(one), "priority": round(one.rank.priority, 3)}
     if decision in ("accept", "edit") or segment is not None:
@@ -215,6 +218,13 @@ def numbers_of(
             topic=one.topic,
             segment=segment,
         )
+    told = [body.model_dump(exclude_none=True) for body in named]
+    if decision in ("accept", "edit") and one.status not in AGREED:
+        found["outcomes"] = outcomes_for(
+            session, workspace_id=workspace_id, timezone=timezone, stage=one.stage, segment=segment, named=told
+        )
+    elif told:
+        found["outcomes"] = told
     if segment is not None:
         found["segment"] = {kind: list(values) for kind, values in segment.items()}
     return found

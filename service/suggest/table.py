@@ -12,6 +12,7 @@ from rich.text import Text
 
 from service.auth import workspace_named
 from service.store.engine import Database
+from service.suggest.running import running_changes
 from service.suggest.suggestions import OPEN, SuggestionQuery, suggestions
 
 NARROW = 90  # columns below which three cells side by side can't be read
@@ -32,18 +33,41 @@ def render(database: Database, *, workspace: str, limit: int = 20, console: Cons
             query=SuggestionQuery(status=OPEN),
             limit=limit,
         )
+        changed = running_changes(session, workspace_id=found.id, timezone=found.timezone, limit=limit)["data"]
     rows = answer["data"]
     if not rows:
-        console.print("No recurring pain yet — a suggestion appears when three customers report the same trouble.")
-        return
+        console.print(
+            "No suggestion is open."
+            if changed
+            else "No recurring pain yet — a suggestion appears when three customers report the same trouble."
+        )
+    else:
+        _print_open(console, rows, more=bool(answer["next"]))
+    if changed:
+        console.print(_changes(changed))
+
+
+def _print_open(console: Console, rows: list[dict[str, Any]], *, more: bool) -> None:
     if console.width < NARROW:
         for place, row in enumerate(rows, start=1):
             console.print(_stacked(place, row))
         console.print()
     else:
         console.print(_table(rows))
-    more = " There are more: raise --limit." if answer["next"] else ""
-    console.print(f"Best first, by size, severity and certainty. Shares with their 95 % interval.{more}")
+    left = " There are more: raise --limit." if more else ""
+    console.print(f"Best first, by size, severity and certainty. Shares with their 95 % interval.{left}")
+
+
+def _changes(rows: list[dict[str, Any]]) -> Group:
+    """What was agreed on and what it did, by the share of feedback and by each metric from elsewhere."""
+    said: list[Text] = [Text("\nWhat the changes did", style="bold")]
+    for row in rows:
+        place = f"{_words(row['stage'])} · {_words(row['topic'])}, {_words(row['status']).lower()}: "
+        said.append(Text("\n").append(place, style="bold").append(row["adaptation"]))
+        told = row["impact"]
+        verdicts = [told["says"], *(one["says"] for one in told["outcomes"])] if told else ["Nothing to measure."]
+        said += [Text(f"  {_one_line(one)}") for one in verdicts]
+    return Group(*said)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -104,5 +128,9 @@ def _words(label: str) -> str:
 
 def _printable(text: str) -> str:
     """One line without control characters: a customer's text must not steer the terminal."""
-    line = "".join(one for one in " ".join(text.split()) if unicodedata.category(one) not in ("Cc", "Cf", "Co"))
+    line = _one_line(text)
     return line if len(line) <= QUOTE_CHARS else line[: QUOTE_CHARS - 1].rstrip() + "…"
+
+
+def _one_line(text: str) -> str:
+    return "".join(one for one in " ".join(text.split()) if unicodedata.category(one) not in ("Cc", "Cf", "Co"))

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from service.classify.active_model import set_pipeline
 from service.errors import BadInput
+from service.ingest.metric_series import MetricPoint, store_points
 from service.review import suggestion_charts
 from service.review.decision_forms import decision_of, done_text, steps
 from service.store.columns import now
@@ -259,3 +260,32 @@ def test_a_test_in_one_segment_from_the_page(browser: Browser, work: Work, works
     text = lead.get(address).text
     assert "Changed so far only where country is" in text
     assert MARKUP not in text
+
+
+def test_a_metric_gets_its_verdict_and_asks_which_way_is_better(
+    browser: Browser, work: Work, workspace_id: int
+) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(28)])
+    name, monday = f"depth {MARKUP}"[:100], (now() - timedelta(weeks=70)).date()
+    with work.database.write() as session:
+        points = [
+            MetricPoint(name=name, stage="delivery", date=monday + timedelta(weeks=n), value=8 + n % 3)
+            for n in range(70)
+        ]
+        store_points(session, workspace_id=workspace_id, points=points)
+    lead = browser()
+    token = _csrf(lead.get("/suggestions").text)
+    address = f"/suggestions/{ID}"
+    text = lead.post(f"{address}/decision", data={"csrf": token, "decision": "accept", "back": "one"}).text
+    assert "Metrics from elsewhere" in text
+    assert "Not enough data until about" in text
+    assert "which way is better?" in lead.get("/changes").text
+    assert "<script>alert" not in text
+    assert "which way is better?" not in browser(role="viewer").get(address).text
+    form = {"csrf": token, "decision": "note", "back": "one", "outcome": name, "better": "lower"}
+    answer = lead.post(f"{address}/decision", data=form)
+    assert answer.status_code == 200
+    assert "which way is better?" not in answer.text
+    [one] = lead.get(f"/v1{address}/impact").json()["outcomes"]
+    assert (one["name"], one["better"], one["frozen"]) == (name, "lower", True)
+    assert lead.post(f"{address}/decision", data=form | {"better": "sideways"}).status_code == 422
