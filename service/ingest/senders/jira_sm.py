@@ -29,6 +29,11 @@ class Options(SenderOptions):
         max_length=200,
         description="The field that holds the customer's rating from 1 to 5, such as customfield_10017.",
     )
+    only_customer_accounts: bool = Field(
+        default=False,
+        description="Licensed users are agents, also where they raised the issue themselves: a call that they "
+        "took down, or a request of their own.",
+    )
     attribute_fields: dict[str, str] = Field(
         default_factory=dict,
         max_length=10,
@@ -80,7 +85,7 @@ def parse(call: Call, options: Options) -> Parsed:
         if gone and (key := identifier(comment.get("id"))) is not None:
             erased.append(Erased("item", key))
         elif not gone:
-            _take_comment(payload, issue, comment, items, reasons)
+            _take_comment(payload, issue, comment, options, items, reasons)
     elif event.startswith("comment_"):
         raise CannotParse("a comment's event without the comment")
     if not event.startswith("comment_"):
@@ -98,19 +103,25 @@ def _user_id(user: Any) -> str | None:
     return next(filter(None, found), None)
 
 
-def _is_customer(author: Any, reporter: Any) -> bool:
-    """Whether the author is the customer: by the kind of account, or as who raised the issue."""
+def _is_customer(author: Any, fields: Mapping[str, Any], options: Options) -> bool:
+    """Whether the author is the customer: by the kind of account, or as who raised the issue.
+
+    Who raised it and works on it as well is an agent; of others with a licence nothing more is told.
+    """
     kind = inner(author, "accountType")
     if kind == "customer":
         return True
+    if kind == "app" or (kind and options.only_customer_accounts):
+        return False
     who = _user_id(author)
-    return kind != "app" and who is not None and who == _user_id(reporter)
+    return who is not None and who == _user_id(fields.get("reporter")) and who != _user_id(fields.get("assignee"))
 
 
 def _take_comment(
     payload: Mapping[str, Any],
     issue: Mapping[str, Any],
     comment: Mapping[str, Any],
+    options: Options,
     items: list[dict[str, Any]],
     reasons: list[str],
 ) -> None:
@@ -118,7 +129,7 @@ def _take_comment(
     key, text = identifier(comment.get("id")), plain_reply(words(comment.get("body")))
     if comment.get("jsdPublic") is False or comment.get("visibility") or _marked_internal(comment):
         reasons.append("an internal comment")
-    elif not _is_customer(comment.get("author"), fields.get("reporter")):
+    elif not _is_customer(comment.get("author"), fields, options):
         reasons.append("an agent or an app wrote the comment, or it is not said that a customer did")
     elif text is None:
         reasons.append("a comment without words")
@@ -188,7 +199,7 @@ def _take_issue(
     if rating:
         items.append(said({"external_id": f"{ISSUE}{issue_id}:csat", **shared, **rating}))
     text = titled(fields.get("summary"), plain_reply(words(fields.get("description"))))
-    if not _is_customer(reporter, fields.get("reporter")):
+    if not _is_customer(reporter, fields, options):
         reasons.append("no customer raised the issue, or it is not said who did")
     elif text is not None:
         items.append(

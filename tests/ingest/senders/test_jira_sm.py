@@ -176,6 +176,22 @@ def test_comments_are_the_customers_by_account_or_as_who_raised_the_issue(
     assert bool(found.ignored) is not taken
 
 
+def test_an_agent_who_is_the_reporter() -> None:
+    def found(author: Any, **given: Any) -> list[Any]:
+        assignee, fields = given.pop("assignee", None), {"reporter": author, "creator": AGENT}
+        both = {"comment": comment(1, "Called again.", author=author)}
+        return parsed("jira-sm", about_issue(extra=both, assignee=assignee, **fields), **given).items
+
+    assert len(found(AGENT)) == 2  # a colleague's own request, or a call that was taken down: it can't be told
+    assert found(AGENT, assignee=AGENT) == []
+    assert found(AGENT, only_customer_accounts=True) == []
+    assert len(found(AGENT, assignee={"accountId": "712020:10", "accountType": "atlassian"})) == 2
+    assert len(found(CUSTOMER, assignee=AGENT, only_customer_accounts=True)) == 2
+    # on own servers accounts have no kind
+    assert len(found({"key": "jdoe"}, only_customer_accounts=True)) == 2
+    assert found({"key": "jdoe"}, assignee={"key": "jdoe"}) == []
+
+
 @pytest.mark.parametrize(
     ("reporter", "creator", "taken"),
     [
