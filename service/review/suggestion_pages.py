@@ -21,6 +21,7 @@ from service.review.explanation import explanation
 from service.review.feedback_view import documents, item_of
 from service.review.forms import SignedInForm
 from service.review.item_page import marked
+from service.review.last_day import last_of
 from service.review.render import page
 from service.review.suggestion_list import (
     LIST,
@@ -118,8 +119,12 @@ def suggestions_page(
             + seen,
             "chips": [
                 {
-                    "name": name.removeprefix("attr."),
-                    "value": value if name not in ("stage", "topic") else charts.words(value),
+                    "name": "until" if name == "to" else name.removeprefix("attr."),
+                    "value": (last_of(value) or value)
+                    if name == "to"
+                    else charts.words(value)
+                    if name in ("stage", "topic")
+                    else value,
                     "without": urlencode([*(one for one in pairs if one != (name, value)), *seen]),
                 }
                 for name, value in narrowed
