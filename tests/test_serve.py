@@ -209,7 +209,7 @@ def test_a_taken_port_is_one_clear_line(settings: Settings, tmp_path: Path) -> N
         (["work"], {"JOURNEYMAP_LEASE_SECONDS": "soon"}, 2, "JOURNEYMAP_LEASE_SECONDS"),
         (["migrate"], {"JOURNEYMAP_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, 1, "database can't be used"),
         (["adaptations", "--workspace", "nowhere"], {}, 2, "nowhere"),
-        (["tag", "--input", "missing.jsonl", "--output", "out.jsonl"], {}, 1, "missing.jsonl"),
+        (["tag", "--input", "missing.jsonl", "--output", "out.jsonl"], {}, 2, "missing.jsonl"),
         (["no-such-command"], {}, 2, "No such command"),
     ],
 )

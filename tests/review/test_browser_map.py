@@ -181,9 +181,9 @@ def test_a_narrow_screen_begins_with_the_map_and_unfolds_its_filters(site: Site,
     expect(channel).to_be_hidden()
     fold = page.locator(".map-fold > summary")
     expect(fold).to_contain_text("everybody · all time · channel survey")
-    board = page.get_by_role("region", name="Journey map", exact=True).bounding_box()
-    assert board is not None
-    assert board["y"] < 844
+    stages = page.get_by_role("region", name="Stage by stage").bounding_box()
+    assert stages is not None
+    assert stages["y"] < 844
     fold.click()
     channel.select_option("review")
     page.get_by_role("button", name="Show", exact=True).click()

@@ -145,7 +145,7 @@ def test_the_number_of_queries_is_constant(
     grown = {
         name: {statement[:200]: more for statement, more in (many - few).items()}
         for name, (few, many) in asked.items()
-        if sum(many.values()) != sum(few.values())
+        if sum(many.values()) > sum(few.values())
     }
     assert grown == {}, json.dumps(grown, indent=1)
     most = {name: sum(many.values()) for name, (_, many) in asked.items()}
