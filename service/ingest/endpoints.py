@@ -74,7 +74,10 @@ def options_of(sender: Sender, options: dict[str, Any]) -> SenderOptions:
 def post_endpoint(
     request: Request, caller: Admin, body: JsonBody, settings: SettingsOf, vault: VaultOf, session: Db
 ) -> CreatedEndpoint:
-    """Make an address for one sender. Its secrets are shown once; give your own, or have one made."""
+    """Make an address for one sender. Its secrets are shown once; give your own, or have one made.
+
+    Where the tool makes the secret itself, it can be added later; until then every delivery is refused.
+    """
     made = create_endpoint(session, vault, settings, caller=caller, asked=parse_body(NewEndpoint, body))
     not_for_replay(request, "secrets")
     return made
