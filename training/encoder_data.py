@@ -32,7 +32,8 @@ class Example:
     pieces: Pieces
     targets: Mapping[str, Targets]
     """Field to the probabilities that are to be learnt."""
-    weight: float
+    weights: Mapping[str, float]
+    """Field to how much this showing counts in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,30 @@ def examples(
 ) -> list[Example]:
     """Every item, and those with a survey question a second time without it."""
     result = []
+    balance = _source_weights(corpus, choices)
     for item, text in zip(corpus.items, corpus.texts, strict=True):
         targets = {field: _target(item, field, codebook.labels(field), choices) for field in FIELDS}
-        weight = choices.written_weight if item.source in written_sources else 1.0
-        result.append(Example(pieces.pieces(text, item.question), targets, weight))
+        whole = choices.written_weight if item.source in written_sources else 1.0
+        weights = {field: whole * balance[field][family(item.source)] for field in FIELDS}
+        result.append(Example(pieces.pieces(text, item.question), targets, weights))
         if item.question:
-            result.append(Example(pieces.pieces(text, None), targets, weight * choices.without_question))
+            fewer = {field: weight * choices.without_question for field, weight in weights.items()}
+            result.append(Example(pieces.pieces(text, None), targets, fewer))
     return result
+
+
+def _source_weights(corpus: Corpus, choices: FitChoices) -> dict[str, dict[str, float]]:
+    """Field to source to weight: with a balance above 0 an item of a large source counts less than of a small one."""
+    counts = Counter(family(item.source) for item in corpus.items)
+    mean = len(corpus.items) / max(1, len(counts))
+    least, most = choices.source_weights
+    return {
+        field: {
+            source: min(most, max(least, (mean / count) ** choices.source_balance.get(field, 0.0)))
+            for source, count in counts.items()
+        }
+        for field in FIELDS
+    }
 
 
 def _target(item: GoldItem, field: str, order: Sequence[str], choices: FitChoices) -> Targets:

@@ -119,11 +119,11 @@ class _Fitting:
         vectors = self._net.vectors(
             [example.pieces for example in batch], masking=choices.word_masking, mask=self._mask
         )
-        weights = torch.tensor([example.weight for example in batch])
         total = torch.zeros(())
         for field in FIELDS:
             target = torch.tensor(np.stack([example.targets[field] for example in batch]))
             target = target * (1 - choices.label_smoothing) + choices.label_smoothing / target.shape[1]
+            weights = torch.tensor([example.weights[field] for example in batch])
             chances = functional.log_softmax(self._net.heads[field](vectors), dim=-1)
             by_label = (target * self._label_weights[field]).sum(-1)
             loss = -((target * chances).sum(-1) * by_label * weights).mean()
@@ -154,7 +154,7 @@ class _Fitting:
 
 
 def _label_weights(data: Sequence[Example], field: str, choices: FitChoices) -> Any:
-    counts = np.sum([example.targets[field] * example.weight for example in data], axis=0) + 5
+    counts = np.sum([example.targets[field] * example.weights[field] for example in data], axis=0) + 5
     weights = (counts.mean() / counts) ** choices.label_balance
     return torch.tensor(np.clip(weights, *choices.label_weights), dtype=torch.float32)
 

@@ -34,6 +34,9 @@ class FitChoices:
     without_question: float
     average: float
     fields: dict[str, float]
+    source_balance: dict[str, float]
+    """Field to how far its weights even out the sources' sizes; fields not named: not at all."""
+    source_weights: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
