@@ -67,7 +67,7 @@ def examples(
 
 
 def _source_weights(corpus: Corpus, choices: FitChoices) -> dict[str, dict[str, float]]:
-    """Field to source to weight: with a balance above 0 an item of a large source counts less than of a small one."""
+    """Field to source to weight: where balance is above 0 an item of a large source counts less."""
     counts = Counter(family(item.source) for item in corpus.items)
     mean = len(corpus.items) / max(1, len(counts))
     least, most = choices.source_weights
