@@ -147,6 +147,8 @@ def create_key(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise BadInput(f"Scopes are {', '.join(SCOPES)}; not known: {', '.join(unknown) or '(none given)'}.")
+    if not name.strip():
+        raise BadInput("Say what the key is for: its name is blank.")
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     assert workspace.id is not None
     session.add(ApiKey(workspace_id=workspace.id, name=name, key_hash=token_hash(key), scopes=sorted(set(scopes))))

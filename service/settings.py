@@ -142,7 +142,11 @@ class Settings(BaseModel):
         "addresses and certain names; raw deliveries and uploaded files are then kept only until they are read.",
     )
     import_retention_days: int = Field(default=7, ge=0, description="Days that uploaded files are kept.")
-    delivery_retention_days: int = Field(default=90, ge=0, description="Days that raw deliveries are kept.")
+    delivery_retention_days: int = Field(
+        default=90,
+        ge=0,
+        description="Days that raw deliveries are kept; that one was there is known for seven days at least.",
+    )
     idempotency_hours: int = Field(
         default=72, ge=1, description="Hours for which the first result of an Idempotency-Key is replayed."
     )

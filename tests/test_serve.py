@@ -205,6 +205,7 @@ def test_a_taken_port_is_one_clear_line(settings: Settings, tmp_path: Path) -> N
     ("arguments", "variables", "code", "says"),
     [
         (["create-key", "--scopes", "everything"], {}, 2, "not known: everything"),
+        (["create-key", "--scopes", "ingest", "--name", " "], {}, 2, "name is blank"),
         (["invite", "Ada", "--role", "queen"], {}, 2, "queen"),
         (["work"], {"JOURNEYMAP_LEASE_SECONDS": "soon"}, 2, "JOURNEYMAP_LEASE_SECONDS"),
         (["migrate"], {"JOURNEYMAP_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, 1, "database can't be used"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, func, select, update
 from sqlmodel import Session, SQLModel, col
 
 from service.settings import Settings
@@ -25,6 +25,9 @@ from service.store.schema import (
 from service.work import Work
 
 SLICE = 500  # rows deleted in one transaction: short enough that a webhook never waits for it
+DELIVERY_KEYS = timedelta(days=7)
+"""For so long a delivery that comes again is known, however short the raw one is kept: senders try for days."""
+OUTLIVED = "erased: older than raw deliveries are kept"
 
 
 def upkeep(work: Work, jobs: Sequence[queue.ClaimedJob]) -> Iterator[None]:
@@ -38,6 +41,7 @@ def upkeep(work: Work, jobs: Sequence[queue.ClaimedJob]) -> Iterator[None]:
                 yield
                 if gone < SLICE:
                     break
+        yield from _empty_deliveries(work, job)
         yield from _expire_files(work, job)
         with work.database.write() as session:
             session.execute(
@@ -51,7 +55,7 @@ def _expiring(settings: Settings, workspace_id: int) -> list[tuple[type[SQLModel
     moment = now()
     raw = moment - timedelta(days=settings.delivery_retention_days)
     here: list[tuple[Any, ColumnElement[bool]]] = [
-        (Delivery, col(Delivery.received_at) < raw),
+        (Delivery, col(Delivery.received_at) < min(raw, moment - DELIVERY_KEYS)),
         (
             ImportReject,
             col(ImportReject.import_id).in_(select(col(FileImport.id)).where(col(FileImport.created_at) < raw)),
@@ -61,6 +65,29 @@ def _expiring(settings: Settings, workspace_id: int) -> list[tuple[type[SQLModel
         (BrowserSession, col(BrowserSession.expires_at) < moment),
     ]
     return [(model, (col(model.workspace_id) == workspace_id) & condition) for model, condition in here]
+
+
+def _empty_deliveries(work: Work, job: queue.ClaimedJob) -> Iterator[None]:
+    """Where raw deliveries are kept for less time than senders try again, only their keys are left."""
+    before = now() - timedelta(days=work.settings.delivery_retention_days)
+    expired = (
+        col(Delivery.workspace_id) == job.workspace_id,
+        col(Delivery.received_at) < before,
+        col(Delivery.state) != "waiting",  # what the sender's API is still asked for
+        func.length(col(Delivery.body)) > 0,
+    )
+    why = case((col(Delivery.state) == "unparsed", OUTLIVED), else_=col(Delivery.detail))
+    while True:
+        with work.database.write() as session:
+            queue.hold(session, job)
+            ids = session.execute(select(col(Delivery.id)).where(*expired).limit(SLICE)).scalars().all()
+            session.execute(
+                update(Delivery).where(col(Delivery.id).in_(ids)).values(body=b"", headers={}, detail=why),
+                execution_options={"synchronize_session": False},
+            )
+        yield
+        if len(ids) < SLICE:
+            return
 
 
 def _delete_some(session: Session, model: type[SQLModel], expired: ColumnElement[bool]) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session, select
 
+from service.ingest.replays import may_be_retaken
 from service.monitor.retention import upkeep
 from service.store import queue
 from service.store.columns import now
@@ -98,6 +100,45 @@ def test_raw_deliveries_and_rejected_rows_go_after_their_days(work: Work, worksp
     with work.database.read() as session:
         assert session.exec(select(Delivery.external_id)).all() == ["young"]
         assert len(session.exec(select(ImportReject)).all()) == 1
+
+
+def test_a_delivery_is_known_for_a_week_however_short_its_content_is_kept(work: Work, workspace_id: int) -> None:
+    work = replace(work, settings=work.settings.model_copy(update={"delivery_retention_days": 2}))
+    states = {
+        "a": ("parsed", 1),
+        "b": ("unparsed", 3),
+        "c": ("waiting", 3),
+        "d": ("ignored", 3),
+        "e": ("parsed", 8),
+    }
+    with work.database.write() as session:
+        endpoint = Endpoint(
+            workspace_id=workspace_id, public_id="e", sender="standard-webhooks", name="n", source="s", secrets="x"
+        )
+        session.add(endpoint)
+        session.flush()
+        assert endpoint.id is not None
+        for name, (state, days) in states.items():
+            session.add(
+                Delivery(
+                    workspace_id=workspace_id,
+                    endpoint_id=endpoint.id,
+                    external_id=name,
+                    received_at=now() - timedelta(days=days),
+                    headers={"x": "y"},
+                    body=b"{}",
+                    state=state,
+                    detail="why",
+                )
+            )
+    _run(work, workspace_id)
+    with work.database.read() as session:
+        left = {row.external_id: row for row in session.exec(select(Delivery)).all()}
+    assert sorted(left) == ["a", "b", "c", "d"]
+    assert {name: row.body for name, row in left.items()} == {"a": b"{}", "b": b"", "c": b"{}", "d": b""}
+    assert left["b"].headers == {}
+    assert not may_be_retaken(left["b"])
+    assert (left["d"].detail, left["a"].headers) == ("why", {"x": "y"})
 
 
 def test_another_workspace_is_left_alone(
