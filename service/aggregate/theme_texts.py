@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Session, col
 
 from nlp.likeness import MAX_CHARS, echo_of, readable
+from service.store.bulk import beside_ids, one_of
 from service.store.rollup_records import hash64
 from service.store.schema import FeedbackItem, Segment
 from service.store.theme_upkeep import side_of
@@ -114,7 +115,8 @@ def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:
             )
             .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
             .where(
-                col(Segment.workspace_id) == workspace_id, col(Segment.id).in_(ids[start : start + TEXTS_AT_ONCE])
+                beside_ids(col(Segment.workspace_id), workspace_id),
+                one_of(session, col(Segment.id), ids[start : start + TEXTS_AT_ONCE]),
             )
         ).all()
         for number, item, respondent, text in rows:

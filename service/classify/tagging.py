@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 from nlp.analysis import Analysis, SegmentAnalysis
 from service.classify.active_model import Tagger, analyze
 from service.store import rollups
-from service.store.bulk import insert_all, one_of
+from service.store.bulk import beside_ids, by_walk, insert_all, one_of
 from service.store.columns import now
 from service.store.schema import Classification, FeedbackItem
 from service.store.shown import ItemLabels, shown_labels, standing_corrections, write_labels
@@ -39,17 +39,22 @@ def read_inputs(
     newest: int | None = None,
     lock: bool = False,
 ) -> dict[int, Input]:
-    """Item id to input of a workspace's items that fulfil the conditions, by id; `newest`: so many at most.
+    """Item id to input of a workspace's items that fulfil the conditions, by id.
 
+    One of the conditions says which ids, or `newest` how many at most, the newest ones.
     With `lock` the items stay as they are until the transaction ends.
     """
+    workspace = col(FeedbackItem.workspace_id)
     found = select(
         col(FeedbackItem.id),
         col(FeedbackItem.text_version),
         col(FeedbackItem.text),
         col(FeedbackItem.question),
         col(FeedbackItem.translation),
-    ).where(col(FeedbackItem.workspace_id) == workspace_id, *conditions)
+    ).where(
+        beside_ids(workspace, workspace_id) if newest is None else by_walk(session, workspace, workspace_id),
+        *conditions,
+    )
     if newest is not None:
         found = found.order_by(col(FeedbackItem.id).desc()).limit(newest)
     else:

@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy import case, delete, select, update
 from sqlmodel import Session, col
 
+from service.store.bulk import by_walk
 from service.store.engine import Database
 from service.store.schema import (
     Delivery,
@@ -184,7 +185,7 @@ def _pages(
         with database.read() as session:
             rows = session.execute(
                 select(col(model.id), *(col(getattr(model, name)) for name in columns))
-                .where(col(model.workspace_id) == workspace_id, col(model.id) > last, *conditions)
+                .where(by_walk(session, col(model.workspace_id), workspace_id), col(model.id) > last, *conditions)
                 .order_by(col(model.id))
                 .limit(PAGE)
             ).all()

@@ -16,6 +16,7 @@ from service.moments import rfc3339
 from service.review.feedback_query import FeedbackFilters
 from service.review.feedback_view import documents
 from service.review.parquet import Field, Kind, parquet
+from service.store.bulk import by_walk
 from service.store.engine import Database
 from service.store.schema import Correction, FeedbackItem
 from service.store.shown import ITEM_FIELDS
@@ -70,7 +71,11 @@ def export_rows(
             items = list(
                 session.execute(
                     select(FeedbackItem)
-                    .where(*filters.conditions(workspace_id), col(FeedbackItem.id) > last)
+                    .where(
+                        by_walk(session, col(FeedbackItem.workspace_id), workspace_id),
+                        *filters.asked(workspace_id),
+                        col(FeedbackItem.id) > last,
+                    )
                     .order_by(col(FeedbackItem.id))
                     .limit(PAGE)
                 ).scalars()

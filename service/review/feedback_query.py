@@ -82,8 +82,12 @@ class FeedbackFilters:
 
     def conditions(self, workspace_id: int) -> list[ColumnElement[bool]]:
         """The filters as conditions on `feedback_item`, the workspace's among them."""
+        return [col(FeedbackItem.workspace_id) == workspace_id, *self.asked(workspace_id)]
+
+    def asked(self, workspace_id: int) -> list[ColumnElement[bool]]:
+        """The filters as conditions on `feedback_item`, for a caller who sees to the workspace."""
         item: Any = FeedbackItem
-        found: list[ColumnElement[bool]] = [col(FeedbackItem.workspace_id) == workspace_id]
+        found: list[ColumnElement[bool]] = []
         for name in (*LABEL_FILTERS, "channel", "source"):
             values = getattr(self, name)
             found += [_one_of(col(getattr(item, name)), values)] if values else []

@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlmodel import Session, col
 
 from service.store import queue
+from service.store.bulk import beside_ids, by_walk, one_of
 from service.store.schema import FeedbackItem, ItemMeaning, MeaningBlock, Segment
 
 BLOCK_ROWS: Final = 1_024
@@ -54,7 +55,7 @@ def unread(session: Session, workspace_id: int, *, vectors: str, below: int | No
         select(col(item.id), col(item.text_version), col(item.text))
         .outerjoin(known, col(known.item_id) == col(item.id))
         .where(
-            col(item.workspace_id) == workspace_id,
+            by_walk(session, col(item.workspace_id), workspace_id),
             col(item.state) == "tagged",
             or_(
                 col(known.item_id).is_(None),
@@ -85,7 +86,10 @@ def store_vectors(
     # locked first, as an erasure does: in the same order nobody waits in a circle
     rows_now = session.execute(
         select(col(FeedbackItem.id), col(FeedbackItem.text_version))
-        .where(col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.id).in_([one.id for one in items]))
+        .where(
+            beside_ids(col(FeedbackItem.workspace_id), workspace_id),
+            one_of(session, col(FeedbackItem.id), [one.id for one in items]),
+        )
         .order_by(col(FeedbackItem.id))
         .with_for_update(read=True, key_share=True)
     )
@@ -163,7 +167,10 @@ def _know(
 
 def forget_vectors(session: Session, workspace_id: int, item_ids: Sequence[int]) -> None:
     """Take the vectors of these items out of their blocks, whatever model made them."""
-    mine = (col(ItemMeaning.workspace_id) == workspace_id, col(ItemMeaning.item_id).in_(list(item_ids)))
+    mine = (
+        beside_ids(col(ItemMeaning.workspace_id), workspace_id),
+        one_of(session, col(ItemMeaning.item_id), list(item_ids)),
+    )
     of_blocks = select(col(ItemMeaning.block_id)).where(*mine, col(ItemMeaning.block_id).is_not(None)).distinct()
     blocks = sorted(session.execute(of_blocks).scalars())
     gone = np.array(sorted(item_ids), dtype=np.int64)

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from service.store.engine import Database
+from service.store.planner_statistics import tell_planner
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,14 @@ def migrate(sqlalchemy_url: str, *, migrations: Path = MIGRATIONS) -> None:
             with database.reader.connect() as connection:
                 found = _revision(connection)
             if found == head(migrations):
+                _tell_planner(database)
                 return
             if found is not None and _is_newer(found, migrations):
                 log.warning("the database is at schema %s, newer than this program: left as it is", found)
                 return
             if database.is_sqlite:
                 _upgrade_sqlite(database, migrations, aside=found is not None)
+                _tell_planner(database)
             else:
                 with database.writer.begin() as connection:
                     _upgrade(connection, migrations)
@@ -120,6 +123,12 @@ def _upgrade_sqlite(database: Database, migrations: Path, *, aside: bool) -> Non
                     f"it was taken back{f', a copy is at {copy}' if copy else ''}"
                 )
         connection.invalidate()  # the next user of this connection would have foreign keys off
+
+
+def _tell_planner(database: Database) -> None:
+    if database.is_sqlite:
+        with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+            tell_planner(connection)
 
 
 def _copy_aside(url: str, target: str) -> Path:

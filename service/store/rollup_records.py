@@ -18,7 +18,7 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
-from service.store.bulk import one_of
+from service.store.bulk import beside_ids, one_of
 from service.store.schema import FeedbackItem, Segment, Workspace
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -161,7 +161,7 @@ def read_records(
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = ids[start : start + IDS_PER_STATEMENT]
         items = select(*_ITEM).where(
-            col(FeedbackItem.workspace_id) == workspace_id, one_of(session, col(FeedbackItem.id), some)
+            beside_ids(col(FeedbackItem.workspace_id), workspace_id), one_of(session, col(FeedbackItem.id), some)
         )
         if lock:
             items = items.with_for_update()
@@ -172,7 +172,10 @@ def read_records(
         if labelled:
             for item_id, *labels in session.execute(
                 select(*_SEGMENT)
-                .where(col(Segment.workspace_id) == workspace_id, one_of(session, col(Segment.item_id), labelled))
+                .where(
+                    beside_ids(col(Segment.workspace_id), workspace_id),
+                    one_of(session, col(Segment.item_id), labelled),
+                )
                 .order_by(col(Segment.item_id), col(Segment.position))
             ).all():
                 segments[item_id].append(tuple(labels))

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from nlp.analysis import FIELDS as SEGMENT_FIELDS
-from service.store.bulk import insert_all, one_of
+from service.store.bulk import beside_ids, insert_all, one_of
 from service.store.bulk_update import update_by_id
 from service.store.meaning_blocks import ask_vectors
 from service.store.schema import Correction, FeedbackItem, Segment
@@ -166,8 +166,7 @@ def delete_segments(session: Session, workspace_id: int, item_ids: Sequence[int]
         delete(Segment)
         .where(
             one_of(session, col(Segment.item_id), item_ids),
-            # an expression, or SQLite would read all segments of the workspace by the index that begins with it
-            col(Segment.workspace_id) + 0 == workspace_id,
+            beside_ids(col(Segment.workspace_id), workspace_id),
         )
         .execution_options(synchronize_session=False)
     )

@@ -37,7 +37,10 @@ def _catalog(connection: Connection) -> set[tuple[str, ...]]:
     """What the database itself says its schema is: tables, columns, constraints and indexes, word by word."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(
-            text("SELECT type, name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%'")
+            text(
+                "SELECT type, name, sql FROM sqlite_master"
+                " WHERE tbl_name NOT LIKE 'alembic%' AND tbl_name <> 'sqlite_stat1'"
+            )
         )
         return {(kind, name, *(_parts(sql) if kind == "table" else [sql or ""])) for kind, name, sql in rows}
     queries = (
