@@ -48,14 +48,15 @@ class EncoderModel:
 
     def scores(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Scores]:
         """Field to its scores (texts × labels), not yet probabilities."""
-        return self._scores(self._read(texts, questions))
+        return self._scores(self.pooled(texts, questions))
 
     def look(self, texts: Sequence[str], questions: Sequence[str | None]) -> Look:
         """The scores, and the encoder's vectors that they come from."""
-        vectors = self._read(texts, questions)
+        vectors = self.pooled(texts, questions)
         return Look(unit_rows(vectors), self._scores(vectors))
 
-    def _read(self, texts: Sequence[str], questions: Sequence[str | None]) -> Vectors:
+    def pooled(self, texts: Sequence[str], questions: Sequence[str | None]) -> Vectors:
+        """What the heads read: the mean over each text's word pieces, of any length."""
         return self._vectors(
             [self.pieces.pieces(text, question) for text, question in zip(texts, questions, strict=True)]
         )

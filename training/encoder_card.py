@@ -19,8 +19,8 @@ touchpoint of codebook {codebook}.
 - Weights: {fitted}.
 - Kind: all-MiniLM-L6-v2 (six layers, 384 wide; Apache-2.0), fine-tuned on the five fields at once and, beside
   them, on the labels that other sets have of their own ({tasks}). int8 weights; activations are quantised row
-  by row, so that results do not depend on which texts share a batch. With a smaller share the linear heads of
-  {fast} take part (`blend.json`).
+  by row, so that results do not depend on which texts share a batch. The heads of {last_layer} were fitted once
+  more to the finished encoder. With a smaller share the linear heads of {fast} take part (`blend.json`).
 - A text of more than 96 word pieces is read by its first 63 or so and its last 32.
 - Trained on {items} items ({foreign} in other languages and {alike} like an evaluation text left out).
   Per source: {sources}.
@@ -55,6 +55,7 @@ def encoder_card(
         recipe=manifest.recipe_sha256[:12],
         seed=recipe.seed,
         tasks=", ".join(recipe.auxiliary.shares),
+        last_layer=", ".join(recipe.last_layer.fields) or "no field",
         items=len(seen.items),
         foreign=seen.dropped_foreign,
         alike=seen.dropped_alike,

@@ -56,7 +56,7 @@ def examples(
     result = []
     balance = _source_weights(corpus, choices)
     for item, text in zip(corpus.items, corpus.texts, strict=True):
-        targets = {field: _target(item, field, codebook.labels(field), choices) for field in FIELDS}
+        targets = {field: target_of(item, field, codebook.labels(field), choices) for field in FIELDS}
         whole = choices.written_weight if item.source in written_sources else 1.0
         weights = {field: whole * balance[field][family(item.source)] for field in FIELDS}
         result.append(Example(pieces.pieces(text, item.question), targets, weights))
@@ -80,7 +80,8 @@ def _source_weights(corpus: Corpus, choices: FitChoices) -> dict[str, dict[str, 
     }
 
 
-def _target(item: GoldItem, field: str, order: Sequence[str], choices: FitChoices) -> Targets:
+def target_of(item: GoldItem, field: str, order: Sequence[str], choices: FitChoices) -> Targets:
+    """The probabilities that an item's labels ask for, before smoothing."""
     target = np.zeros(len(order), dtype=np.float32)
     second = {"stage": item.stage2, "emotion": item.emotion2}.get(field)
     share = choices.second_label if second is not None else 0.0
@@ -93,6 +94,12 @@ def _target(item: GoldItem, field: str, order: Sequence[str], choices: FitChoice
 def task_files(folder: Path) -> list[Path]:
     """The files of a corpus folder that `tasks` reads texts from."""
     return [folder / "feedback.jsonl.gz", folder / "goemotions-train.tsv"]
+
+
+def label_weights(counts: npt.NDArray[np.floating], choices: FitChoices) -> npt.NDArray[np.float64]:
+    """What an item of each label counts, so that rare ones are learnt; `counts` are the weights of their items."""
+    filled = np.asarray(counts, dtype=np.float64) + 5
+    return np.asarray(np.clip((filled.mean() / filled) ** choices.label_balance, *choices.label_weights))
 
 
 def tasks(folder: Path, choices: AuxiliaryChoices, *, without: Set[str]) -> list[Task]:

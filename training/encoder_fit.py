@@ -16,7 +16,7 @@ from torch.nn import functional
 from nlp.analysis import FIELDS
 from nlp.codebook import Codebook
 from nlp.wordpieces import WordPieces
-from training.encoder_data import Example, Task
+from training.encoder_data import Example, Task, label_weights
 from training.encoder_net import Net, save_weights
 from training.encoder_recipe import AuxiliaryChoices, EncoderRecipe, FitChoices
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
@@ -154,9 +154,8 @@ class _Fitting:
 
 
 def _label_weights(data: Sequence[Example], field: str, choices: FitChoices) -> Any:
-    counts = np.sum([example.targets[field] * example.weights[field] for example in data], axis=0) + 5
-    weights = (counts.mean() / counts) ** choices.label_balance
-    return torch.tensor(np.clip(weights, *choices.label_weights), dtype=torch.float32)
+    counts = np.sum([example.targets[field] * example.weights[field] for example in data], axis=0)
+    return torch.tensor(label_weights(counts, choices), dtype=torch.float32)
 
 
 def _groups(net: Net, choices: FitChoices) -> list[dict[str, Any]]:

@@ -40,6 +40,15 @@ class FitChoices:
 
 
 @dataclass(frozen=True, slots=True)
+class LastLayerChoices:
+    """Which heads are fitted once more to the finished encoder."""
+
+    fields: tuple[str, ...]
+    pull: float
+    """Towards what they were."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuxiliaryChoices:
     """Which other tasks are learnt beside, and how much."""
 
@@ -59,6 +68,7 @@ class EncoderRecipe:
     near_duplicate_cosine: float
     fit: FitChoices
     auxiliary: AuxiliaryChoices
+    last_layer: LastLayerChoices
     held_out: tuple[str, ...]
     """Names of the files of our own texts that are kept for calibration."""
     left_out_batches: int
@@ -83,6 +93,7 @@ def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
         near_duplicate_cosine=raw["near_duplicate_cosine"],
         fit=FitChoices(**_values(FitChoices, raw["encoder"])),
         auxiliary=AuxiliaryChoices(**_values(AuxiliaryChoices, raw["auxiliary"])),
+        last_layer=LastLayerChoices(**_values(LastLayerChoices, raw["last_layer"])),
         held_out=tuple(raw["calibration"]["held_out"]),
         left_out_batches=raw["calibration"]["left_out_batches"],
         left_out_epochs=raw["calibration"]["left_out_epochs"],
@@ -93,6 +104,8 @@ def read_encoder_recipe(path: Path = DEFAULT_ENCODER_RECIPE) -> EncoderRecipe:
     )
 
 
-def _values(shape: type[FitChoices] | type[AuxiliaryChoices], part: dict[str, Any]) -> dict[str, Any]:
+def _values(
+    shape: type[FitChoices] | type[AuxiliaryChoices] | type[LastLayerChoices], part: dict[str, Any]
+) -> dict[str, Any]:
     values = {entry.name: part[entry.name] for entry in fields(shape)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

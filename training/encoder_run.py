@@ -1,6 +1,6 @@
 """The accurate tier from labelled texts to a published artifact, all steps in order.
 
-data -> fit -> export -> blend -> calibrate -> evaluate -> publish
+data -> fit -> export -> last layer -> blend -> calibrate -> evaluate -> publish
 """
 
 import json
@@ -26,6 +26,7 @@ from training.encoder_data import examples, task_files, tasks
 from training.encoder_left_out import softening
 from training.encoder_recipe import EncoderRecipe, read_encoder_recipe
 from training.evaluate import GateError, evaluate_candidate, failed_gates
+from training.last_layer import refit_heads, write_heads
 from training.pretrained import TOKENIZER_FILE, pretrained_folder
 from training.publish import Origin, make_manifest, publish
 from training.relabelled import RELABELLED_FOLDER, added, label_files
@@ -92,6 +93,9 @@ def train_encoder(
         labels = {field: codebook.labels(field) for field in FIELDS}
         values, own_labels = read_weights(weights)
         export(values, own_labels, labels, tokenizer, folder)
+        alone = encoder.read(folder, labels, threads=threads)
+        write_heads(folder, refit_heads(alone, seen, codebook, recipe.fit, recipe.last_layer))
+        say(f"last layer: {', '.join(recipe.last_layer.fields)} fitted once more")
         alone = encoder.read(folder, labels, threads=threads)
         mixes = choose_mixes(alone, companion, unseen, codebook, recipe.blend_shares)
         say(f"blend: share of the linear heads { ({field: mix.linear_share for field, mix in mixes.items()}) }")
