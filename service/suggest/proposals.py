@@ -14,14 +14,16 @@ from sqlmodel import Session, col, select
 
 from service.errors import NotFound
 from service.selection import Selection
+from service.store import rollup_frame
 from service.store.columns import now
+from service.store.kept_answers import KeptAnswers
 from service.store.schema import Suggestion
 from service.store.score_effects import ScoreEffect, effects_of
 from service.store.themes import ThemeSize, themes_of
 from service.suggest.decisions import public_id, shown_status
 from service.suggest.evidence_growth import Growth, grown
-from service.suggest.fitting import fits_of
-from service.suggest.match import Fit
+from service.suggest.fitting import Key, fits_of
+from service.suggest.match import Fit, Matcher
 from service.suggest.pains import Pain
 from service.suggest.playbook import FALLBACK_TOPIC, Effort, Entry, Playbook
 from service.suggest.playbook_own import matcher_of
@@ -31,6 +33,8 @@ from service.suggest.theme_fits import fit_of_theme, of_pain, several, speaker
 from service.suggest.weights import weights_of
 
 THEMES: Final = 3  # of a pain that are told with what fits each
+_fits: KeptAnswers[dict[Key, Fit]] = KeptAnswers(4)
+"""Of a frame, by the playbook's matcher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def proposals(
         key: pain for key, pain in selected.pains.items() if pain.respondents >= MIN_RESPONDENTS or key in rows
     }
     growth = _growth(session, workspace_id, timezone, list(rows.values()))
-    fits = fits_of(session, workspace_id=workspace_id, matcher=matcher, pains=heard)
+    fits = _fits_of_all(session, workspace_id, timezone, matcher, selected if chosen == Selection() else None)
     themes = themes_of(session, workspace_id, set(heard))
     found = []
     for stage, topic in sorted(heard.keys() | rows.keys()):
@@ -162,6 +166,25 @@ def proposals(
             )
         )
     return sorted(found, key=Proposal.order)
+
+
+def _fits_of_all(
+    session: Session, workspace_id: int, timezone: str, matcher: Matcher, whole: Selected | None
+) -> dict[Key, Fit]:
+    """What fits each pain, whatever is looked at now: one suggestion proposes the same in every view.
+
+    Kept until something comes in: to read some words of every pain takes longer than all the rest of a map.
+    `whole` are the pains of all items, where they are at hand.
+    """
+    frame = rollup_frame.load(session, workspace_id)
+
+    def read() -> dict[Key, Fit]:
+        everything = whole or pains_of(
+            session, workspace_id=workspace_id, timezone=timezone, selection=Selection()
+        )
+        return fits_of(session, workspace_id=workspace_id, matcher=matcher, pains=everything.pains)
+
+    return _fits.of(frame, matcher.serial, read)
 
 
 def _growth(
