@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlmodel import Session
 
+SEEN: Final = "seen"
+"""Entry of a reading session's `info`: what was read in it and can't change while it lasts."""
 BUSY_TIMEOUT_MS = 30_000
 LOOK_SECONDS = 0.001  # how often one who has somebody waiting looks whether the write lock is free
 
@@ -137,7 +139,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment and can't write."""
-        with Session(self.reader, expire_on_commit=False, autoflush=False) as session:
+        with Session(self.reader, expire_on_commit=False, autoflush=False, info={SEEN: {}}) as session:
             yield session
 
     def dispose(self) -> None:

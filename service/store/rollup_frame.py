@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from service.store.engine import SEEN
 from service.store.rollup_blocks import Block, concatenate, from_bytes, surviving, take
 from service.store.rollup_columns import Growing, Numbering, columns_of
 from service.store.rollups import leaf_of, microseconds
@@ -233,7 +234,15 @@ def forget() -> None:
 
 
 def load(session: Session, workspace_id: int) -> Frame:
-    """The workspace's frame as of the session's view or newer."""
+    """The workspace's frame as of the session's view or newer; in a reading session always the same one."""
+    seen: dict[object, Frame] = session.info.get(SEEN, {})
+    frame = seen.get(("frame", workspace_id))
+    if frame is None:
+        frame = seen["frame", workspace_id] = _load(session, workspace_id)
+    return frame
+
+
+def _load(session: Session, workspace_id: int) -> Frame:
     state = _state_of(session, workspace_id)
     with state.lock:
         for _ in range(5):
