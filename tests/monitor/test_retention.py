@@ -36,6 +36,16 @@ def _import(session: Session, workspace_id: int, name: str, *, days_old: int, **
     return row
 
 
+def _endpoint(session: Session, workspace_id: int) -> int:
+    row = Endpoint(
+        workspace_id=workspace_id, public_id="e", sender="standard-webhooks", name="n", source="s", secrets="x"
+    )
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    return row.id
+
+
 def _run(work: Work, workspace_id: int) -> None:
     with work.database.write() as session:
         queue.enqueue(
@@ -72,17 +82,12 @@ def test_old_files_go_young_and_open_ones_stay(work: Work, workspace_id: int) ->
 
 def test_raw_deliveries_and_rejected_rows_go_after_their_days(work: Work, workspace_id: int) -> None:
     with work.database.write() as session:
-        endpoint = Endpoint(
-            workspace_id=workspace_id, public_id="e", sender="standard-webhooks", name="n", source="s", secrets="x"
-        )
-        session.add(endpoint)
-        session.flush()
-        assert endpoint.id is not None
+        endpoint_id = _endpoint(session, workspace_id)
         for name, days in (("old", 91), ("young", 89)):
             session.add(
                 Delivery(
                     workspace_id=workspace_id,
-                    endpoint_id=endpoint.id,
+                    endpoint_id=endpoint_id,
                     external_id=name,
                     received_at=now() - timedelta(days=days),
                     body=b"{}",
@@ -112,17 +117,12 @@ def test_a_delivery_is_known_for_a_week_however_short_its_content_is_kept(work: 
         "e": ("parsed", 8),
     }
     with work.database.write() as session:
-        endpoint = Endpoint(
-            workspace_id=workspace_id, public_id="e", sender="standard-webhooks", name="n", source="s", secrets="x"
-        )
-        session.add(endpoint)
-        session.flush()
-        assert endpoint.id is not None
+        endpoint_id = _endpoint(session, workspace_id)
         for name, (state, days) in states.items():
             session.add(
                 Delivery(
                     workspace_id=workspace_id,
-                    endpoint_id=endpoint.id,
+                    endpoint_id=endpoint_id,
                     external_id=name,
                     received_at=now() - timedelta(days=days),
                     headers={"x": "y"},
