@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 from rich.console import Console
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from service import auth, demo
 from service.auth import Vault
 from service.store.columns import now
-from service.store.schema import Job, Subscription
+from service.store.schema import Job, Subscription, SuggestionDecision
 from tests.site import Site
 
 CROWDED = "a-workspace-with-quite-a-long-name-in-northern-europe"
+MEASURED = "measured"
 TAGGED_SECONDS = 120
 # each would do something if it were not shown as text; braces are what templates look for
 SCRIPT = "<script>window.ran = 1; alert(1)</script>"
@@ -43,6 +46,69 @@ OPINIONS = (
     "Too expensive for what it does, we are thinking of cancelling.",
     "I would recommend this shop to all my friends, great quality.",
     "Could not find the size guide on the website at all.",
+)
+
+# what is said week by week where changes are measured: complaints of one kind, other words of the same stage, and
+# about how many of each a week: before the changes, since them, and the others
+WEEKS_TOLD, WEEKS_SINCE = 29, 9
+OVER_WEEKS: dict[str, tuple[tuple[str, ...], tuple[str, ...], int, int, int]] = {
+    "checkout": (
+        (
+            "Checkout asked for my address three times, the form is far too complicated.",
+            "The checkout has too many steps, I nearly gave up buying the lamp.",
+        ),
+        (
+            "Ordered and paid by card, no problem at all.",
+            "Paying with PayPal worked well when I bought the chair.",
+        ),
+        7,
+        2,
+        5,
+    ),
+    "app": (
+        ("The app crashes every time I open my orders.", "I use the app every day and it keeps freezing."),
+        ("The app is great and easy to use every day.", "The tablet app works fine for what I do."),
+        3,
+        7,
+        5,
+    ),
+    "parcel": (
+        ("The delivery of my parcel came two weeks late.", "My parcel came late and it arrived damaged."),
+        ("My parcel was delivered on time, thank you.", "Delivery was quick and the courier was friendly."),
+        4,
+        4,
+        4,
+    ),
+    # nobody changes anything about these: what the changes are measured against
+    "waits": (
+        ("Support did not answer my emails for two weeks.", "I waited forty minutes on the phone for support."),
+        ("Support answered quickly and solved my problem.",),
+        3,
+        3,
+        3,
+    ),
+    "agents": (("The support agent was rude and did not solve my problem.",), (), 2, 2, 0),
+    "price": (
+        ("I cancelled my subscription because it became too expensive.",),
+        ("Cancelling my account was easy.",),
+        3,
+        3,
+        2,
+    ),
+    "guide": (("Setting up the account was confusing, the guide is missing steps.",), (), 3, 3, 0),
+    "setup": (
+        ("The first setup took hours because the instructions are unclear.",),
+        ("Setting it up took two minutes.",),
+        2,
+        2,
+        2,
+    ),
+}
+# which changes were agreed on, and how many weeks ago
+AGREED_ON = (
+    ("purchase.ease_of_use", WEEKS_SINCE),
+    ("usage.reliability", WEEKS_SINCE),
+    ("delivery.delivery", 4),
 )
 
 
@@ -115,6 +181,62 @@ def crowded(site: Site) -> str:
     return CROWDED
 
 
+def measured(site: Site) -> str:
+    """A team whose changes have run for some weeks, so that their effects are measured; returns the name.
+
+    Decisions are taken by the route and then dated back, which no route can.
+    """
+    call = Caller(site, MEASURED)
+    today, chance = now() - timedelta(hours=1), random.Random(20)
+    items = []
+    for week in range(WEEKS_TOLD, 0, -1):
+        for about, (complaints, others, before, since, usual) in OVER_WEEKS.items():
+            hurt = (before if week > WEEKS_SINCE else since) + chance.choice((-1, 0, 0, 1))
+            for number in range(hurt + usual):
+                words = complaints if number < hurt else others
+                moment = today - timedelta(weeks=week) + timedelta(hours=11 * number)
+                items.append(
+                    {
+                        "text": f"{words[(number + week) % len(words)]} ({about} {week}.{number})",
+                        "external_id": f"{about}-{week}-{number}",
+                        "source": "shop",
+                        "channel": "survey",
+                        "occurred_at": moment.isoformat(),
+                    }
+                )
+    for start in range(0, len(items), 100):
+        assert call("POST", "/v1/feedback/batch", items[start : start + 100])["rejected"] == 0
+    assert call("POST", "/v1/metrics", _series(today))["rejected"] == 0
+    call.all_tagged()
+    _worker_rests(site, call)
+    for suggestion, weeks in AGREED_ON:
+        path = f"/v1/suggestions/{suggestion}/decision"
+        made = call("POST", path, {"decision": "accept", "owner": "Maria"})["decisions"][-1]
+        with site.database.write() as session:
+            one = col(SuggestionDecision.id) == int(made["id"])
+            session.execute(update(SuggestionDecision).where(one).values(at=today - timedelta(weeks=weeks)))
+        call("POST", path, {"decision": "start", "effective_at": (today - timedelta(weeks=weeks)).isoformat()})
+    return MEASURED
+
+
+def _series(today: datetime) -> list[dict[str, Any]]:
+    """Weekly values of a team's own metrics over years: one that rose with the change, one whose better way is not
+    known from its name, and orders.
+    """
+    rows = []
+    for week in range(104, 0, -1):
+        swing, late = 1 + 0.02 * (-1) ** (week * week // 3), week < WEEKS_SINCE
+        for name, value, of in (
+            ("conversion", 30 * swing * (1.25 if late else 1), 1000),
+            ("session depth", 9 * swing + 5 * late, None),
+            ("orders", 1000 * swing, None),
+        ):
+            date = (today - timedelta(weeks=week)).date().isoformat()
+            row = {"name": name, "stage": "purchase", "date": date, "value": round(value, 2)}
+            rows.append(row | ({"denominator": of} if of else {}))
+    return rows
+
+
 def _worked_with(site: Site, call: Caller, said: Any) -> None:
     """What people and tools leave behind: decisions, corrections, deliveries, files; words go through `said`."""
     found = call("GET", "/v1/suggestions?limit=10")["data"]
@@ -161,10 +283,7 @@ def _worked_with(site: Site, call: Caller, said: Any) -> None:
         )
         call.settled(made["id"])
     call.all_tagged()
-    deadline = time.monotonic() + TAGGED_SECONDS
-    while _at_work(site, call):  # themes are looked for once everything is tagged
-        assert time.monotonic() < deadline, "the worker is still at work"
-        time.sleep(0.2)
+    _worker_rests(site, call)
     vault = Vault(site.settings)
     with site.database.write() as session:
         # not by the route: a subscription that lives would be told things by the worker, on another machine
@@ -183,6 +302,14 @@ def _worked_with(site: Site, call: Caller, said: Any) -> None:
                 trouble="answered 410 five times",
             )
         )
+
+
+def _worker_rests(site: Site, call: Caller) -> None:
+    """Wait until nothing is left to do: themes are looked for once everything is tagged."""
+    deadline = time.monotonic() + TAGGED_SECONDS
+    while _at_work(site, call):
+        assert time.monotonic() < deadline, "the worker is still at work"
+        time.sleep(0.2)
 
 
 def _at_work(site: Site, call: Caller) -> bool:

@@ -31,6 +31,7 @@ class PageOf:
     route: str
     query: str = ""
     role: str = "admin"
+    measured: bool = False  # it looks different where changes have run long enough to be measured
 
     @property
     def needs_rows(self) -> bool:
@@ -39,7 +40,7 @@ class PageOf:
 
 
 PAGES = (
-    PageOf("today", "/"),
+    PageOf("today", "/", measured=True),
     PageOf("map", "/map"),
     PageOf("map-viewer", "/map", role="viewer"),
     PageOf("map-filtered", "/map", "?model=5-stage-decision&channel=ticket"),
@@ -52,8 +53,8 @@ PAGES = (
     PageOf("suggestions", "/suggestions"),
     PageOf("decide-all", "/decide-all", "?decision=reject&reason=known"),
     PageOf("suggestions-aside", "/suggestions", "?status=rejected"),
-    PageOf("suggestion", "/suggestions/{suggestion_id}", "?words=true"),
-    PageOf("changes", "/changes"),
+    PageOf("suggestion", "/suggestions/{suggestion_id}", "?words=true", measured=True),
+    PageOf("changes", "/changes", measured=True),
     PageOf("themes", "/themes"),
     PageOf("themes-viewer", "/themes", role="viewer"),
     PageOf("theme", "/themes/{theme_id}"),
@@ -97,7 +98,7 @@ PAGES = (
     PageOf("settings-personas", "/settings/personas"),
     PageOf("settings-persona-new", "/settings/personas/new"),
     PageOf("settings-persona", "/settings/personas/{persona_id}"),
-    PageOf("digest", "/digest"),
+    PageOf("digest", "/digest", measured=True),
     PageOf("sample", "/sample"),
     PageOf("labels", "/labels", role="viewer"),
     PageOf("reference", "/docs"),
@@ -126,7 +127,10 @@ def addresses(site: Site, workspace: str) -> dict[str, str]:
     delivery = first("/v1/deliveries?state=unparsed") or first("/v1/deliveries")
     found = {
         "sender": "zendesk",
-        "suggestion_id": first("/v1/suggestions?status=accepted") or first("/v1/suggestions"),
+        "suggestion_id": next(
+            filter(None, (first(f"/v1/suggestions{query}") for query in ("?status=accepted", "?status=live", ""))),
+            None,
+        ),
         "theme_id": first("/v1/themes"),
         "feedback_id": first("/v1/feedback?corrected=true") or first("/v1/feedback"),
         "key": next((row["respondent"] for row in rows("/v1/feedback?limit=50") if row["respondent"]), None),

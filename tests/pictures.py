@@ -1,6 +1,7 @@
 """Pictures of every page: `python -m tests.pictures [FOLDER]` starts the service, fills it and takes them all.
 
-On the desktop, on a phone, in the dark, in an empty workspace, and in a crowded one. `--readme` renews those of
+On the desktop, on a phone, in the dark, in an empty workspace, and in a crowded one; some also where changes have
+been measured. `--readme` renews those of
 the README only, in docs/pictures; `--pages map suggestions` takes some.
 """
 
@@ -39,6 +40,9 @@ LOOKS = {
     "-empty": Look(kind="empty"),
     "-crowded": Look(kind="crowded"),
     "-crowded-phone": Look(kind="crowded", width=390, height=844),
+    "-measured": Look(kind="measured"),
+    "-measured-phone": Look(kind="measured", width=390, height=844),
+    "-measured-dark": Look(kind="measured", colours="dark"),
 }
 
 
@@ -59,6 +63,8 @@ def take(
     for one in pages:
         for ending, look in looks.items():
             if look.kind not in workspaces or (look.kind == "empty" and one.needs_rows):
+                continue
+            if look.kind == "measured" and not one.measured:
                 continue
             context = site.context(browser, one.role, workspaces[look.kind]) if one.role else browser.new_context()
             page = context.new_page()
@@ -83,7 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="journeymap-pictures-") as home, running(Path(home)) as site:
         workspaces = {"full": furnish.full(site, worked_with=not given.readme)}
         if not given.readme:
-            workspaces |= {"empty": "empty", "crowded": furnish.crowded(site)}
+            workspaces |= {"empty": "empty", "crowded": furnish.crowded(site), "measured": furnish.measured(site)}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
             taken = take(

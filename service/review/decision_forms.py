@@ -31,6 +31,7 @@ DONE: Final = {
     "start": "Started: from this day on it is measured.",
     "complete": "Kept.",
     "roll_back": "Rolled back.",
+    "note": "Noted.",
 }
 DONE_ALL: Final = {
     "all-accept": "{} accepted.",

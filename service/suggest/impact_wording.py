@@ -10,7 +10,7 @@ from typing import Any
 from service.intervals import Interval
 from service.moments import rfc3339
 from service.selection import day_text
-from service.suggest.effect import MIN_CELL_HITS, Effect
+from service.suggest.effect import MIN_CELL_HITS, MIN_CELLS, Effect
 from service.suggest.impact_plan import MIN_BASELINE_WEEKS, Course
 from service.suggest.impact_windows import WEEK, Windows
 
@@ -175,7 +175,7 @@ def _says(verdict: str, found: Effect | None, windows: Windows, until: str | Non
     if found is None or verdict == "not_enough_data":
         if windows.weeks < MIN_BASELINE_WEEKS:
             return (
-                f"Not enough data: {windows.weeks} weeks before the suggestion arose, "
+                f"Not enough data: {_weeks(windows.weeks)} before the suggestion arose, "
                 f"{MIN_BASELINE_WEEKS} are needed to know what was usual. "
                 "Older feedback, sent in now, counts as weeks before."
             )
@@ -184,11 +184,20 @@ def _says(verdict: str, found: Effect | None, windows: Windows, until: str | Non
             if until
             else "Not enough data."
         )
-    fall, least, most = (round(100 * (1 - one)) for one in (found.ratio.value, found.ratio.high, found.ratio.low))
-    told = f"{_fewer(fall)} than before, measured against what was not changed"
-    told += f" (between {_fewer(least)} and {_fewer(most)})."
+    change = change_in_words(found.ratio.value)
+    # nearer to nothing first, where both ends lie on one side
+    ends = (found.ratio.high, found.ratio.low) if found.ratio.high < 1 else (found.ratio.low, found.ratio.high)
+    told = f"{change} {'than' if change.endswith(('less', 'more')) else 'as'} before"
+    told += ", measured against what was not changed "
+    told += f"(between {' and '.join(change_in_words(one) for one in ends)})."
+    if verdict == "inconclusive" and found.cells < MIN_CELLS:
+        told += (
+            f" Little is there to compare with: {found.cells or 'no'} other "
+            f"complaint{'' if found.cells == 1 else 's'} that nobody changed; with {MIN_CELLS} or more the range "
+            "gets narrower."
+        )
     if not found.final:
-        told += f" An early look after {windows.done} weeks; the plan ends on {day_text(windows.end)}."
+        told += f" An early look after {_weeks(windows.done)}; the plan ends on {day_text(windows.end)}."
     head = {
         "helped": "It helped",
         "got_worse": "It got worse",
@@ -198,5 +207,17 @@ def _says(verdict: str, found: Effect | None, windows: Windows, until: str | Non
     return f"{head}: {told}"
 
 
-def _fewer(percent: int) -> str:
-    return f"{percent} % less" if percent >= 0 else f"{-percent} % more"
+def _weeks(many: int) -> str:
+    return f"{many} week{'' if many == 1 else 's'}"
+
+
+def change_in_words(ratio: float) -> str:
+    """A ratio of after to before: "35 % less", "20 % more", "3.4 times as much", "about as much"."""
+    percent = round(100 * (ratio - 1))
+    if percent == 0:
+        return "about as much"
+    if percent < 0:
+        return f"{-percent} % less" if percent > -100 else "over 99 % less"
+    if ratio < 3:
+        return f"{percent} % more"
+    return f"{ratio:.1f} times as much" if ratio < 9.95 else f"{ratio:,.0f} times as much"

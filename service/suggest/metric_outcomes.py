@@ -131,6 +131,7 @@ def _outcome(
         needed=needed_weeks(compared=measured.compared),
         done=windows.done,
         ends_on=day_text(windows.end),
+        ratio=not np.isnan(one.denominator).any(),
     )
     verdict: str | None = "not_enough_data"
     until = None
@@ -149,7 +150,7 @@ def _outcome(
         )
     return {
         "name": one.name,
-        "kind": "level" if np.isnan(one.denominator).any() else "ratio",
+        "kind": "ratio" if told.ratio else "level",
         "before": _rounded(before),
         "after": _rounded(after),
         "difference": None if before is None or after is None else round(after - before, 6),

@@ -30,6 +30,7 @@ class Told:
     needed: int
     done: int
     ends_on: str
+    ratio: bool = False  # values over denominators, such as orders of visits
 
     @property
     def against(self) -> str:
@@ -86,9 +87,12 @@ def waiting(
 
 
 def _levels(told: Told) -> str:
-    if told.before is None or told.after is None:
-        return f"{told.name}:" + (f" {told.before:.4g} before." if told.before is not None else "")
-    return f"{told.name}: {told.before:.4g} before, {told.after:.4g} after."
+    known = [one for one in (told.before, told.after) if one is not None]
+    shares = told.ratio and all(0 <= one <= 1 for one in known)
+    said = [f"{100 * one:.3g} %" if shares else f"{one:.4g}" for one in known]
+    if len(said) < 2:
+        return f"{told.name}:" + (f" {said[0]} before." if told.before is not None else "")
+    return f"{told.name}: {said[0]} before, {said[1]} after."
 
 
 def _change(shown: Mapping[str, Any]) -> str:

@@ -82,8 +82,10 @@ def test_the_list_is_a_line_each_that_unfolds(browser: Browser, work: Work, work
     ):
         assert told in line, told
     assert "data-unfold" not in long
-    for text, open_asks in ((short, 3), (long, 0)):
-        assert text.count("<details open><summary>") == open_asks, "edit, reject, later: one click, unfolded"
+    for text, open_asks in ((short, 4), (long, 0)):
+        assert text.count("<details open><summary>") == open_asks, (
+            "edit, reject, later, owner: one click, unfolded"
+        )
         for decision in ("accept", "edit", "reject", "snooze"):
             assert text.count(f'name="decision" value="{decision}"') >= 1, decision
         assert "style=" not in text
@@ -95,6 +97,23 @@ def test_the_list_is_a_line_each_that_unfolds(browser: Browser, work: Work, work
     assert "peculiar" not in viewer
     assert 'name="decision" value' not in viewer
     assert lead.get("/suggestions?view=odd").status_code == 404
+
+
+def test_an_owner_is_named_without_deciding(browser: Browser, work: Work, workspace_id: int) -> None:
+    _fill(work, workspace_id, [f"{BAD} parcel number {n}" for n in range(12)])
+    lead = browser()
+    text = lead.get(f"/suggestions/{ID}").text
+    assert text.count('name="decision" value="note"') == 1
+    form = {"csrf": _csrf(text), "decision": "note", "back": "one", "owner": "Maria"}
+    text = lead.post(f"/suggestions/{ID}/decision", data=form).text
+    assert "Noted." in text
+    assert "owner: Maria" in text
+    found = lead.get(f"/v1/suggestions/{ID}").json()
+    assert (found["status"], found["owner"]) == ("suggested", "Maria")
+    accepted = lead.post(f"/suggestions/{ID}/decision", data=form | {"decision": "accept", "owner": ""}).text
+    assert "owner: Maria" in accepted
+    assert 'name="decision" value="note"' in lead.get("/changes").text
+    assert 'name="decision" value="note"' not in browser(role="viewer").get(f"/suggestions/{ID}").text
 
 
 def test_the_view_stays_in_the_address(browser: Browser, work: Work, workspace_id: int) -> None:

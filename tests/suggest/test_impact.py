@@ -12,6 +12,7 @@ from service.store import rollups
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import FeedbackItem, SuggestionDecision
+from service.suggest.impact_wording import change_in_words
 from tests.conftest import Client
 from tests.suggest.conftest import START, AddItem
 
@@ -29,7 +30,9 @@ def agreed_at() -> datetime:
 def history(add: AddItem, workspace_id: int, database: Database, agreed_at: datetime) -> Callable[..., None]:
     """Fills the weeks around the decision: so many complaints a week of ten in the changed cell."""
 
-    def fill(before: int, after: int, *, raised: int | None = None) -> None:
+    def fill(
+        before: int, after: int, *, raised: int | None = None, unchanged: tuple[str, ...] = ("usage", "support")
+    ) -> None:
         first = (agreed_at - START).days - 7 * (BASELINE + TRIGGER) - 1
         neutral = {"topic": "quality", "sentiment": "neutral", "emotion": "neutral"}
         with database.write() as session:
@@ -40,7 +43,7 @@ def history(add: AddItem, workspace_id: int, database: Database, agreed_at: date
                 for number in range(10):
                     said = {"topic": "ease_of_use"} if number < complaints else neutral
                     add(workspace_id, day=day + number % 7, session=session, **said)
-                for stage in ("usage", "support"):
+                for stage in unchanged:
                     for topic in ("reliability", "quality", "features", "information"):
                         add(workspace_id, stage=stage, topic=topic, day=day + 2, session=session)
 
@@ -88,6 +91,42 @@ def test_the_weeks_that_raised_it_are_no_baseline(
     found = client.get(f"{PATH}/impact").json()
     assert found["verdict"] in ("inconclusive", "no_effect_worth_having")
     assert found["before"]["share"] == pytest.approx(0.3, abs=0.05)
+
+
+def test_little_to_compare_with_is_told(
+    client: Client, database: Database, history: Callable[..., None], agreed_at: datetime
+) -> None:
+    history(before=6, after=5, unchanged=("usage",))
+    _agree(client, database, agreed_at)
+    found = client.get(f"{PATH}/impact").json()
+    assert (found["verdict"], found["comparison"]["cells"]) == ("inconclusive", 4), found["says"]
+    assert "Little is there to compare with: 4 other complaints that nobody changed" in found["says"]
+
+
+def test_enough_to_compare_with_is_no_matter(
+    client: Client, database: Database, history: Callable[..., None], agreed_at: datetime
+) -> None:
+    history(before=6, after=5)
+    _agree(client, database, agreed_at)
+    found = client.get(f"{PATH}/impact").json()
+    assert (found["verdict"], found["comparison"]["cells"]) == ("inconclusive", 8), found["says"]
+    assert "to compare with" not in found["says"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.35, "65 % less"),
+        (0.001, "over 99 % less"),
+        (0.998, "about as much"),
+        (1.2, "20 % more"),
+        (3.44, "3.4 times as much"),
+        (46.64, "47 times as much"),
+        (1234.0, "1,234 times as much"),
+    ],
+)
+def test_a_change_in_words(ratio: float, said: str) -> None:
+    assert change_in_words(ratio) == said
 
 
 def test_too_early_says_when(

@@ -76,6 +76,7 @@ def test_a_conversion_that_rose_has_helped_and_a_season_has_not() -> None:
     assert found["ratio"]["low"] < 1.2 < found["ratio"]["high"]
     assert "It helped: " in found["says"]
     assert "104 weeks, the season taken off" in found["says"]
+    assert found["says"].startswith(f"conversion: {100 * found['before']:.3g} % before, ")
     assert "not among the measures" in found["says"]
     assert told(conversion(2, change=0.8))["verdict"] == "got_worse"
     unchanged = [told(conversion(seed)) for seed in range(8)]

@@ -1,5 +1,5 @@
-// Deciding by keyboard: j and k choose a suggestion, a accepts, e edits, r rejects, s puts off, o opens,
-// z takes back; in the short list u unfolds.
+// Deciding by keyboard: j and k choose a suggestion, a accepts, e edits, r rejects, s puts off, w names who
+// owns it, o opens, z takes back; in the short list u unfolds.
 const list = [...document.querySelectorAll("[data-suggestion]")];
 const keys = document.querySelector("details[data-keys]");
 let at = list.length === 1 ? 0 : -1;
@@ -36,6 +36,7 @@ const does = {
   e: () => decide("edit"),
   r: () => decide("reject"),
   s: () => decide("snooze"),
+  w: () => decide("note"),
   u: () => {
     if (at < 0) choose(0);
     const row = list[at]?.querySelector("details[data-unfold]");
@@ -70,7 +71,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (!(event.key in does)) return;
-  if ("aers".includes(event.key) && at < 0) choose(0); // first show which one it would be
+  if ("aersw".includes(event.key) && at < 0) choose(0); // first show which one it would be
   else does[event.key]();
   event.preventDefault();
 });
