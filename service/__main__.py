@@ -46,6 +46,21 @@ def _settings() -> Settings:
     return settings
 
 
+def _installation() -> Settings:
+    """The settings of commands that keep something; SettingsError where DATA_DIR can't be written."""
+    found = _settings()
+    try:
+        found.data_dir.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(found.data_dir, os.W_OK | os.X_OK) else "no permission to write"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    if reason:
+        raise SettingsError(
+            f"{PREFIX}DATA_DIR: {found.data_dir} can't be used ({reason}); name a folder that can be written"
+        )
+    return found
+
+
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -55,7 +70,7 @@ def serve(
     """Migrate the database, then serve API and pages, with one tagging worker unless EMBEDDED_WORKER is false."""
     from service.serve import serve as run
 
-    raise typer.Exit(run(_settings(), host=host, port=port, workers=workers))
+    raise typer.Exit(run(_installation(), host=host, port=port, workers=workers))
 
 
 @app.command()
@@ -69,7 +84,7 @@ def work(
     stop.on_signals()
     if until_input_ends:
         stop_when_input_ends(stop)
-    settings = _settings()
+    settings = _installation()
     # loads the language libraries: after the parent is watched, so that no orphan is left behind
     from service.worker import run
 
@@ -79,7 +94,7 @@ def work(
 @app.command()
 def migrate() -> None:
     """Create the tables, or bring them to this version's schema. Safe to run at any time."""
-    migrate_database(_settings().sqlalchemy_url)
+    migrate_database(_installation().sqlalchemy_url)
 
 
 @app.command()
@@ -278,10 +293,10 @@ def demo(
     from service import demo as sample
 
     if remove:
-        typer.echo(f"Removed {sample.remove(_settings())} sample items.")
+        typer.echo(f"Removed {sample.remove(_installation())} sample items.")
         return
     _weigh_by_scores()
-    raise typer.Exit(sample.run(_settings(), port=port))
+    raise typer.Exit(sample.run(_installation(), port=port))
 
 
 def _weigh_by_scores() -> None:
@@ -294,7 +309,7 @@ def _weigh_by_scores() -> None:
 
 def _database(found: Settings | None = None) -> Database:
     """The migrated database of the settings; commands end with their process, so nobody disposes of it."""
-    found = found or _settings()
+    found = found or _installation()
     migrate_database(found.sqlalchemy_url)
     return Database(found.sqlalchemy_url)
 

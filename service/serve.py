@@ -139,9 +139,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # no host's name is that long, or has an empty part
         listener.close()
-        raise SettingsError(f"can't listen on {host} port {port}: {error.strerror or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"can't listen on {host} port {port}: {reason}") from error
     listener.set_inheritable(True)
     return listener
 
