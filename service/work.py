@@ -33,5 +33,6 @@ class JobKind:
     stage: Stage
     batch: int = 1  # how many jobs the stage takes at once
     batch_items: int | None = None  # and how many items of their payloads together (a longer job comes alone)
+    takes_turns: bool = False  # one step for every batch of single arrivals, where its steps are as short as these
     bulk: int = 1  # how many jobs it takes at once of what no single arrival brought
     on_dead: Callable[[Work, ClaimedJob, str], None] | None = None  # told when a job is given up

@@ -64,7 +64,7 @@ KINDS: Mapping[str, JobKind] = {
     "poll": JobKind(poll),
     "replay": JobKind(replay),
     "sample": JobKind(sample),
-    "import": JobKind(read_file, on_dead=import_given_up),
+    "import": JobKind(read_file, takes_turns=True, on_dead=import_given_up),
     "news": JobKind(look_for_news),
     "digest": JobKind(make_digest),
     "notify": JobKind(send, batch=8),
@@ -86,7 +86,7 @@ MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
 # where more single arrivals come than can be tagged, other work still gets on: a step of it, then at most so many
-# times its length for them, and a first step after so long
+# times its length for them (after a slice of a file one batch of them), and a first step after so long
 SINGLE_SHARE = 4.0
 OTHERS_AFTER_SECONDS = 5.0
 ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for again by another worker
@@ -299,7 +299,7 @@ class Worker:
 
         They go first, but not for ever: where they come faster than they can be tagged, the stage gets a share.
         """
-        began = time.monotonic()
+        began, takes_turns = time.monotonic(), self._kinds[jobs[0].kind].takes_turns
         for _ in stage:
             if self._stop.requested:
                 close = getattr(stage, "close", None)
@@ -311,7 +311,7 @@ class Worker:
                 continue
             until = time.monotonic() + SINGLE_SHARE * (time.monotonic() - began)
             while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
-                if time.monotonic() >= until:
+                if takes_turns or time.monotonic() >= until:
                     break
             if jobs[0].kind not in HOUSEKEEPING:
                 self._keep_house()

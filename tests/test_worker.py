@@ -27,9 +27,9 @@ from service.stop import Stop
 from service.store import queue
 from service.store.columns import now
 from service.store.queue import ClaimedJob, Priority
-from service.store.schema import Job, ProcessBeat
+from service.store.schema import FileImport, Job, ProcessBeat
 from service.work import JobKind, Work
-from service.worker import Worker
+from service.worker import KINDS, Worker
 
 
 @dataclass
@@ -189,6 +189,35 @@ def test_where_single_arrivals_never_end_other_work_gets_on(
     steps = [place for place, what in enumerate(seen) if what != "single"]
     assert [seen[place] for place in steps] == [f"step {step}" for step in range(5)]
     assert all(after > before + 1 for before, after in pairwise(steps)), "single ones go first between its steps"
+
+
+def test_a_file_is_read_by_a_slice_for_every_batch_of_single_arrivals(
+    client: Any, work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "OTHERS_AFTER_SECONDS", 0.0)
+    # however long a slice takes, its length allows for any number of batches
+    monkeypatch.setattr(worker_module, "SINGLE_SHARE", 1e9)
+    work = replace(work, settings=work.settings.model_copy(update={"import_slice_rows": 2}))
+    lines = "".join(f"{number},late again {number}\n" for number in range(19))
+    shown = client.post("/v1/imports", content=f"id,comment\n{lines}", params={"filename": "f.csv"}).json()
+    stop, read = Stop(), list[int]()
+
+    def single(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        with work.database.write() as session:
+            found = session.get_one(FileImport, int(shown["id"]))
+            read.append(found.rows_read)
+            for job in jobs:
+                queue.finish(session, job)
+        if found.read_done or len(read) >= 200:
+            stop.request()
+        enqueue(1)  # another has come by the time this one is done
+        yield
+
+    enqueue(1)
+    Worker(work, stop, kinds={"one": JobKind(single, batch=4), "import": KINDS["import"]}).run_until_idle()
+    assert read[-1] == 19, "the file ended while others still came"
+    during = [rows for rows in read if rows]
+    assert during == [*range(2, 19, 2), 19], "a slice, a batch, a slice"
 
 
 def test_a_batch_ends_at_so_many_items(work: Work, workspace_id: int) -> None:
