@@ -219,6 +219,7 @@ def _parse_and_receive(
         row_numbers=reading.places,
         replayed=replayed,
         redact=settings.redact_stored,
+        whole=reading.parsed.whole,
     )
     waits = ""
     if reading.parsed.wanted and sender.fetcher is None:
@@ -287,7 +288,7 @@ def note(
         if outcome.item_id is not None:
             results[place]["id"] = str(outcome.item_id)
     delivery.results = results
-    if any(outcome.item_id is None for outcome in outcomes):
+    if any(outcome.item_id is None and not outcome.late for outcome in outcomes):
         # somebody in it was erased: what brings them back must not stay here as raw content either
         delivery.body = b""
         delivery.state, delivery.detail = "parsed", "somebody in it was erased here, so its content is not kept"

@@ -130,12 +130,12 @@ def _runs(settings: Settings, arrivals: Sequence[Arrival]) -> Iterator[list[_Rea
         by_workspace.setdefault(arrival.endpoint.workspace_id, []).append(_ready(settings, number, arrival))
     for own in by_workspace.values():
         run: list[_Ready] = []
-        seen: set[tuple[int | None, str]] = set()
+        seen: set[tuple[int | str | None, str]] = set()
         items = 0
         for one in own:
-            key = one.arrival.endpoint.id, one.external_id
+            keys = _once_in_a_run(one)
             size = len(one.reading.items) if one.reading is not None else 0
-            if run and (one.reading is None or key in seen or items + size > RUN_ITEMS):
+            if run and (one.reading is None or keys & seen or items + size > RUN_ITEMS):
                 yield run
                 run, seen, items = [], set(), 0
             run.append(one)
@@ -143,10 +143,16 @@ def _runs(settings: Settings, arrivals: Sequence[Arrival]) -> Iterator[list[_Rea
                 yield run
                 run = []
                 continue
-            seen.add(key)
+            seen |= keys
             items += size
         if run:
             yield run
+
+
+def _once_in_a_run(one: _Ready) -> set[tuple[int | str | None, str]]:
+    """What two deliveries of a run must not share: their name, and a survey response that both tell whole."""
+    endpoint, whole = one.arrival.endpoint, one.reading.parsed.whole if one.reading is not None else []
+    return {(endpoint.id, one.external_id), *((endpoint.source, response.response_id) for response in whole)}
 
 
 def _ready(settings: Settings, number: int, arrival: Arrival) -> _Ready:
@@ -189,6 +195,7 @@ def _store(
             delivery_id=delivery_id,
             received_at=one.arrival.received_at,
             row_numbers=reading.places,
+            whole=reading.parsed.whole,
         )
         for (one, reading), delivery_id in zip(new, ids, strict=True)
     ]

@@ -34,6 +34,11 @@ def conversation_mark(vault: Vault, workspace_id: int, source: str, conversation
     return vault.keyed_hash(f"conversation:{workspace_id}:{len(source)}:{source}:{conversation_id}")
 
 
+def response_mark(vault: Vault, workspace_id: int, source: str, response_id: str) -> str:
+    """`BlankResponse.key_hash` of one source's survey response."""
+    return vault.keyed_hash(f"response:{workspace_id}:{len(source)}:{source}:{response_id}")
+
+
 def item_mark(vault: Vault, workspace_id: int, source: str, identity: str) -> str:
     """`ErasureMark.key_hash` (kind "item") of one feedback item."""
     return vault.keyed_hash(f"item:{workspace_id}:{source}:{identity}")

@@ -209,6 +209,15 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """A survey response of which the delivery tells everything: what an older one told besides was taken back."""
+
+    response_id: str
+    updated_at: str | None  # RFC 3339
+    external_ids: frozenset[str]  # of all its items, also of those that can't be used
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a thin delivery names and the sender's API has to be asked for."""
 
@@ -223,6 +232,7 @@ class Parsed:
     items: list[Any] = field(default_factory=list)
     erased: list[Erased] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
+    whole: list[Whole] = field(default_factory=list)
     ignored: str = ""  # why there is nothing of a customer in it
 
 

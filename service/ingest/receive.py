@@ -16,17 +16,17 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from service.auth import Vault
-from service.ingest.erasure import Mark, keep_away
+from service.ingest.erasure import Mark, delete_items, keep_away
 from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
 from service.ingest.identity import conversation_mark, identities, item_mark, person_mark, respondent_mark
-from service.ingest.incoming import IncomingItem
+from service.ingest.incoming import IncomingItem, Whole
+from service.ingest.taken_back import Key, ToldWhole, taken_back, told_whole
 from service.store import bulk, queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
 from service.store.schema import ErasureMark, FeedbackItem, ItemVersion
 from service.store.shown import delete_segments
 
-Key = tuple[str, str]  # source, identity
 MAX_ATTEMPTS = 20
 JOB_ITEMS = 500  # tagged by one job: what is more urgent waits for its end
 
@@ -40,8 +40,9 @@ class Outcome:
     """What became of one incoming item."""
 
     status: Literal["accepted", "updated", "duplicate"]
-    item_id: int | None  # None: the person or item was erased, nothing is stored
+    item_id: int | None  # None: nothing is stored, because the person or item was erased, or it came late
     needs_tagging: bool = False  # the job of this call tags it; true once per item, so that counts add up
+    late: bool = False  # the answer was taken back since
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Part:
     delivery_id: int | None
     received_at: datetime
     row_numbers: Sequence[int] | None = None
+    whole: Sequence[Whole] = ()  # survey responses that it tells whole, each once in all parts
 
 
 def receive(
@@ -74,6 +76,7 @@ def receive(
     enqueue: bool = True,
     replayed: bool = False,
     redact: bool = False,
+    whole: Sequence[Whole] = (),
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
@@ -82,9 +85,10 @@ def receive(
     often each `identity.content_key` stood in its earlier slices, so that a repeated or resumed file doubles
     nothing. `replayed`: a stored delivery is taken again, later arrivals stay. `redact` (the setting
     REDACT_STORED): texts are stored without what is personal; what identifies an item is still made from what was
-    sent. Rollups move with it.
+    sent. `whole`: survey responses of which items that are stored and not among these were taken back. Rollups
+    move with it.
     """
-    if not items:
+    if not items and not whole:
         return []
     part = Part(
         items=items,
@@ -93,6 +97,7 @@ def receive(
         delivery_id=delivery_id,
         received_at=received_at or now(),
         row_numbers=row_numbers,
+        whole=whole,
     )
     [outcomes] = receive_parts(
         session,
@@ -142,7 +147,12 @@ def receive_parts(
             equal_before=equal_before,
         )
     ]
-    if not keys:
+    told = [
+        one
+        for part in parts
+        for one in told_whole(part.whole, source=part.source_default, delivery_id=part.delivery_id)
+    ]
+    if not keys and not told:
         return [[] for _ in parts]
     items = [item for part in parts for item in part.items]
     erased = _erased(session, vault, workspace_id=workspace_id, keys=keys, items=items)
@@ -151,6 +161,8 @@ def receive_parts(
         drafts = _existing(
             session, workspace_id, {key for key, gone in zip(keys, erased, strict=True) if not gone}
         )
+        gone, late = _taken_back(session, vault, workspace_id, told, replayed=replayed)
+        kept_out = [is_erased or key in late for key, is_erased in zip(keys, erased, strict=True)]
         statuses: list[Status | None] = []
         for part in parts:
             own = slice(len(statuses), len(statuses) + len(part.items))
@@ -160,7 +172,7 @@ def receive_parts(
                 workspace_id=workspace_id,
                 keys=keys[own],
                 items=part.items,
-                erased=erased[own],
+                kept_out=kept_out[own],
                 moment=part.received_at,
                 origin={"delivery_id": part.delivery_id, "import_id": import_id},
                 default_channel=part.default_channel,
@@ -174,6 +186,7 @@ def receive_parts(
     else:
         raise RuntimeError("the same items were stored and deleted again and again meanwhile")
     _write_changes(session, workspace_id, drafts, parts[-1].received_at, redact=redact)
+    delete_items(session, workspace_id, gone)
     savepoint.commit()
 
     to_tag = {
@@ -191,14 +204,22 @@ def receive_parts(
             priority=priority,
         )
     outcomes = []
-    for key, status in zip(keys, statuses, strict=True):
+    for key, status, is_erased in zip(keys, statuses, erased, strict=True):
         draft = drafts.get(key)
         item_id = draft.id if draft is not None and status is not None else None
         tag = status in ("accepted", "updated") and item_id in to_tag
         to_tag -= {item_id} if tag else set()
-        outcomes.append(Outcome(status or "duplicate", item_id, tag))
+        outcomes.append(Outcome(status or "duplicate", item_id, tag, late=key in late and not is_erased))
     rest = iter(outcomes)
     return [list(islice(rest, len(part.items))) for part in parts]
+
+
+def _taken_back(
+    session: Session, vault: Vault, workspace_id: int, told: Sequence[ToldWhole], *, replayed: bool
+) -> tuple[list[int], set[Key]]:
+    if not told:
+        return [], set()  # the usual case: few senders tell whole responses
+    return taken_back(session, vault, workspace_id, told, replayed=replayed)
 
 
 def _places(
@@ -277,17 +298,17 @@ def _fold(
     workspace_id: int,
     keys: Sequence[Key],
     items: Sequence[IncomingItem],
-    erased: Sequence[bool],
+    kept_out: Sequence[bool],
     moment: datetime,
     origin: dict[str, Any],
     default_channel: str,
     replayed: bool,
     redact: bool,
 ) -> list[Status | None]:
-    """Apply the items to the drafts in their order; the status of each, None for erased ones."""
+    """Apply the items to the drafts in their order; the status of each, None for those kept out."""
     statuses: list[Status | None] = []
-    for key, item, gone in zip(keys, items, erased, strict=True):
-        if gone:
+    for key, item, is_out in zip(keys, items, kept_out, strict=True):
+        if is_out:
             statuses.append(None)
             continue
         sent = sent_columns(item, vault, workspace_id, redact=redact)

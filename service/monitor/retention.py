@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.store import queue
 from service.store.columns import now
 from service.store.schema import (
+    BlankResponse,
     BrowserSession,
     Delivery,
     FileImport,
@@ -60,6 +61,8 @@ def _expiring(settings: Settings, workspace_id: int) -> list[tuple[type[SQLModel
             ImportReject,
             col(ImportReject.import_id).in_(select(col(FileImport.id)).where(col(FileImport.created_at) < raw)),
         ),
+        # what a stored delivery could bring back has gone by then
+        (BlankResponse, col(BlankResponse.told_at) < min(raw, moment - DELIVERY_KEYS)),
         (IdempotencyKey, col(IdempotencyKey.expires_at) < moment),
         (SignInLink, col(SignInLink.expires_at) < moment - timedelta(days=30)),
         (BrowserSession, col(BrowserSession.expires_at) < moment),

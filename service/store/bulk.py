@@ -124,6 +124,33 @@ def ids_of_items(session: Session, workspace_id: int, keys: Collection[tuple[str
     return sorted(session.execute(_ITEMS[dialect], {"workspace_id": workspace_id, **given}).scalars())
 
 
+# the index's own condition, word for word: without it SQLite can't use it
+_FURTHER = {
+    "postgresql": text(
+        "SELECT found.id FROM unnest(CAST(:sources AS text[]), CAST(:responses AS text[]))"
+        " AS key (source, response_id)"
+        " CROSS JOIN LATERAL (SELECT id FROM feedback_item WHERE workspace_id = :workspace_id"
+        " AND source = key.source AND response_id = key.response_id AND external_id <> response_id) AS found"
+    ),
+    "sqlite": text(
+        "SELECT found.id FROM json_each(:keys) AS key CROSS JOIN feedback_item AS found"
+        " ON found.workspace_id = :workspace_id AND found.source = key.value ->> 0"
+        " AND found.response_id = key.value ->> 1 AND found.external_id <> found.response_id"
+    ),
+}
+
+
+def ids_of_further_answers(session: Session, workspace_id: int, keys: Collection[tuple[str, str]]) -> list[int]:
+    """The ids of the stored items of these (source, response_id) that are not the response's own, in order."""
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        sources, responses = map(list, zip(*keys, strict=True))
+        given: dict[str, Any] = {"sources": sources, "responses": responses}
+    else:
+        given = {"keys": orjson.dumps(list(keys)).decode()}
+    return sorted(session.execute(_FURTHER[dialect], {"workspace_id": workspace_id, **given}).scalars())
+
+
 _DELIVERIES = {
     "postgresql": text(
         "SELECT key.endpoint_id, key.external_id"

@@ -331,6 +331,15 @@ class FeedbackItem(SQLModel, table=True):
             sqlite_where=text("conversation_id IS NOT NULL"),
             postgresql_where=text("conversation_id IS NOT NULL"),
         ),
+        # answers beside a response's first one: what a survey tells no more is taken out
+        Index(
+            "ix_feedback_item_further_answer",
+            "workspace_id",
+            "source",
+            "response_id",
+            sqlite_where=text("external_id <> response_id"),
+            postgresql_where=text("external_id <> response_id"),
+        ),
         # few items are followed up
         Index(
             "ix_feedback_item_follow_up",
@@ -418,6 +427,18 @@ class ErasureMark(SQLModel, table=True):
     kind: str  # respondent, conversation, item
     key_hash: str
     created_at: datetime = _time()
+
+
+class BlankResponse(SQLModel, table=True):
+    """When a survey response was told without an item of its own: an older delivery of it brings nothing back."""
+
+    __tablename__ = "blank_response"
+    __table_args__ = (UniqueConstraint("workspace_id", "key_hash"),)
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    key_hash: str  # keyed hash of source and response
+    told_at: datetime = _time()  # by the sender's clock
 
 
 class Job(SQLModel, table=True):

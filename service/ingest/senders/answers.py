@@ -3,8 +3,8 @@
 The item with the response's own id carries its score and the answer to the first open question that was answered,
 in the order of the form; every further open answer is the item `<response>:<question id>`. All have the response's
 id, its attributes and its times. Senders tell the whole response each time, and answers mostly become more: so the
-score never leaves its item, and a question that has an item of its own keeps it, whatever arrives when. Who takes
-all written answers back leaves the score without words; one of several that is taken back keeps its item.
+score never leaves its item, and a question that has an item of its own keeps it, whatever arrives when. An answer
+that is not told any more was taken back: its item goes, and the score is left without words where all are gone.
 
 The first rating that is a score (see `score_of`) is the response's; other ratings, choices and short facts are
 attributes. Who and where the person is (e-mail, phone, name, address) is neither: an e-mail is the respondent.
@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 
 from service.ingest.column_names import is_personal
 from service.ingest.conversions import to_rating
-from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, SCALES, Call, CannotParse, ScoreKind
+from service.ingest.incoming import MAX_ATTRIBUTE_CHARS, SCALES, Call, CannotParse, Parsed, ScoreKind, Whole
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.questions import (
     asked_score,
@@ -45,6 +45,7 @@ MAX_ANSWERS = 2000
 MAX_KEY_CHARS = 100  # of a question's id within an item's; longer ones are hashed
 MAX_PROFILE_CHARS = 60
 MAX_RATING_WORDS = 6
+NOTHING = "no question was answered in words or with a rating"
 COMMENT_WORDS = 4  # from how many words on an "other" is something said and not one more choice
 _SCALE = re.compile(r"(nps|csat|ces|stars)(?::(-?\d{1,4})-(\d{1,4}))?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
@@ -157,6 +158,13 @@ def response_items(response: Response, options: SurveyOptions) -> list[dict[str,
     if scored and first is None:
         found[0]["text"] = None  # what an earlier delivery had written there was taken back
     return found
+
+
+def whole_response(response: Response, items: Sequence[dict[str, Any]], *, nothing: str = NOTHING) -> Parsed:
+    """A delivery that tells the whole response; `nothing` is why there are no items, where there are none."""
+    told = frozenset(str(item["external_id"]) for item in items)
+    whole = [Whole(response.id, response.updated_at, told)]
+    return Parsed(list(items), whole=whole, ignored="" if items else nothing)
 
 
 def part(value: Any) -> dict[str, Any]:

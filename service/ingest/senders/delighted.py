@@ -21,6 +21,7 @@ from service.ingest.senders.answers import (
     part,
     parts,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import json_object
@@ -72,8 +73,7 @@ def parse(call: Call, options: SurveyOptions) -> Parsed:
         hidden=properties,
         attributes={"tags": _names(sent.get("tags"))},
     )
-    items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored="nothing was rated or written")
+    return whole_response(response, response_items(response, options), nothing="nothing was rated or written")
 
 
 def _answers(sent: Mapping[str, Any]) -> Iterable[Answer]:

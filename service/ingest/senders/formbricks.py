@@ -21,6 +21,7 @@ from service.ingest.senders.answers import (
     given,
     part,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import json_object
@@ -101,8 +102,7 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
             "tags": _tags(sent.get("tags")),
         },
     )
-    items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored="no question was answered in words or with a rating")
+    return whole_response(response, response_items(response, options))
 
 
 def _answers(answered: Mapping[str, Any], options: UntypedOptions) -> Iterable[Answer]:

@@ -17,12 +17,14 @@ from service.ingest.column_names import guess_field
 from service.ingest.incoming import Call, CannotParse, Parsed, ScoreKind
 from service.ingest.senders import standard_webhooks
 from service.ingest.senders.answers import (
+    NOTHING,
     Answer,
     Kind,
     Response,
     UntypedOptions,
     parts,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import json_object
@@ -85,7 +87,9 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
     if payload.get("test") is True:
         return Parsed(ignored="a test of the connection")
     named = payload.get("namedValues")
-    if isinstance(payload.get("items"), list):
+    # of an edited response namedValues have only what was changed
+    answers_are_whole = isinstance(payload.get("items"), list)
+    if answers_are_whole:
         answers = list(_typed(parts(payload["items"])))
     elif isinstance(named, dict):
         answers = list(_untyped(named, options))
@@ -102,7 +106,9 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
         attributes={"form": payload.get("formTitle") or identifier(payload.get("formId"))},
     )
     items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored="no question was answered in words or with a rating")
+    if answers_are_whole:
+        return whole_response(response, items)
+    return Parsed(items) if items else Parsed(ignored=NOTHING)
 
 
 def _made_id(payload: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from service.ingest.senders.answers import (
     Response,
     UntypedOptions,
     response_items,
+    whole_response,
 )
 from service.ingest.senders.bodies import form_fields, json_object, media_type
 from service.ingest.senders.contract import Sender
@@ -88,8 +89,7 @@ def parse(call: Call, options: UntypedOptions) -> Parsed:
         updated_at=submitted,
         attributes={"form": fields.get("formTitle") or identifier(fields.get("formID"))},
     )
-    items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored="no question was answered in words or with a rating")
+    return whole_response(response, response_items(response, options))
 
 
 def _answers(raw: Mapping[str, Any], pretty: Any, options: UntypedOptions) -> Iterable[Answer]:

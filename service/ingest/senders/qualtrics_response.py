@@ -14,6 +14,7 @@ from service.ingest.senders.answers import (
     numbered_scale,
     part,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.questions import asks_contact
@@ -90,8 +91,7 @@ def items_of(sent: Mapping[str, Any], survey: Mapping[str, Any], options: Survey
             "distribution": values.get("distributionChannel"),
         },
     )
-    items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored="no question was answered in words or with a rating")
+    return whole_response(response, response_items(response, options))
 
 
 def _answers(

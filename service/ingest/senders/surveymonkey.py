@@ -25,6 +25,7 @@ from service.ingest.senders.answers import (
     part,
     parts,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import answer_object, json_object
@@ -144,7 +145,7 @@ def _fetched(payload: Mapping[str, Any], options: Options) -> Parsed:
         },
     )
     items = [{**item, "conversation_id": response_id} for item in response_items(response, options)]
-    return Parsed(items) if items else Parsed(ignored="no question was answered in words or with a rating")
+    return whole_response(response, items)
 
 
 def _answers(sent: Mapping[str, Any], survey: Mapping[str, Any]) -> Iterable[Answer]:

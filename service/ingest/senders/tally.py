@@ -23,6 +23,7 @@ from service.ingest.senders.answers import (
     part,
     parts,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import json_object
@@ -89,12 +90,10 @@ def parse(call: Call, options: Options) -> Parsed:
         hidden=hidden,
         attributes={"form": data.get("formName") or identifier(data.get("formId"))},
     )
-    items = response_items(response, options)
-    if not items:
-        return Parsed(ignored="no question was answered in words or with a rating")
     browser = identifier(data.get("respondentId"))
     # Tally's own id of a respondent is one browser's: the last resort
-    return Parsed([item if browser is None else {"respondent": browser, **item} for item in items])
+    respondent = {} if browser is None else {"respondent": browser}
+    return whole_response(response, [respondent | item for item in response_items(response, options)])
 
 
 def _answers(fields: Sequence[Mapping[str, Any]], options: Options) -> Iterable[Answer]:

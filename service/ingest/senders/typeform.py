@@ -23,6 +23,7 @@ from service.ingest.senders.answers import (
     part,
     parts,
     response_items,
+    whole_response,
     word,
 )
 from service.ingest.senders.bodies import json_object
@@ -32,7 +33,6 @@ from service.ingest.senders.signatures import check_hmac, new_token
 from service.ingest.senders.values import identifier, moment, moment_after
 
 EVENTS = frozenset({"form_response", "form_response_partial"})
-NOTHING = "no question was answered in words or with a rating"
 # [M] the response of Typeform's own documentation and of its test button
 SAMPLES = frozenset({"a3a12ec67a1365927098a606107fac15"})
 MAX_NESTING = 8
@@ -107,8 +107,7 @@ def parse(call: Call, options: SurveyOptions) -> Parsed:
             "platform": metadata.get("platform"),
         },
     )
-    items = response_items(response, options)
-    return Parsed(items) if items else Parsed(ignored=NOTHING)
+    return whole_response(response, response_items(response, options))
 
 
 def _hidden(sent: Mapping[str, Any]) -> dict[str, Any]:
