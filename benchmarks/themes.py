@@ -2,10 +2,12 @@
 
 *Good*: texts with native labels (Banking77's intents, NHS comments' subcategories), each source as one lot; each
 way of grouping makes as many groups as there are labels, from the same vectors. AMI and V-measure; ways that leave
-texts out are compared on what they group, with the coverage beside. *Time*: the job itself, in a database of its
-own, on one segment a text with the fast tier's labels and the default model's vectors; then a day's 2 % on top.
+texts out are compared on what they group, with the coverage beside. *Time*: the jobs themselves, in a database of
+their own, on one segment a text with the fast tier's labels: first "vectors", which reads each text once for the
+search by meaning and for themes, then "themes", which finds what it stored; then the same with a day's 2 % on top.
+With `--unread` the job "vectors" is left out, and "themes" reads what it needs.
 
-    python -m benchmarks.themes [--corpus FOLDER] [--texts 2000] [--segments 10000] [--figures FILE]
+    python -m benchmarks.themes [--corpus FOLDER] [--texts 2000] [--segments 10000] [--unread] [--figures FILE]
 """
 
 from __future__ import annotations
@@ -221,13 +223,17 @@ def lend(folder: Path, source: str, texts: list[str], vectors: Any, groups: int)
     (folder / f"{source}.texts.json").write_text(json.dumps(texts), encoding="utf-8")
 
 
-def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
-    """The job over so many segments in a fresh SQLite database: from none, then with a day's 2 % on top."""
+def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = False) -> dict[str, Any]:
+    """The job over so many segments in a fresh SQLite database: from none, then with a day's 2 % on top.
+
+    `unread`: no text has a stored vector; the figures of `vectors` are then None.
+    """
     from nlp.artifact import default_folder
     from service import auth
     from service.settings import Settings
     from service.stop import Stop
     from service.store.engine import Database
+    from service.store.meaning_blocks import ask_vectors
     from service.store.migrate import migrate
     from service.store.schema import FeedbackItem, Segment, Theme
     from service.store.theme_upkeep import ask_themes
@@ -288,14 +294,21 @@ def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
                     ],
                 )
 
-        def run() -> tuple[float, float]:
+        def run(kind: str) -> dict[str, Any]:
             with database.write() as session:
-                ask_themes(session, workspace_id, delay_seconds=0.0)
-            worker = Worker(work, Stop(), kinds={"themes": KINDS["themes"]})
+                if kind == "themes":
+                    ask_themes(session, workspace_id, delay_seconds=0.0)
+                else:
+                    ask_vectors(session, workspace_id, delay_seconds=0.0)
+            worker = Worker(work, Stop(), kinds={kind: KINDS[kind]})
             worker._load_model()
             started, spent = time.perf_counter(), time.process_time()
             worker.run_until_idle()
-            return round(time.perf_counter() - started, 1), round(time.process_time() - spent, 1)
+            return {
+                "seconds": round(time.perf_counter() - started, 1),
+                "cpu_seconds": round(time.process_time() - spent, 1),
+                "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            }
 
         def themes() -> dict[int, str]:
             with database.read() as session:
@@ -306,7 +319,8 @@ def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
 
         for start in range(0, segments, 5_000):
             add(start + 1, chosen[start : min(start + 5_000, segments)])
-        seconds, cpu = run()
+        vectors = None if unread else run("vectors")
+        grouping = run("themes")
         before = themes()
         with database.read() as session:
             rows = session.execute(
@@ -316,20 +330,20 @@ def timed(corpus: Path, segments: int, model: Path | None) -> dict[str, Any]:
             ).all()
         counts = {bool(inside): n for inside, n in rows}
         add(segments + 1, chosen[segments:])
-        day_seconds, day_cpu = run()
+        day_vectors = None if unread else run("vectors")
+        day_grouping = run("themes")
         after = themes()
         database.dispose()
     return {
         "segments": segments,
-        "seconds": seconds,
-        "cpu_seconds": cpu,
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        **grouping,
+        "vectors": vectors,
         "themes": len(before),
         "negative_unassigned": round(counts.get(False, 0) / max(1, sum(counts.values())), 3),
         "day": {
             "segments": day,
-            "seconds": day_seconds,
-            "cpu_seconds": day_cpu,
+            **day_grouping,
+            "vectors": day_vectors,
             "ids_and_names_kept": round(sum(after.get(n) == name for n, name in before.items()) / len(before), 4),
         },
     }
@@ -341,6 +355,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument("--segments", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--unread", action="store_true", help="measure grouping without stored vectors")
     parser.add_argument("--figures", type=Path)
     parser.add_argument("--lend", type=Path, help="where to leave texts and vectors for benchmarks/theme_peers.py")
     parser.add_argument("--peers", type=Path, help="where benchmarks/theme_peers.py has left its groups")
@@ -362,7 +377,9 @@ def main() -> None:
         },
         "read_blind": read_blind(READ),
     }
-    found["time"] = [timed(arguments.corpus, segments, None) for segments in arguments.segments]
+    found["time"] = [
+        timed(arguments.corpus, segments, None, unread=arguments.unread) for segments in arguments.segments
+    ]
     found["load_average"] = [round(one, 1) for one in os.getloadavg()]
     written = json.dumps(found, indent=1)
     print(written)

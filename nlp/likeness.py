@@ -3,6 +3,8 @@
 The *words* part is the linear heads' sketch (tens of thousands of texts a second), the *meaning* part the
 encoder's vector (hundreds a second). Together they separate what customers mean better than either alone (the
 figures: `make bench-themes`). Whoever has more texts than time asks for words only; the meaning part is then zero.
+The encoder's vector is rounded to a byte a number, as it is stored (`Likeness.short`): whether a text was read
+before or is read now makes no difference.
 
 The encoder was taught to tell stages, topics and feelings apart, and these few directions drown all others. So its
 vectors are *evened out* before they are compared: the directions in which everyday feedback spreads widely count
@@ -27,7 +29,7 @@ import numpy.typing as npt
 from nlp.artifact import MODELS_FOLDER, Artifact
 from nlp.blend import BlendModel
 from nlp.clean import clean
-from nlp.encoder import GRAPH_FILE
+from nlp.encoder import GRAPH_FILE, EncoderModel
 from nlp.features import letter_features, tokens
 from nlp.linear import SKETCH_WIDTH, LinearModel
 from nlp.model import Model, Vectors, unit_rows
@@ -41,6 +43,8 @@ _WORDS, _MEANING = np.float32(0.2**0.5), np.float32(0.8**0.5)
 SPREAD_POWER: Final = 0.25
 """How far vectors are evened out: directions are divided by this power of their variance (0.5: wholly)."""
 SPREAD_FILE: Final = "likeness.npz"
+Short = npt.NDArray[np.int8]
+"""Rows of `Likeness.short`."""
 _WORD = re.compile(r"[^\W\d_]+")
 ECHO_WORDS, ECHO_RUN = 10, 4
 """Two texts of fewer words may say the same by chance; longer ones that agree are copies."""
@@ -121,37 +125,58 @@ class Likeness:
         """Columns of the words part; those of the meaning part follow."""
         return SKETCH_WIDTH
 
-    def vectors(self, texts: Sequence[str], *, meaning: bool = True) -> Vectors:
-        """One row of length one a text (already `readable`); without `meaning` its part of the row is zero."""
-        asked: list[str | None] = [None] * len(texts)
-        words = self.linear.look(texts, asked).vectors if self.linear is not None else _hashed(texts)
+    def vectors(self, texts: Sequence[str], *, meaning: bool = True, known: Short | None = None) -> Vectors:
+        """One row of length one a text (already `readable`); without `meaning` its part of the row is zero.
+
+        `known`: the texts' short rows as far as they are stored, rows of zeros for the others; only these the
+        encoder then reads. The answer is the same with and without.
+        """
+        words = self._words(texts)
         if self.encoder is None:
             return words
-        if meaning:
-            means = self.encoder.look(texts, asked).vectors
-            means = means if self.spread is None else self.spread.even(means)
-            return np.hstack([words * _WORDS, means * _MEANING])
-        width = self._meaning_width()
-        return np.hstack([words, np.zeros((len(texts), width), np.float32)])
+        if not meaning:
+            return np.hstack([words, np.zeros((len(texts), self._meaning_width()), np.float32)])
+        short = np.zeros((len(texts), self.short_width), np.int8) if known is None else known.copy()
+        unread = np.flatnonzero(~short.any(axis=1))
+        if len(unread):
+            short[unread] = self._short([texts[at] for at in unread.tolist()], words[unread])
+        means = unit_rows(short[:, SHORT_WORDS:].astype(np.float32))
+        means = means if self.spread is None else self.spread.even(means)
+        return np.hstack([words * _WORDS, means * _MEANING])
 
-    def short(self, texts: Sequence[str]) -> npt.NDArray[np.int8]:
+    def short(self, texts: Sequence[str]) -> Short:
         """One short row a text (already `readable`) to search by: whole numbers, compared by their cosine.
 
         The encoder's vector, and the sketch of the words folded into SHORT_WORDS numbers and weighed less (chosen
         on CLINC150's intents); without an encoder the sketch alone. A row of zeros says nothing.
         """
-        asked: list[str | None] = [None] * len(texts)
-        words = self.linear.look(texts, asked).vectors if self.linear is not None else _hashed(texts)
+        return self._short(texts, self._words(texts))
+
+    def _short(self, texts: Sequence[str], words: Vectors) -> Short:
         if self.encoder is not None:
             folded = words.reshape(len(texts), -1, SHORT_WORDS).sum(axis=1)
-            words = np.hstack([folded * np.float32(0.5), self.encoder.look(texts, asked).vectors])
+            words = np.hstack([folded * np.float32(0.5), self._read(texts)])
         largest = np.abs(words).max(axis=1, keepdims=True, initial=0.0)
         scale = np.divide(127.0, largest, out=np.zeros_like(largest), where=largest > 0)
         return np.asarray(np.rint(words * scale), dtype=np.int8)
 
+    @property
+    def short_width(self) -> int:
+        """Numbers of a short row."""
+        return SHORT_WORDS + self._meaning_width() if self.encoder is not None else SKETCH_WIDTH
+
+    def _words(self, texts: Sequence[str]) -> Vectors:
+        return self.linear.sketches(texts) if self.linear is not None else _hashed(texts)
+
+    def _read(self, texts: Sequence[str]) -> Vectors:
+        asked: list[str | None] = [None] * len(texts)
+        if isinstance(self.encoder, EncoderModel):  # its labels are not asked for
+            return unit_rows(self.encoder.pooled(texts, asked))
+        assert self.encoder is not None
+        return self.encoder.look(texts, asked).vectors
+
     def _meaning_width(self) -> int:
-        width: int = self.encoder.look(["a"], [None]).vectors.shape[1] if self.encoder is not None else 0
-        return width
+        return len(self.spread.mean) if self.spread is not None else self._read(["a"]).shape[1]
 
 
 def _hashed(texts: Sequence[str]) -> Vectors:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -11,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from nlp.features import Features
+from nlp.features import Features, Matrix
 from nlp.heads import Heads, Scores
-from nlp.model import Look, unit_rows
+from nlp.model import Look, Vectors, unit_rows
 
 VOCABULARY_FILE: Final = "vocabulary.txt"
 ARRAYS_FILE: Final = "arrays.npz"
@@ -44,24 +45,37 @@ class LinearModel:
         return self.heads.scores(self.features.transform(texts, questions))
 
     def look(self, texts: Sequence[str], questions: Sequence[str | None]) -> Look:
-        """The scores, and the texts' features folded into SKETCH_WIDTH numbers.
-
-        Each column goes, with a sign of its own, to a place that its number's hash says; that keeps the angles
-        between rows but for noise of about 1 / sqrt(SKETCH_WIDTH) (count sketch: Charikar, Chen and Farach-Colton,
-        "Finding frequent items in data streams", 2002).
-        """
+        """The scores, and the texts' sketches."""
         rows = self.features.transform(texts, questions)
-        # Fibonacci hashing: the top bits of the product, one for the sign and the rest for the place
-        draws = (np.arange(rows.shape[1], dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54)
-        fold = sparse.csr_matrix(
-            (
-                np.where(draws % 2, np.float32(1), np.float32(-1)),
-                (draws // 2).astype(np.int64),
-                np.arange(rows.shape[1] + 1),
-            ),
-            shape=(rows.shape[1], SKETCH_WIDTH),
-        )
-        return Look(unit_rows((rows @ fold).toarray()), self.heads.scores(rows))
+        return Look(_sketched(rows), self.heads.scores(rows))
+
+    def sketches(self, texts: Sequence[str]) -> Vectors:
+        """The texts' features folded into SKETCH_WIDTH numbers, of length one: the vectors of `look` alone."""
+        return _sketched(self.features.transform(texts, [None] * len(texts)))
+
+
+def _sketched(rows: Matrix) -> Vectors:
+    return unit_rows((rows @ _fold(rows.shape[1])).toarray())
+
+
+@lru_cache(maxsize=4)
+def _fold(columns: int) -> Matrix:
+    """Where each of so many columns goes in a sketch.
+
+    Each column goes, with a sign of its own, to a place that its number's hash says; that keeps the angles
+    between rows but for noise of about 1 / sqrt(SKETCH_WIDTH) (count sketch: Charikar, Chen and Farach-Colton,
+    "Finding frequent items in data streams", 2002).
+    """
+    # Fibonacci hashing: the top bits of the product, one for the sign and the rest for the place
+    draws = (np.arange(columns, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54)
+    return sparse.csr_matrix(
+        (
+            np.where(draws % 2, np.float32(1), np.float32(-1)),
+            (draws // 2).astype(np.int64),
+            np.arange(columns + 1),
+        ),
+        shape=(columns, SKETCH_WIDTH),
+    )
 
 
 # models in use, by what their files hold: the accurate tier may contain the very heads of the fast one

@@ -6,6 +6,9 @@ theme keeps its id and its name by construction. Where segments have doubled sin
 no person has decided on is grouped anew; each new group continues the theme that it shares most members with, and
 what split or merged is written into the histories. Dismissed and merged themes go on attracting what they stand
 for.
+
+The encoder's vectors are those that the job "vectors" stored; what it has not come to is read here, with the same
+result.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from service.aggregate.theme_texts import (
     Ints,
     Segments,
     Words,
+    known_rows,
     segments_by_cell,
     words_of,
     write_themes,
@@ -143,24 +147,29 @@ def _assign(run: _Run, lot: Lot, which: Ints) -> Iterator[None]:
         some = which[start : start + SLICE]
         with run.work.database.read() as session:
             words = words_of(session, run.job.workspace_id, lot.segments.at(some))
-        lot.segments.theme[some] = numbers[_nearest(run, words.texts, middle)] if len(middle) else 0
+        lot.segments.theme[some] = numbers[_nearest(run, words, middle)] if len(middle) else 0
         _store(run, lot.segments.at(some), words.echoes)
         yield
 
 
-def _nearest(run: _Run, texts: list[str], middle: Vectors) -> Ints:
-    """The nearest centre of each text, -1 for none; what words tell least about is what the encoder reads."""
-    read = int(np.ceil(run.meaning_share * len(texts)))
-    if read == len(texts):
-        return groups_of.nearest(run.likeness.vectors(texts), middle).group
+def _nearest(run: _Run, words: Words, middle: Vectors) -> Ints:
+    """The nearest centre of each text, -1 for none; what words tell least about is compared by meaning."""
+    read = int(np.ceil(run.meaning_share * len(words.texts)))
+    if read == len(words.texts):
+        return groups_of.nearest(_rows(run, words), middle).group
     by_words = groups_of.nearest(
-        run.likeness.vectors(texts, meaning=False), middle, words=run.likeness.words_width
+        run.likeness.vectors(words.texts, meaning=False), middle, words=run.likeness.words_width
     )
     group, unsure = by_words.group, np.argsort(by_words.alike, kind="stable")[:read]
     if read:
-        rows = run.likeness.vectors([texts[at] for at in unsure.tolist()])
-        group[unsure] = groups_of.nearest(rows, middle).group
+        group[unsure] = groups_of.nearest(_rows(run, words.at(unsure.tolist())), middle).group
     return group
+
+
+def _rows(run: _Run, words: Words) -> Vectors:
+    with run.work.database.read() as session:
+        known = known_rows(session, run.job.workspace_id, run.likeness, words)
+    return run.likeness.vectors(words.texts, known=known)
 
 
 def _store(run: _Run, segments: Segments, echoes: Sequence[int | None] | None = None) -> None:
@@ -267,10 +276,8 @@ def _read(run: _Run, lot: Lot, which: Ints) -> _Read:
     order = sorted(
         (at for at in range(len(which)) if words.texts[at].strip()), key=lambda at: (words.texts[at], at)
     )
-    chosen = Words(
-        [words.texts[at] for at in order], [words.people[at] for at in order], [words.echoes[at] for at in order]
-    )
-    return _Read(which[np.array(order, dtype=np.int64)], chosen, run.likeness.vectors(chosen.texts))
+    chosen = words.at(order)
+    return _Read(which[np.array(order, dtype=np.int64)], chosen, _rows(run, chosen))
 
 
 def _of_several(group: Ints, words: Words) -> Ints:

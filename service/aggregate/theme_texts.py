@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Session, col
 
-from nlp.likeness import MAX_CHARS, echo_of, readable
+from nlp.likeness import MAX_CHARS, Likeness, Short, echo_of, readable
 from service.store.bulk import beside_ids, one_of
+from service.store.meaning_index import stored_rows
 from service.store.rollup_records import hash64
 from service.store.schema import FeedbackItem, Segment
 from service.store.theme_upkeep import side_of
@@ -55,6 +56,17 @@ class Words:
     texts: list[str]
     people: list[int]
     echoes: list[int | None]
+    places: Ints
+    """Item, text version, start and end of each: where its vector is stored."""
+
+    def at(self, chosen: Sequence[int]) -> Words:
+        """Those of these positions."""
+        return Words(
+            [self.texts[one] for one in chosen],
+            [self.people[one] for one in chosen],
+            [self.echoes[one] for one in chosen],
+            self.places[np.array(chosen, dtype=np.int64)],
+        )
 
 
 def segments_by_cell(session: Session, workspace_id: int) -> dict[Cell, Segments]:
@@ -102,7 +114,7 @@ def segments_by_cell(session: Session, workspace_id: int) -> dict[Cell, Segments
 
 def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:
     """The words of segments, in their order; a segment that is gone meanwhile says nothing."""
-    found: dict[int, tuple[str, int]] = {}
+    found: dict[int, tuple[str, int, tuple[int, int, int, int]]] = {}
     ids = segments.id.tolist()
     for start in range(0, len(ids), TEXTS_AT_ONCE):
         length = col(Segment.end) - col(Segment.start)
@@ -111,6 +123,9 @@ def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:
                 col(Segment.id),
                 col(Segment.item_id),
                 col(FeedbackItem.respondent),
+                col(FeedbackItem.text_version),
+                col(Segment.start),
+                col(Segment.end),
                 func.substr(col(FeedbackItem.text), col(Segment.start) + 1, length),
             )
             .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
@@ -119,12 +134,27 @@ def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:
                 one_of(session, col(Segment.id), ids[start : start + TEXTS_AT_ONCE]),
             )
         ).all()
-        for number, item, respondent, text in rows:
+        for number, item, respondent, version, first, last, text in rows:
             person = hash64(f"respondent:{respondent}") if respondent else item
-            found[number] = (readable((text or "")[:MAX_CHARS]), person)
-    pairs = [found.get(number, ("", 0)) for number in ids]
+            found[number] = (readable((text or "")[:MAX_CHARS]), person, (item, version, first, last))
+    said = [found.get(number, ("", 0, (0, 0, 0, 0))) for number in ids]
     return Words(
-        [text for text, _ in pairs], [person for _, person in pairs], [echo_of(text) for text, _ in pairs]
+        [text for text, _, _ in said],
+        [person for _, person, _ in said],
+        [echo_of(text) for text, _, _ in said],
+        np.array([place for _, _, place in said], dtype=np.int64).reshape(len(said), 4),
+    )
+
+
+def known_rows(session: Session, workspace_id: int, likeness: Likeness, words: Words) -> Short | None:
+    """The short rows of texts as the job "vectors" stored them, zeros for what it has not come to.
+
+    None where the model reads no meaning: what is stored would help nothing.
+    """
+    if likeness.encoder is None:
+        return None
+    return stored_rows(
+        session, workspace_id, vectors=likeness.version, width=likeness.short_width, places=words.places
     )
 
 

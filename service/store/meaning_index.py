@@ -4,7 +4,7 @@ Each process keeps a copy of a workspace's blocks in a file of its own without a
 read through the page cache: memory stays the same, however much feedback there is. Before each search blocks that
 came, changed or went are brought up to date by their stamps; so what was erased is in no answer, and in no copy
 after the next search. The likeness of a part is the cosine of its row and what is sought, by one matrix product
-a block.
+a block. The grouping of themes takes the rows of the parts that it reads from the same copy (`stored_rows`).
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class _Copy:
     places: Any = None
     scale: Any = None
     """One by the length of each row."""
+    finder: tuple[NDArray[np.uint64], NDArray[np.int64]] | None = None
+    """Keys of all parts in order, and where each lies (slot times BLOCK_ROWS plus row); None: to be made."""
 
     def bring_up(self, session: Session, workspace_id: int, vectors: str) -> None:
         """Read what is new or changed, forget what is gone."""
@@ -67,7 +69,10 @@ class _Copy:
             select(col(MeaningBlock.id), col(MeaningBlock.stamp)).where(*mine).order_by(col(MeaningBlock.id))
         ).all()
         stamps: dict[int, int] = {row[0]: row[1] for row in rows}
-        for block_id in [one for one, (_, stamp, _) in self.slots.items() if stamps.get(one) != stamp]:
+        old = [one for one, (_, stamp, _) in self.slots.items() if stamps.get(one) != stamp]
+        if old or len(stamps) > len(self.slots):
+            self.finder = None
+        for block_id in old:
             slot, _, count = self.slots.pop(block_id)
             self.content[slot, :count] = 0  # what was erased stays in no copy
             self.free.append(slot)
@@ -92,6 +97,26 @@ class _Copy:
         self.slots[row.id] = (slot, row.stamp, row.parts)
         self.items[row.id] = len(np.unique(self.places[slot, : row.parts, 0]))
 
+    def find(self, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Slot and row of these parts (places, a row a part), and which of them are here at all."""
+        if self.finder is None:
+            keys = [np.empty(0, np.uint64)]
+            lies = [np.empty(0, np.int64)]
+            for held, _, count in self.slots.values():
+                keys.append(_keys(self.places[held, :count]))
+                lies.append(held * BLOCK_ROWS + np.arange(count))
+            key, lie = np.concatenate(keys), np.concatenate(lies)
+            order = np.argsort(key, kind="stable")
+            self.finder = key[order], lie[order]
+        key, lie = self.finder
+        if not len(key):
+            none = np.zeros(len(wanted), np.int64)
+            return none, none, np.zeros(len(wanted), bool)
+        at = lie[np.minimum(np.searchsorted(key, _keys(wanted)), len(key) - 1)]
+        slot, row = np.divmod(at, BLOCK_ROWS)
+        # two parts may have one key: the second is then taken for a part that is not here
+        return slot, row, np.all(self.places[slot, row] == wanted, axis=1)
+
     def _grow(self, blocks: int) -> None:
         if blocks <= self.room:
             return
@@ -106,6 +131,15 @@ class _Copy:
         self.content, self.places, self.scale = grown
         self.free += range(self.room, room)
         self.room = room
+
+
+def _keys(places: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """One number a part, by which it is found."""
+    key = np.zeros(len(places), np.uint64)
+    for column in range(PLACE_COLUMNS):
+        # Fibonacci hashing: each column's bits are spread before the next is added
+        key = (key ^ (key >> np.uint64(29)) ^ places[:, column].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+    return key
 
 
 def _mapped(shape: tuple[int, ...], kind: Any) -> Any:
@@ -132,8 +166,7 @@ def alike(
 
     `vectors`: which model made it. `among`: ids of items in ascending order, None for all.
     """
-    address = session.get_bind().engine.url.render_as_string(hide_password=True)
-    copy = _copy_of((address, workspace_id, vectors), len(sought))
+    copy = _copy_of(session, workspace_id, vectors, len(sought))
     length = float(np.sqrt(np.square(sought.astype(np.float64)).sum()))
     wanted = (sought / max(length, 1.0)).astype(np.float32)
     found: list[NDArray[Any]] = []
@@ -168,6 +201,23 @@ def alike(
     return Alike(place[:, 0], place[:, 1], place[:, 2], place[:, 3], value, read)
 
 
+def stored_rows(
+    session: Session, workspace_id: int, *, vectors: str, width: int, places: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """The vectors of parts (item, text version, start, end; a row a part); zeros for those without one by now.
+
+    `vectors`: which model made them. `width`: numbers of its rows.
+    """
+    found = np.zeros((len(places), width), np.int8)
+    copy = _copy_of(session, workspace_id, vectors, width)
+    with copy.lock:
+        copy.bring_up(session, workspace_id, vectors)
+        slot, row, here = copy.find(places)
+        if here.any():
+            found[here] = copy.content[slot[here], row[here]]
+    return found
+
+
 def _inside(items: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.bool_]:
     if not len(among):
         return np.zeros(len(items), dtype=bool)
@@ -175,7 +225,9 @@ def _inside(items: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.bo
     return np.asarray(among[at] == items)
 
 
-def _copy_of(key: tuple[str, int, str], width: int) -> _Copy:
+def _copy_of(session: Session, workspace_id: int, vectors: str, width: int) -> _Copy:
+    address = session.get_bind().engine.url.render_as_string(hide_password=True)
+    key = (address, workspace_id, vectors)
     with _lock:
         found = _copies.get(key)
         if found is None:

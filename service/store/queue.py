@@ -67,8 +67,12 @@ def enqueue(
     priority: Priority,
     dedupe_key: str | None = None,
     delay_seconds: float = 0.0,
+    run_after: datetime | None = None,
 ) -> None:
-    """Write a job in the caller's transaction; with a dedupe_key a queued twin makes it a no-op."""
+    """Write a job in the caller's transaction; with a dedupe_key a queued twin makes it a no-op.
+
+    Jobs of one priority come in the order of `run_after`; it may lie in the past. None: `delay_seconds` from now.
+    """
     values = {
         "workspace_id": workspace_id,
         "kind": kind,
@@ -78,7 +82,7 @@ def enqueue(
         "dedupe_key": dedupe_key,
         "attempts": 0,
         "crashes": 0,
-        "run_after": now() + timedelta(seconds=delay_seconds),
+        "run_after": run_after or now() + timedelta(seconds=delay_seconds),
         "created_at": now(),
     }
     if dedupe_key is None:
@@ -311,6 +315,12 @@ def release(session: Session, jobs: Sequence[ClaimedJob]) -> None:
         .values(**_given_back(now())),
         execution_options=UNTRACKED,
     )
+
+
+def due_since(session: Session, job: ClaimedJob) -> datetime:
+    """Since when a held job was due: its place among those of its priority."""
+    found: datetime = session.execute(select(col(Job.run_after)).where(col(Job.id) == job.id)).scalar_one()
+    return found
 
 
 def attempts_of(session: Session, job: ClaimedJob) -> int | None:

@@ -179,6 +179,20 @@ def test_the_shipped_encoders_vectors_are_evened_out() -> None:
     assert other.version == "other"
 
 
+def test_stored_rows_spare_the_encoder_and_change_nothing() -> None:
+    shipped = artifact.load(artifact.tier_folder("accurate"), load_codebook())
+    likeness = Likeness.of_artifact(shipped, shipped.manifest.version)
+    texts = [text for text, _ in TEXTS[:4]]
+    stored = likeness.short(texts)
+    assert stored.shape[1] == likeness.short_width
+    read = likeness.vectors(texts)
+    partly = stored.copy()
+    partly[2] = 0
+    assert np.array_equal(likeness.vectors(texts, known=partly), read)
+    # the rows decide, not the texts: what is known is not read once more
+    assert not np.array_equal(likeness.vectors(texts, known=stored[::-1]), read)
+
+
 def test_evening_out_takes_from_the_widest_direction() -> None:
     rows = np.random.default_rng(1).normal(size=(400, 3)) * [9.0, 1.0, 1.0] + [5.0, 0.0, 0.0]
     before = rows / np.linalg.norm(rows, axis=1, keepdims=True)

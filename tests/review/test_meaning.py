@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from sqlmodel import col
 from nlp.likeness import Likeness
 from nlp.pipeline import Pipeline
 from service.classify.active_model import set_pipeline
+from service.classify.vectors import make_vectors
 from service.review import meaning
 from service.stop import Stop
+from service.store import queue
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.meaning_blocks import BLOCK_ROWS, ask_vectors, store_vectors, unread
@@ -175,6 +178,25 @@ def test_many_texts_in_several_slices_and_blocks(
         assert not session.execute(select(Job).where(col(Job.kind) == "vectors")).all()
     assert sorted(_ids(client.get("/v1/feedback", params={"meaning": LATE}))) == made
     assert BLOCK_ROWS == 1_024
+
+
+@pytest.mark.parametrize(("in_place", "kept"), [(2, True), (1, False)])
+def test_the_next_slice_keeps_its_place(
+    client: Any, work: Work, words: WordPipeline, monkeypatch: pytest.MonkeyPatch, in_place: int, kept: bool
+) -> None:
+    monkeypatch.setattr("service.classify.vectors.SLICE_ITEMS", 1)
+    monkeypatch.setattr("service.classify.vectors.SLICES_IN_PLACE", in_place)
+    for number in range(2):
+        tagged_item(work, client.workspace_id, f"{LATE} {number}")
+    asked = now() - timedelta(minutes=5)
+    with work.database.write() as session:
+        ask_vectors(session, client.workspace_id)
+        session.execute(update(Job).where(col(Job.kind) == "vectors").values(run_after=asked))
+        jobs = queue.claim(session, worker="one", lease_seconds=60, kinds=["vectors"])
+    list(make_vectors(work, jobs))
+    with work.database.read() as session:
+        due = session.execute(select(col(Job.run_after)).where(col(Job.kind) == "vectors")).scalars().all()
+    assert [one == asked for one in due] == [kept]
 
 
 def test_changed_while_it_was_read(client: Any, work: Work, words: WordPipeline) -> None:

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from nlp.likeness import Likeness
+from nlp.likeness import Likeness, readable
 from nlp.model import Look
 from service.aggregate.grouping import regroup
 from service.classify.active_model import set_pipeline
 from service.stop import Stop
 from service.store.columns import now
 from service.store.engine import Database
+from service.store.meaning_blocks import store_vectors, unread
 from service.store.schema import Job, Theme
 from service.store.themes import ThemeSize
 from service.suggest.meaning import FITS_FROM, Meanings
@@ -37,9 +38,11 @@ class Encoder:
 
     def __init__(self) -> None:
         self.read = 0
+        self.seen: set[str] = set()
 
     def look(self, texts: Sequence[str], _questions: Sequence[str | None]) -> Look:
         self.read += len(texts)
+        self.seen.update(texts)
         return Look(HASHED.vectors(texts), {})
 
 
@@ -62,6 +65,33 @@ def up_to_date(work: Work, database: Database, encoder: Encoder) -> Any:
             Worker(work, Stop(), kinds={"classify": KINDS["classify"], "themes": themes}).run_until_idle()
 
     return run
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_stored_vectors_are_not_made_again(
+    client: Any, work: Work, database: Database, encoder: Encoder, stored: bool
+) -> None:
+    likeness = Likeness("words", None, encoder)  # type: ignore[arg-type]
+    send(client)
+    themes = JobKind(partial(regroup, likeness_of=lambda _: likeness))
+    with database.write() as session:
+        session.execute(update(Job).values(run_after=now()))
+    Worker(work, Stop(), kinds={"classify": KINDS["classify"]}).run_until_idle()
+    if stored:
+        with database.read() as session:
+            items = unread(session, client.workspace_id, vectors="words", below=None, limit=100)
+        rows = [likeness.short([readable(one.text[start:end]) for start, end in one.spans]) for one in items]
+        with database.write() as session:
+            store_vectors(session, client.workspace_id, vectors="words", items=items, rows=rows)
+    encoder.seen.clear()
+    with database.write() as session:
+        session.execute(update(Job).values(run_after=now()))
+    Worker(work, Stop(), kinds={"themes": themes}).run_until_idle()
+    with database.read() as session:
+        names = session.execute(select(col(Theme.name)).where(col(Theme.state) == "active")).scalars().all()
+    assert len(names) == 3
+    said = {readable(text) for texts in TROUBLES.values() for text in texts}
+    assert (encoder.seen & said == set()) is stored
 
 
 def send(client: Any, ending: str = "", kinds: Sequence[str] = ("refund", "crash", "code")) -> None:
