@@ -66,8 +66,11 @@ class Periods:
 
     def quarter(self, day: Array) -> Array:
         """The quarter of a period in which each day lies, 0 the newest; -1 outside of what is looked at."""
-        found = ((self.end - 1 - day.astype(np.int64)) * QUARTERS) // (self.end - self.first)
-        return np.where((found >= 0) & (found < QUARTERS * PERIODS), found, -1)
+        length = self.end - self.first
+        days = min(PERIODS * length, max(0, self.end - int(day.min(initial=self.end))))
+        # the quarter by day, between one entry for all older days and one for all newer
+        of_day = np.r_[-1, (np.arange(days) * QUARTERS // length)[::-1], -1]
+        return np.asarray(of_day.take(day - (self.end - days - 1), mode="clip"))
 
 
 def week_of(day: Any) -> Any:

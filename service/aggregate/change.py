@@ -47,6 +47,20 @@ class Course:
     kind: Array | None = None  # source and channel, below `kinds`; None where all are alike
     kinds: int = 1
 
+    def at(self, mask: Array) -> Course:
+        """The entries that a mask chooses."""
+        rows = np.flatnonzero(mask)
+        if len(rows) == len(mask):
+            return self
+        return replace(
+            self,
+            day=self.day.take(rows),
+            group=self.group.take(rows),
+            cluster=self.cluster.take(rows),
+            value=self.value.take(rows),
+            kind=None if self.kind is None else self.kind.take(rows),
+        )
+
 
 def periods_of(first: int | None, end: int | None, newest: int | None) -> Periods | None:
     """The periods to compare: the asked one and its predecessor, or, without a beginning, the last full weeks.
@@ -74,37 +88,20 @@ def trends(
     `complete` is False for a period that is not over yet: its number of items is compared with nothing. `alpha` is
     the chance of any false alarm in this answer.
     """
-    inside = np.flatnonzero((course.day >= past_of(periods)) & (course.day < periods.end))
-    kind = np.zeros(len(inside), np.int64) if course.kind is None else course.kind[inside]
-    course = replace(
-        course,
-        day=course.day[inside],
-        group=course.group[inside],
-        cluster=course.cluster[inside],
-        value=course.value[inside],
-        kind=kind,
-    )
-    place = (course.group.astype(np.int64) * course.kinds + kind) * (PERIODS * QUARTERS)
+    course = course.at((course.day >= past_of(periods)) & (course.day < periods.end))
+    place = course.group.astype(np.int64)  # a copy, changed in place
+    place *= course.kinds
+    if course.kind is not None:
+        place += course.kind
+    place *= PERIODS * QUARTERS
     place += periods.quarter(course.day)
-    said = ~np.isnan(course.value)
-    now = course.day >= periods.before
-    spoken = replace(
-        course,
-        day=course.day[said & now],
-        group=course.group[said & now],
-        cluster=course.cluster[said & now],
-        value=course.value[said & now],
-    )
-    recent = replace(
-        course,
-        day=course.day[now],
-        group=course.group[now],
-        cluster=course.cluster[now],
-        value=np.ones(np.count_nonzero(now)),
-    )
-    value = course.value[said]
+    recent = course.at(course.day >= periods.before)
+    spoken = recent.at(~np.isnan(recent.value))
+    recent = replace(recent, value=np.ones(len(recent.day)))
+    said = np.flatnonzero(~np.isnan(course.value))
+    told, value = (place, course.value) if len(said) == len(place) else (place[said], course.value[said])
     sentiment = shares_or_means(
-        Counts(*(_spread(course, place[said], weight) for weight in (None, value, value**2))),
+        Counts(*(_spread(course, told, weight) for weight in (None, value, value**2))),
         repeats=_repeats(spoken, periods, of_mean=True),
         enough=np.ones(course.groups, dtype=bool),
         shares=False,

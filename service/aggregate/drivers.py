@@ -14,7 +14,7 @@ An answer is kept as long as the state of the rollups that it was counted from.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 from sqlmodel import Session
 
-from service.aggregate.fixed_effects import fit
+from service.aggregate.fixed_effects import fit, numbered
 from service.aggregate.score_rows import numbers_of_responses, scored_responses
 from service.aggregate.scores import SHOWN
 from service.aggregate.tally import Tally
@@ -120,7 +120,7 @@ def _drivers(
         "by": by,
         "score": score,
         "n": n,
-        "respondents": 0 if found is None else len(np.unique(found.cluster)),
+        "respondents": 0 if found is None else numbered(found.cluster)[1],
         "unit": "standard deviations of the score",
         "scales": [],
         "says": ASSOCIATION if members is None else OF_THEMES,
@@ -153,7 +153,7 @@ def _drivers(
                 **columns[column].named(),
                 "n": int(counts[column]),
                 "share": round(float(counts[column] / n), 4),
-                "respondents": len(np.unique(found.cluster[said[:, column]])),
+                "respondents": int(fitted.mentioning[place]),
                 "effect": _interval(bounds, 3),
                 "points": None if scale is None else _interval(bounds * scale, 2),
                 "significant": bool(held[place]),
@@ -244,29 +244,55 @@ def _rows_of_responses(frame: Frame, mask: Array) -> Array:
 
 def _said(tally: Tally, scores: Scores, by: By) -> tuple[Array, list[_Column]]:
     """(entries, labels): whether the response mentions a topic or stage, in an item or one of its segments."""
-    frame, code = tally.frame, codes()
-    size = code.size(by)
+    frame, labels = tally.frame, codes().labels[by]
     number = numbers_of_responses(frame)
-    of_row = np.where(tally.mask, number[frame.rows["response"]], -1)
-    place, topic = frame.rows["place"].astype(np.int64), frame.rows["topic"].astype(np.int64)
-    cell = frame.segment_cell.astype(np.int64)
-    segment_place = cell // (code.moods * code.size("topic"))
+    rows = tally.chosen_rows
+    of = number.take(frame.rows["response"].take(rows))
+    scored = of >= 0
+    bits = frame.once(_labels, _more_labels)[by]
+    said = np.zeros(int(number.max(initial=-1)) + 1, dtype=bits.dtype)
+    np.bitwise_or.at(said, of[scored], bits.take(rows[scored]))
+    # the lowest bit, which is the first label's, in the first column
+    octets = said.take(scores.response).astype("<u4").view(np.uint8).reshape(-1, 4)
+    found: Array = np.unpackbits(octets, axis=1, bitorder="little")[:, : len(labels)].view(bool)
+    for beside in BESIDE:
+        if beside in labels:
+            found[:, labels.index(beside)] = False
+    return found, [_Column(label) for label in labels]
+
+
+def _labels(frame: Frame) -> dict[str, Array]:
+    """For "topic" and "stage" by row: which of them its item or one of its segments has, one bit a label."""
+    return {by: _label_bits(frame, by, 0, 0) for by in ("topic", "stage")}
+
+
+def _more_labels(frame: Frame, before: dict[str, Array], lengths: Mapping[str, int]) -> dict[str, Array]:
+    """With what was added to a frame."""
+    first = lengths["live"], lengths["segment_row"]
+    return {by: np.r_[known, _label_bits(frame, by, *first)] for by, known in before.items()}
+
+
+def _label_bits(frame: Frame, by: str, first_row: int, first_segment: int) -> Array:
+    """The bits of the rows from `first_row` on, whose segments begin at `first_segment`."""
+    code = codes()
+    cell, row = frame.segment_cell[first_segment:], frame.segment_row[first_segment:] - first_row
+    place, segment_place = frame.rows["place"][first_row:], cell // (code.moods * code.size("topic"))
     if by == "topic":
-        of_item, of_segment = topic, cell % code.size("topic")
+        of_item, of_segment = frame.rows["topic"][first_row:], cell % code.size("topic")
     else:
         of_item, of_segment = place // code.size("touchpoint"), segment_place // code.size("touchpoint")
-    said = np.zeros((int(number.max(initial=-1)) + 1, size), dtype=bool)
-    for response, label, known in (
-        (of_row, of_item, place < code.pairs),
-        (of_row[frame.segment_row], of_segment, segment_place < code.pairs),
-    ):
-        kept = (response >= 0) & known & (label < size)
-        said[response[kept], label[kept]] = True
-    found: Array = said[scores.response, : len(code.labels[by])]
-    for beside in BESIDE:
-        if beside in code.labels[by]:
-            found[:, code.labels[by].index(beside)] = False
-    return found, [_Column(label) for label in code.labels[by]]
+    bits, segment_bits = (
+        np.where(
+            (places < code.pairs) & (label < len(code.labels[by])),
+            np.left_shift(np.uint32(1), label.astype(np.uint32)),
+            np.uint32(0),
+        )
+        for places, label in ((place, of_item), (segment_place, of_segment))
+    )
+    if len(row):  # the segments of an item stand beside each other
+        starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+        bits[row[starts]] |= np.bitwise_or.reduceat(segment_bits, starts)
+    return bits
 
 
 def _said_of_themes(tally: Tally, scores: Scores, members: Members) -> tuple[Array, list[_Column]]:

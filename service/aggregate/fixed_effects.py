@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import qr
 
 Array = NDArray[Any]
 ORDERS: Final = 200
@@ -35,6 +35,7 @@ class Fitted:
     freedom: Array
     importance: Array
     explained: float
+    mentioning: Array  # respondents with an entry that has the column
 
 
 def fit(value: Array, said: Array, *, groups: tuple[Array, ...], cluster: Array) -> Fitted:
@@ -49,7 +50,7 @@ def fit(value: Array, said: Array, *, groups: tuple[Array, ...], cluster: Array)
     columns = _told_apart(gram[1:, 1:], said.sum(axis=0))
     if not len(columns):
         empty = np.empty(0)
-        return Fitted(columns, empty, empty, empty, empty, 0.0)
+        return Fitted(columns, empty, empty, empty, empty, 0.0, empty)
     whole = float(gram[0, 0])
     gram, with_y = gram[np.ix_(columns + 1, columns + 1)], gram[columns + 1, 0]
     inverse = np.linalg.inv(gram)
@@ -57,15 +58,14 @@ def fit(value: Array, said: Array, *, groups: tuple[Array, ...], cluster: Array)
     residual = y.copy()
     for column, part in zip(columns.tolist(), effect.tolist(), strict=True):
         residual -= part * x[column]
-    _, person = np.unique(cluster, return_inverse=True)
-    people = int(person.max()) + 1
+    person, people = numbered(cluster)
     pull = np.stack([np.bincount(person, x[column] * residual, minlength=people) for column in columns.tolist()])
-    absorbed = sum(len(np.unique(group)) for group in groups) - len(groups) + 1
+    absorbed = sum(numbered(group)[1] for group in groups) - len(groups) + 1
     small = people / max(1, people - 1) * (n - 1) / max(1, n - len(columns) - absorbed)
     variance = small * inverse @ _products(pull, pull) @ inverse
     mentioning = np.array(
         [np.count_nonzero(np.bincount(person[said[:, column] > 0])) for column in columns.tolist()],
-        dtype=np.float64,
+        dtype=np.int64,
     )
     importance = _importance(gram, with_y) / whole if whole > 0 else np.zeros(len(columns))
     return Fitted(
@@ -75,7 +75,19 @@ def fit(value: Array, said: Array, *, groups: tuple[Array, ...], cluster: Array)
         np.maximum(1.0, mentioning - 1),
         importance,
         float(importance.sum()),
+        mentioning,
     )
+
+
+def numbered(values: Array) -> tuple[Array, int]:
+    """Whole numbers of a narrow range as 0, 1, … in their order, and how many different ones there are."""
+    if not len(values):
+        return np.zeros(0, np.int64), 0
+    above = values - values.min()
+    seen = np.zeros(int(above.max()) + 1, dtype=bool)
+    seen[above] = True
+    number = np.cumsum(seen)
+    return (number - 1).take(above), int(number[-1])
 
 
 def _within(columns: Array, groups: tuple[Array, ...]) -> Array:
@@ -84,11 +96,8 @@ def _within(columns: Array, groups: tuple[Array, ...]) -> Array:
     The largest grouping is taken out by its means, the others by solving for all of theirs at once, so their sizes
     should add up to hundreds, as months do.
     """
-    numbered = sorted(
-        (np.unique(group, return_inverse=True)[1] for group in groups),
-        key=lambda group: -int(group.max(initial=0)),
-    )
-    widest, others = numbered[0], numbered[1:]
+    by_size = sorted((numbered(group)[0] for group in groups), key=lambda group: -int(group.max(initial=0)))
+    widest, others = by_size[0], by_size[1:]
     sizes = np.bincount(widest)
     found = np.ascontiguousarray(columns, dtype=np.float64)
     for row in found:
@@ -142,9 +151,7 @@ def _told_apart(gram: Array, counts: Array) -> Array:
 def _importance(gram: Array, with_y: Array) -> Array:
     """By column the explained sum of squares that it adds, averaged over orders."""
     chance = np.random.default_rng(0)
-    found = np.zeros(len(with_y))
-    for _ in range(ORDERS):
-        order = chance.permutation(len(with_y))
-        lower = np.linalg.cholesky(gram[np.ix_(order, order)])
-        found[order] += solve_triangular(lower, with_y[order], lower=True) ** 2
-    return found / ORDERS
+    orders = np.stack([chance.permutation(len(with_y)) for _ in range(ORDERS)])
+    lower = np.linalg.cholesky(gram[orders[:, :, None], orders[:, None, :]])
+    added = np.linalg.solve(lower, with_y[orders][:, :, None])[:, :, 0] ** 2
+    return np.bincount(orders.reshape(-1), added.reshape(-1), minlength=len(with_y)) / ORDERS

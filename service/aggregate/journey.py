@@ -48,9 +48,12 @@ def journey_map(
     timezone: str,
     query: MapQuery,
     verbatims: bool = True,
+    course: bool = True,
     suggestions_by_stage: SuggestionsByStage | None = None,
 ) -> dict[str, Any]:
     """The map as in the public contract; JSON-ready (times as RFC 3339 strings, never NaN).
+
+    Without `course` every trend is null and every series empty: enough for who only looks at what stands there.
 
     An *estimate* is {"value", "low", "high", "n", "respondents"}: 95 % interval over respondents, null where
     there is nothing to count. Net sentiment and NPS run from -100 to 100, shares from 0 to 1.
@@ -92,7 +95,7 @@ def journey_map(
     first, end = query.days(timezone)
     frame = load(session, workspace_id)
     as_of = now()
-    counted = _kept(frame, Question.of(model, query, first, end, timezone))
+    counted = _kept(frame, Question.of(model, query, first, end, timezone, course=course))
     columns = with_metrics(
         counted.stages,
         model=model,
@@ -107,6 +110,7 @@ def journey_map(
     if suggestions_by_stage is not None:
         selection = Selection.model_validate(query.model_dump(include=set(Selection.model_fields)))
         proposed = suggestions_by_stage(session, workspace_id=workspace_id, timezone=timezone, selection=selection)
+    best = _suggestions_of(model, proposed)
     answer = {
         "model": model.id,
         "model_name": model.name,
@@ -118,7 +122,7 @@ def journey_map(
             {
                 **stage,
                 "verbatims": said[number],
-                "suggestions": _suggestions_of(model, number, proposed),
+                "suggestions": best[number],
                 "evidence": strength(stage["items"], stage["respondents"]),
                 "freshness": staleness(counted.newest[number], today=as_of.date(), end=end),
             }
@@ -143,14 +147,22 @@ class Question:
     filters: tuple[tuple[str, tuple[str, ...]], ...]
     compare: bool
     timezone: str
+    course: bool
 
     @classmethod
     def of(
-        cls, model: JourneyModel, query: MapQuery, first: int | None, end: int | None, timezone: str
+        cls,
+        model: JourneyModel,
+        query: MapQuery,
+        first: int | None,
+        end: int | None,
+        timezone: str,
+        *,
+        course: bool,
     ) -> Question:
         """The question of a query whose bounds are known."""
         filters = tuple((kind, tuple(values)) for kind, values in sorted(query.filters().items()))
-        return cls(model, first, end, filters, query.compare_to is not None, timezone)
+        return cls(model, first, end, filters, query.compare_to is not None, timezone, course)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +206,12 @@ def _count(frame: Frame, question: Question) -> Counted:
     pairs = {name: tally.pairs(name) for name in ("pain", "delight")}
     stages, totals = counted_columns(tally, model, pairs)
     by_mention, by_sender, totals["scores"] = map_scores(tally, model)
-    changes = _changes(tally, dated, first, end)
+    changes: Sequence[dict[str, Any] | None] | None = [None] * tally.groups
+    series: list[list[dict[str, Any]]] = [[] for _ in range(tally.groups)]
+    if question.course:
+        changes, series = _changes(tally, dated, first, end), _series(tally, dated)
     withheld = changes is None
-    *series, totals["series"] = _series(tally, dated)
+    totals["series"] = series[-1]
     for number, stage in enumerate(stages):
         stage["scores"] = by_mention[number]
         stage["declared_scores"] = by_sender[number]
@@ -288,17 +303,15 @@ def _course(tally: Tally) -> Course:
     )
 
 
-def _suggestions_of(
-    model: JourneyModel, column: int, proposed: dict[str, list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
-    """The best suggestions for a column, of the codebook stages that it covers."""
-    found = [
-        one
-        for stage, some in proposed.items()
-        for one in some
-        if model.column(stage, one.get("touchpoint")) == column
-    ]
-    return sorted(found, key=lambda one: -one["priority"])[:SUGGESTIONS_SHOWN]
+def _suggestions_of(model: JourneyModel, proposed: dict[str, list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """By column the best suggestions, of the codebook stages that it covers."""
+    found: list[list[dict[str, Any]]] = [[] for _ in model.stages]
+    for stage, some in proposed.items():
+        for one in some:
+            column = model.column(stage, one.get("touchpoint"))
+            if column is not None:
+                found[column].append(one)
+    return [sorted(some, key=lambda one: -one["priority"])[:SUGGESTIONS_SHOWN] for some in found]
 
 
 def _previous(

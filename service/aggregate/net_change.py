@@ -21,6 +21,7 @@ from scipy.special import stdtrit
 from sqlmodel import Session
 
 from service.aggregate.change import periods_of
+from service.aggregate.fixed_effects import numbered
 from service.aggregate.tally import sentiment_of_mood
 from service.selection import Selection, day_text
 from service.store.like_with_like import WITHHELD, comparable
@@ -120,8 +121,7 @@ def _taken_apart(value: Array, label: Array, late: Array, cluster: Array, names:
     side = late.astype(np.int64)
     sign = np.where(late, 1.0, -1.0)
     from_whole = (value - whole[side]) / sizes[side]
-    _, person = np.unique(cluster, return_inverse=True)
-    people = int(person.max()) + 1
+    person, people = numbered(cluster)
     quantile = float(stdtrit(max(1, people - 1), 0.5 + LEVEL / 2))
 
     def estimate(found: float, influence: Array) -> dict[str, float]:

@@ -52,6 +52,7 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
         timezone=caller.timezone,
         query=MapQuery.model_validate({**selection.model_dump()}),
         verbatims=False,
+        course=False,
     )
     given = _given(whole["totals"]["scores"])
     kind = _one_of(request, "score", (EVERY, *SCORES), next(iter(given), EVERY))

@@ -138,7 +138,8 @@ def _side(
     of_period: bool,
 ) -> Side:
     seen = seen_of(session, request, caller, pairs)
-    found = counted(session, caller, seen)
+    now_told = of_period and letter == "A"  # the period before has no change and no advice of its own
+    found = counted(session, caller, seen, course=now_told, suggested=now_told or not of_period)
     who = names.get(seen.persona, "") if seen.persona else "Everybody"
     when = said_period(seen.selection, caller.timezone)
     return Side(

@@ -89,15 +89,18 @@ def seen_of(session: Session, request: Request, caller: Caller, pairs: map_filte
     return Seen(pairs, query, persona, model)
 
 
-def counted(session: Session, caller: Caller, seen: Seen) -> dict[str, Any]:
-    """The map of a view, as the API answers it."""
+def counted(
+    session: Session, caller: Caller, seen: Seen, *, course: bool = True, suggested: bool = True
+) -> dict[str, Any]:
+    """The map of a view, as the API answers it; without trends and series, or suggestions, where told so."""
     return journey_map(
         session,
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
         query=seen.query,
         verbatims=caller.may("verbatims"),
-        suggestions_by_stage=suggestions.suggestions_by_stage,
+        course=course,
+        suggestions_by_stage=suggestions.suggestions_by_stage if suggested else None,
     )
 
 

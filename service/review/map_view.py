@@ -146,7 +146,13 @@ def unplaced(selected: Sequence[tuple[str, str]], model: JourneyModel, reason: s
 
 def feedback_of(selected: Sequence[tuple[str, str]], model: JourneyModel, column: int | None, **more: str) -> str:
     """The list of what a cell of the map counts: its period and filters, the places of its column."""
+    address = _column_address(tuple(selected), model, column)
+    return f"{address}&{urlencode(more)}" if more else address
+
+
+@lru_cache(maxsize=512)  # a page asks for that of a column once for each of its pains and delights
+def _column_address(selected: tuple[tuple[str, str], ...], model: JourneyModel, column: int | None) -> str:
     found = places_of(model, column)
     plain = not any(place.touchpoints for place in found)
     places = [("stage" if plain else "place", str(place)) for place in found]
-    return "/feedback?" + urlencode([*selected, *places, ("unsure", "false"), *more.items()])
+    return "/feedback?" + urlencode([*selected, *places, ("unsure", "false")])

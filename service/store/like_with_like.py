@@ -71,11 +71,15 @@ def fixed_mix(source: Array, channel: Array, *, early: Array, late: Array) -> tu
     """
     if not len(source):
         return np.zeros(0, np.int64), 1
-    channel = channel.astype(np.int64) + 1
-    both = (source.astype(np.int64) + 1) * (int(channel.max()) + 1) + channel
-    for code in (both, channel):
+    channels = int(channel.max()) + 2  # with the one for none
+    period = early + 2 * late.astype(np.intp)  # 0: in neither
+    for apart in (True, False):
+        code = channel.astype(np.intp)  # a copy, changed in place
+        code += 1
+        if apart:
+            code += (source.astype(np.intp) + 1) * channels
         size = int(code.max()) + 1
-        before, after = (np.bincount(code[part], minlength=size) for part in (early, late))
+        _, before, after = np.bincount(code * 3 + period, minlength=3 * size).reshape(size, 3).T
         shared = (before > 0) & (after > 0)
         if all(counts[shared].sum() >= COVERED * counts.sum() for counts in (before, after)):
             break

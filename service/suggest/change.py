@@ -57,14 +57,14 @@ def trends(
     repeats: Floats,
     stages: int,
     topics: int,
+    newest: int,
 ) -> list[Trend]:
     """The trend of each pain of `codes`, judged together.
 
     `items` and `cell` are pairs of item and pain; a cell is stage * topics + topic. `repeats` says by code how
-    many times the variance of independent items respondents who repeat bring.
+    many times the variance of independent items respondents who repeat bring. The latest weeks end at `newest`.
     """
     placed = counted.item_dated & (counted.item_stage >= 0)
-    newest = int(counted.item_day[counted.item_dated].max()) if counted.item_dated.any() else 0
     day = counted.item_day
     periods = last_full_weeks(newest, SHORT_WEEKS)
     if np.count_nonzero(placed & (day >= periods.first) & (day < periods.end)) < SHORT_FROM_ITEMS:

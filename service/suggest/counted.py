@@ -84,3 +84,27 @@ class Counted:
     item_channel: Ints
     item_model: Ints  # number of the model that labelled it, -1 for items without labels
     complaints: Complaints
+
+    @property
+    def newest(self) -> int:
+        """The day of the newest item whose sender gave the time, in a column or not; 0 without one."""
+        return int(np.max(self.item_day, where=self.item_dated, initial=0))
+
+    def at(self, mask: Bools) -> Counted:
+        """The items that a mask chooses and that stand in a column, with their complaints."""
+        inside = mask & (self.item_stage >= 0)
+        rows = np.flatnonzero(inside)
+        place = np.cumsum(inside) - 1
+        of = self.complaints
+        mention, pair = np.flatnonzero(inside.take(of.mention_item)), np.flatnonzero(inside.take(of.pair_item))
+        return Counted(
+            complaints=Complaints(
+                mention_item=place.take(of.mention_item.take(mention)),
+                mention_cell=of.mention_cell.take(mention),
+                mention_place=of.mention_place.take(mention),
+                pair_item=place.take(of.pair_item.take(pair)),
+                pair_cell=of.pair_cell.take(pair),
+                pair_harm=of.pair_harm.take(pair),
+            ),
+            **{name: getattr(self, name).take(rows) for name in self.__slots__ if name != "complaints"},
+        )

@@ -52,10 +52,13 @@ class Pain:
         return found
 
 
-def find_pains(counted: Counted, codebook: Codebook, *, whole: bool = False) -> dict[tuple[str, str], Pain]:
+def find_pains(
+    counted: Counted, codebook: Codebook, *, whole: bool = False, newest: int | None = None
+) -> dict[tuple[str, str], Pain]:
     """Every pain of the columns, by stage and topic label; linear in items and mentions.
 
-    With `whole` the rank counts all of the columns, else what is new of them (see lately.py).
+    With `whole` the rank counts all of the columns, else what is new of them (see lately.py). `newest` is the day
+    up to which changes are told, where items that are not among these are newer.
     """
     stages, topics, touchpoints = (codebook.labels(name) for name in ("stage", "topic", "touchpoint"))
     cells, of = len(stages) * len(topics), counted.complaints
@@ -90,6 +93,7 @@ def find_pains(counted: Counted, codebook: Codebook, *, whole: bool = False) -> 
         repeats=of_stage / np.maximum(worth[codes], 1e-9),
         stages=len(stages),
         topics=len(topics),
+        newest=counted.newest if newest is None else newest,
     )
     days_counted = None if whole else window(counted)
     recent = (

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -59,8 +59,7 @@ def pains_of(
         if found is None:
             everything = _everything(kept, frame, kind)
             mask = frame.mask(first_day=first, end_day=end, filters=filters)
-            chosen = replace(everything, item_stage=np.where(mask, everything.item_stage, -1))
-            found = _found(chosen, whole=first is not None)
+            found = _found(everything.at(mask), whole=first is not None, newest=everything.newest)
             kept.selections[key] = found
             while len(kept.selections) > SELECTIONS_KEPT:
                 kept.selections.popitem(last=False)
@@ -104,16 +103,14 @@ def _kept_of(frame: Frame) -> _Kept:
         return kept
 
 
-def _found(counted: Counted, *, whole: bool) -> Selected:
+def _found(counted: Counted, *, whole: bool, newest: int) -> Selected:
     book = rollup_codes.codebook()
     stages = book.labels("stage")
-    items = np.bincount(counted.item_stage[counted.item_stage >= 0], minlength=len(stages))
-    chosen = counted.item_stage >= 0
-    days = counted.item_day[chosen & counted.item_dated]
-    values = counted.item_value[chosen]
-    values = values[~np.isnan(values)]
+    items = np.bincount(counted.item_stage, minlength=len(stages))
+    days = counted.item_day[counted.item_dated]
+    values = counted.item_value[~np.isnan(counted.item_value)]
     return Selected(
-        find_pains(counted, book, whole=whole),
+        find_pains(counted, book, whole=whole, newest=newest),
         dict(zip(stages, items.tolist(), strict=True)),
         days=int(days.max() - days.min()) + 1 if len(days) else 1,
         dated=len(days) > 0,
