@@ -123,9 +123,14 @@ def _taken_apart(value: Array, label: Array, late: Array, cluster: Array, names:
     from_whole = (value - whole[side]) / sizes[side]
     person, people = numbered(cluster)
     quantile = float(stdtrit(max(1, people - 1), 0.5 + LEVEL / 2))
+    # by respondent: items of each period, and how far all of them lie from its mean
+    before, after = (
+        np.bincount(person, late == later, minlength=people) / sizes[int(later)] for later in (False, True)
+    )
+    apart = np.bincount(person, from_whole, minlength=people)
 
-    def estimate(found: float, influence: Array) -> dict[str, float]:
-        sums = np.bincount(person, influence, minlength=people)
+    def estimate(found: float, sums: Array) -> dict[str, float]:
+        """With the interval by the influence of each respondent."""
         half = quantile * float(np.sqrt((sums**2).sum() * people / max(1, people - 1)))
         return {
             name: round(100 * bound, 2)
@@ -133,13 +138,19 @@ def _taken_apart(value: Array, label: Array, late: Array, cluster: Array, names:
         }
 
     data = []
-    mix_pull, rate_pull = np.zeros(len(value)), np.zeros(len(value))
+    mix_pull, rate_pull = np.zeros(people), np.zeros(people)
+    order = np.argsort(label, kind="stable")
+    bounds = np.searchsorted(label[order], np.arange(len(names) + 1))
     for one in np.flatnonzero(n.sum(axis=0)).tolist():
-        has = label == one
-        of_share = sign * (has - share[side, one]) / sizes[side]
-        of_mean = np.where(has, (value - mean[side, one]) / np.maximum(n[side, one], 1), 0.0)
-        mixing = of_share * centre[one] + 0.5 * moved[one] * (of_mean - from_whole)
-        rating = 0.5 * told[one] * (has - share[side, one]) / sizes[side] + usual[one] * sign * of_mean
+        rows = order[
+            bounds[one] : bounds[one + 1]
+        ]  # the items with the label; of the others only the share counts
+        who, of, towards = person[rows], side[rows], sign[rows]
+        of_mean = (value[rows] - mean[of, one]) / np.maximum(n[of, one], 1)
+        mixing = np.bincount(who, centre[one] * towards / sizes[of] + 0.5 * moved[one] * of_mean, minlength=people)
+        mixing += centre[one] * (share[0, one] * before - share[1, one] * after) - 0.5 * moved[one] * apart
+        rating = np.bincount(who, 0.5 * told[one] / sizes[of] + usual[one] * towards * of_mean, minlength=people)
+        rating -= 0.5 * told[one] * (share[0, one] * before + share[1, one] * after)
         mix_pull += mixing
         rate_pull += rating
         least = int(n[:, one].min())
@@ -156,7 +167,7 @@ def _taken_apart(value: Array, label: Array, late: Array, cluster: Array, names:
             }
         )
     return {
-        "change": estimate(float(whole[1] - whole[0]), sign * from_whole),
+        "change": estimate(float(whole[1] - whole[0]), np.bincount(person, sign * from_whole, minlength=people)),
         "mix": estimate(float(mix.sum()), mix_pull),
         "rate": estimate(float(rate.sum()), rate_pull),
         "data": sorted(

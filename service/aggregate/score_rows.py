@@ -50,8 +50,7 @@ class _Responses:
 
     number: Array  # by response of the frame, -1 without a score
     count: int
-    row: Array  # of each item and each segment of theirs
-    place: Array
+    place: Array  # of each item and each segment of theirs
     response: Array  # numbered among those with a score
 
 
@@ -87,11 +86,18 @@ def mentions(tally: Tally) -> Array:
     """
     of = tally.frame.once(_responses, _more_responses)
     found = np.zeros((tally.groups, of.count), dtype=bool)
-    chosen = np.flatnonzero(tally.mask.take(of.row))
-    place, response = (
-        (of.place, of.response) if len(chosen) == len(of.row) else (of.place[chosen], of.response[chosen])
-    )
-    found.reshape(-1)[tally.place_column.take(place) * np.int64(of.count) + response] = True
+    if tally.everything:
+        parts = [(of.place, of.response)]
+    else:
+        code, segments = codes(), tally.chosen_segments
+        response = of.number.take(tally.chosen("response"))
+        segment_place = segments.cell // (code.moods * code.size("topic"))
+        parts = [(tally.chosen("place"), response), (segment_place, np.repeat(response, segments.count))]
+    for place, response in parts:
+        told = np.flatnonzero(response >= 0)
+        if len(told) < len(response):
+            place, response = place.take(told), response.take(told)
+        found.reshape(-1)[tally.place_column.take(place) * np.int64(of.count) + response] = True
     return found
 
 
@@ -111,18 +117,17 @@ def _more_responses(frame: Frame, before: _Responses, lengths: Mapping[str, int]
     number = np.r_[before.number, np.full(frame.responses - known, -1, dtype=np.int32)]
     fresh = scored[scored >= known]
     number[fresh] = np.arange(before.count, before.count + len(fresh))
-    row, place, response = _said(frame, number, lengths["live"], lengths["segment_row"])
+    place, response = _said(frame, number, lengths["live"], lengths["segment_row"])
     return _Responses(
         number,
         before.count + len(fresh),
-        np.r_[before.row, row],
         np.r_[before.place, place],
         np.r_[before.response, response],
     )
 
 
-def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> tuple[Array, Array, Array]:
-    """Row, place and response of the items and segments from these on whose response has a score."""
+def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> tuple[Array, Array]:
+    """Place and response of the items and segments from these on whose response has a score."""
     code = codes()
     of_item = number.take(frame.rows["response"][first_row:])
     items = np.flatnonzero(of_item >= 0)
@@ -130,7 +135,6 @@ def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> tu
     segments = np.flatnonzero(of_segment >= 0)
     place = frame.segment_cell[first_segment:].take(segments) // (code.moods * code.size("topic"))
     return (
-        np.r_[(items + first_row).astype(np.int32), frame.segment_row[first_segment:].take(segments)],
         np.r_[frame.rows["place"][first_row:].take(items), place.astype(np.uint16)],
         np.r_[of_item.take(items), of_segment.take(segments)],
     )

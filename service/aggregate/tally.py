@@ -73,13 +73,14 @@ class Tally:
         return self.columns + 1
 
     @cached_property
-    def _all(self) -> bool:
+    def everything(self) -> bool:
+        """Whether all rows of the frame are chosen."""
         return bool(self.mask.all())
 
     def chosen(self, name: str) -> Array:
         """A column of the frame at the chosen rows."""
         column = self.frame.rows[name]
-        return column if self._all else column.take(self.chosen_rows)
+        return column if self.everything else column.take(self.chosen_rows)
 
     @cached_property
     def chosen_rows(self) -> Array:
@@ -104,17 +105,27 @@ class Tally:
     @cached_property
     def _cells(self) -> Array:
         """Items by cell."""
-        if self._all:
+        if self.everything:
             return self.frame.once(_items_by_cell, _more_items)
         return np.bincount(self.chosen("cell"), minlength=codes().cells)
 
     @cached_property
     def segments(self) -> Array:
         """Segments by (column, touchpoint, emotion, sentiment, topic)."""
-        if self._all:
+        if self.everything:
             return self._spread(self.frame.once(_segments_by_cell, _more_segments))
-        cell = self.frame.segment_cell.take(np.flatnonzero(self.mask.take(self.frame.segment_row)))
-        return self._spread(np.bincount(cell, minlength=codes().cells))
+        return self._spread(np.bincount(self.chosen_segments.cell, minlength=codes().cells))
+
+    @cached_property
+    def chosen_segments(self) -> Segments:
+        """The segments of the chosen rows, in order."""
+        runs = self.frame.once(_segment_runs)
+        count = runs.count.take(self.chosen_rows)
+        ends = np.cumsum(count)
+        # of each segment its number among the chosen ones, moved to where those of its row stand
+        where = np.arange(int(ends[-1]) if len(ends) else 0)
+        where += np.repeat(runs.start.take(self.chosen_rows) - (ends - count), count)
+        return Segments(count, self.frame.segment_cell.take(where))
 
     def _spread(self, histogram: Array) -> Array:
         code = codes()
@@ -148,7 +159,7 @@ class Tally:
     def repeats(self) -> Repeats:
         """What those respondents say who have more than one row in the frame."""
         frame = self.frame
-        rows = np.flatnonzero(frame.repeated if self._all else frame.repeated & self.mask)
+        rows = np.flatnonzero(frame.repeated if self.everything else frame.repeated & self.mask)
         cluster = frame.rows["cluster"].take(rows)
         seen = np.zeros(frame.clusters, dtype=bool)
         seen[cluster] = True
@@ -211,7 +222,7 @@ class Tally:
         row, topic = getattr(frame, f"{name}_row"), getattr(frame, f"{name}_topic")
         column = self.place_column.take(of.place)
         chosen = column < self.columns
-        if not self._all:
+        if not self.everything:
             chosen &= self.mask.take(row)
         kept = np.flatnonzero(chosen)
         return Pairs(row.take(kept), column.take(kept), topic.take(kept), of.repeated.take(kept))
@@ -297,6 +308,27 @@ class PairRows:
 
     place: Array
     repeated: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The segments of chosen rows: how many each row has, and their cells, row after row."""
+
+    count: Array
+    cell: Array
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRuns:
+    """By row of a frame where its segments begin, and how many they are."""
+
+    start: Array
+    count: Array
+
+
+def _segment_runs(frame: Frame) -> SegmentRuns:
+    count = np.bincount(frame.segment_row, minlength=len(frame))
+    return SegmentRuns(np.cumsum(count) - count, count)
 
 
 def _pains(frame: Frame) -> PairRows:

@@ -18,8 +18,9 @@ from service.errors import BadInput, FieldError
 from service.review import charts, map_filters, map_view
 from service.review.map_page import counted, said_period, seen_of
 from service.review.render import page
+from service.selection import Selection
 from service.store.columns import now
-from service.suggest import personas
+from service.suggest import personas, suggestions
 
 router = APIRouter(include_in_schema=False)
 
@@ -127,6 +128,12 @@ def _both(pairs: map_filters.Pairs, beside: str, today: date) -> tuple[map_filte
     return within(first, end), within(before, first)
 
 
+def _of_all_time(session: Session, *, selection: Selection, **asked: Any) -> dict[str, list[dict[str, Any]]]:
+    """The best suggestions of each stage, whatever period is looked at: two periods have the same."""
+    ever = selection.model_copy(update={"from_": None, "to": None})
+    return suggestions.suggestions_by_stage(session, selection=ever, **asked)
+
+
 def _side(
     session: Session,
     request: Request,
@@ -138,8 +145,13 @@ def _side(
     of_period: bool,
 ) -> Side:
     seen = seen_of(session, request, caller, pairs)
-    now_told = of_period and letter == "A"  # the period before has no change and no advice of its own
-    found = counted(session, caller, seen, course=now_told, suggested=now_told or not of_period)
+    found = counted(
+        session,
+        caller,
+        seen,
+        course=of_period and letter == "A",  # the change from B to A
+        suggested=None if of_period and letter == "B" else _of_all_time,
+    )
     who = names.get(seen.persona, "") if seen.persona else "Everybody"
     when = said_period(seen.selection, caller.timezone)
     return Side(

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from nlp.codebook import JourneyModel
-from service.aggregate.journey import journey_map
+from service.aggregate.journey import SuggestionsByStage, journey_map
 from service.aggregate.journey_models import list_models
 from service.aggregate.query import MapQuery
 from service.aggregate.questions import top_questions
@@ -90,7 +90,12 @@ def seen_of(session: Session, request: Request, caller: Caller, pairs: map_filte
 
 
 def counted(
-    session: Session, caller: Caller, seen: Seen, *, course: bool = True, suggested: bool = True
+    session: Session,
+    caller: Caller,
+    seen: Seen,
+    *,
+    course: bool = True,
+    suggested: SuggestionsByStage | None = suggestions.suggestions_by_stage,
 ) -> dict[str, Any]:
     """The map of a view, as the API answers it; without trends and series, or suggestions, where told so."""
     return journey_map(
@@ -100,7 +105,7 @@ def counted(
         query=seen.query,
         verbatims=caller.may("verbatims"),
         course=course,
-        suggestions_by_stage=suggestions.suggestions_by_stage if suggested else None,
+        suggestions_by_stage=suggested,
     )
 
 

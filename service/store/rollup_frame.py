@@ -32,6 +32,7 @@ BESIDE = (
     *("pain_row", "pain_topic", "delight_row", "delight_topic", "scored_row"),
 )
 PAYLOADS_AT_ONCE = 200
+FILTERS_KEPT = 16  # of a frame
 DEAD_SHARE = 0.25  # of rows that were taken back, beyond which the frame is made anew
 
 
@@ -74,6 +75,7 @@ class Frame:
     # of the frame that this one continues: the same rows, before its own
     earlier: Earlier | None = field(default=None, repr=False)
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False)
+    _passed: dict[tuple[str, ...], Array] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.live)
@@ -127,6 +129,17 @@ class Frame:
         return mask
 
     def _having(self, kind: str, values: Sequence[str]) -> Array:
+        """Which rows pass a filter; the answers to one question ask for the same ones several times."""
+        key = (kind, *values)
+        passed = self._passed.get(key)
+        if passed is None:
+            passed = self._look_for(kind, values)
+            if len(self._passed) >= FILTERS_KEPT:
+                self._passed.clear()
+            self._passed[key] = passed
+        return passed
+
+    def _look_for(self, kind: str, values: Sequence[str]) -> Array:
         passed = np.zeros(len(self), dtype=bool)
         if kind.startswith("attr."):
             name = kind.removeprefix("attr.")

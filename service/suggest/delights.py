@@ -30,7 +30,7 @@ def delights(
     """Every delight of a selection, the best first; fewer than MIN_RESPONDENTS people are an anecdote."""
     chosen = selection or Selection()
     selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen, kind="delight")
-    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
+    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=Selection())
     playbook, weights = playbook_of(session, workspace_id), weights_of(session, workspace_id)
     found = []
     for (stage, topic), praise in sorted(selected.pains.items()):

@@ -105,11 +105,12 @@ def proposals(
     """All suggestions of a selection, the best first.
 
     A pain of fewer than MIN_RESPONDENTS respondents is no suggestion, unless somebody has decided on it before.
+    What a topic does to scores is taken from all feedback: of one month or persona too few gave a score to tell.
     `weights` ranks as they would, in place of the workspace's.
     """
     chosen = selection or Selection()
     selected = pains_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
-    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=chosen)
+    effects = effects_of(session, workspace_id=workspace_id, timezone=timezone, selection=Selection())
     rows = {
         (row.stage, row.topic): row
         for row in session.exec(select(Suggestion).where(col(Suggestion.workspace_id) == workspace_id)).all()

@@ -86,8 +86,11 @@ def test_too_few_scores_weigh_nothing(client: Any, shop: int) -> None:
     assert (found["score"], found["score_effect"], found["score_drop"]) == (1.0, None, None)
 
 
-def test_only_the_scores_of_the_selection_count(client: Any, scored: int) -> None:
-    [row] = [
-        one for one in client.get("/v1/suggestions?to=2026-03-06").json()["data"] if one["topic"] == "billing"
-    ]
-    assert "gave scores" not in row["why"]  # 40 responses by then
+def test_what_a_topic_does_to_scores_is_that_of_all_feedback_in_every_view(client: Any, scored: int) -> None:
+    def effect(address: str) -> Any:
+        [row] = [one for one in client.get(address).json()["data"] if one["topic"] == "billing"]
+        return row["why"].partition("gave scores")[2].partition("(")[0]
+
+    everything = effect("/v1/suggestions")
+    assert "lower" in everything
+    assert effect("/v1/suggestions?to=2026-03-06") == everything  # of which 40 responses alone could tell nothing
