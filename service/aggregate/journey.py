@@ -239,10 +239,16 @@ def _count(frame: Frame, question: Question) -> Counted:
 
 def _newest(tally: Tally, dated: Array) -> list[int | None]:
     """By column the day of its newest dated item."""
-    of = replace(tally, mask=tally.mask & dated)
+    of = _of_dated(tally, dated)
     newest = np.full(of.groups, -1, dtype=np.int64)
     np.maximum.at(newest, of.column, of.chosen("day"))
     return [int(day) if day >= 0 else None for day in newest]
+
+
+def _of_dated(tally: Tally, dated: Array) -> Tally:
+    """The rows whose sender gave the time; the tally itself where they all did, with what it has counted."""
+    mask = tally.mask & dated
+    return tally if np.array_equal(mask, tally.mask) else replace(tally, mask=mask)
 
 
 def _within(frame: Frame, mask: Array, first: int | None, end: int | None) -> Array:
@@ -262,7 +268,8 @@ def _changes(
     None as a whole where the labels of both periods are of different models.
     """
     frame = tally.frame
-    newest = int(frame.rows["day"][dated].max()) if dated.any() else None
+    days = frame.rows["day"].take(np.flatnonzero(dated))
+    newest = int(days.max()) if len(days) else None
     periods = periods_of(first, end, newest)
     if periods is None or newest is None:
         return [None] * tally.groups
@@ -278,7 +285,7 @@ def _changes(
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
     """By column, and last over all columns, the weeks of the selection."""
-    of = tally if not (tally.mask & ~dated).any() else replace(tally, mask=tally.mask & dated)
+    of = _of_dated(tally, dated)
     sign = sign_of_mood().take(of.chosen("mood"))
     other = foreign(of.frame, of.chosen_rows)
     if other is not None:
@@ -298,7 +305,7 @@ def _course(tally: Tally) -> Course:
         day=tally.chosen("day"),
         group=tally.column.astype(np.int64),
         cluster=tally.cluster,
-        value=sentiment_of_mood()[tally.chosen("mood")],
+        value=sentiment_of_mood().take(tally.chosen("mood")),
         groups=tally.groups,
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
 from service.aggregate.scores import Moments, repeated_in
+from service.row_numbers import row_numbers
 from service.store.rollup_codes import codebook, codes
 from service.store.rollup_frame import Frame
 from service.store.rollup_records import REASONS
@@ -163,8 +164,8 @@ class Tally:
         cluster = frame.rows["cluster"].take(rows)
         seen = np.zeros(frame.clusters, dtype=bool)
         seen[cluster] = True
-        person = np.cumsum(seen) - 1
-        people = int(person[-1]) + 1 if len(person) else 0
+        person = row_numbers(seen)
+        people = int(np.count_nonzero(seen))
         column = self.place_column.take(frame.rows["place"].take(rows)).astype(np.int64)
         mood = frame.rows["mood"].take(rows)
         key = column * people + person.take(cluster)

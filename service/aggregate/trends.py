@@ -84,8 +84,8 @@ def at_fixed_mix(frame: Frame, rows: Array, course: Course, periods: Periods) ->
     """A course with the source and channel of each of its rows of the frame."""
     late = course.day >= periods.first
     kind, kinds = fixed_mix(
-        frame.rows["source"][rows],
-        frame.rows["channel"][rows],
+        frame.rows["source"].take(rows),
+        frame.rows["channel"].take(rows),
         early=~late & (course.day >= periods.before),
         late=late,
     )

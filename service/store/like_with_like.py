@@ -88,7 +88,7 @@ def fixed_mix(source: Array, channel: Array, *, early: Array, late: Array) -> tu
     largest = largest[sizes[largest] > 0]
     number = np.full(size, min(len(largest), MIX_KINDS - 1))
     number[largest] = np.minimum(np.arange(len(largest)), MIX_KINDS - 1)
-    found = number[code]
+    found = number.take(code)
     return found, int(found.max()) + 1
 
 
@@ -116,7 +116,10 @@ def mixed_weeks(week: Array, other: Array, labelled: Array, *, weeks: int) -> Ar
 def labelled_by(frame: Frame, mask: Array) -> list[dict[str, Any]]:
     """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first."""
     everything = bool(mask.all())  # made once a frame, and asked most often
-    of_model = frame.once(_by_model, _more_by_model) if everything else np.bincount(frame.rows["model"][mask] + 1)
+    if everything:
+        of_model = frame.once(_by_model, _more_by_model)
+    else:
+        of_model = np.bincount(frame.rows["model"].take(np.flatnonzero(mask)) + 1)
     counts = of_model[1:].tolist()
     versions = {number: version for version, number in frame.words["model"].items()}
     found = [

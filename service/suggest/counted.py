@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.codebook import Codebook
+from service.row_numbers import row_numbers
 from service.suggest.priority import FLOOR
 
 Ints = npt.NDArray[np.int64]
@@ -94,7 +95,7 @@ class Counted:
         """The items that a mask chooses and that stand in a column, with their complaints."""
         inside = mask & (self.item_stage >= 0)
         rows = np.flatnonzero(inside)
-        place = np.cumsum(inside) - 1
+        place = row_numbers(inside)
         of = self.complaints
         mention, pair = np.flatnonzero(inside.take(of.mention_item)), np.flatnonzero(inside.take(of.pair_item))
         return Counted(
