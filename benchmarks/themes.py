@@ -5,7 +5,8 @@ way of grouping makes as many groups as there are labels, from the same vectors.
 texts out are compared on what they group, with the coverage beside. *Time*: the jobs themselves, in a database of
 their own, on one segment a text with the fast tier's labels: first "vectors", which reads each text once for the
 search by meaning and for themes, then "themes", which finds what it stored; then the same with a day's 2 % on top.
-With `--unread` the job "vectors" is left out, and "themes" reads what it needs.
+Each size runs in a process of its own, set up as the service is. With `--unread` the job "vectors" is left out,
+and "themes" reads what it needs.
 
     python -m benchmarks.themes [--corpus FOLDER] [--texts 2000] [--segments 10000] [--unread] [--figures FILE]
 """
@@ -15,11 +16,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import os
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -349,6 +352,14 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
     }
 
 
+def in_own_process(corpus: Path, segments: int, unread: bool) -> dict[str, Any]:
+    """`timed` in a process of its own: peak memory is its own, and numpy is imported as the service has it."""
+    import service  # noqa: F401  # sets what the process inherits
+
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(timed, corpus, segments, None, unread=unread).result()
+
+
 def main() -> None:
     """Print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -377,9 +388,7 @@ def main() -> None:
         },
         "read_blind": read_blind(READ),
     }
-    found["time"] = [
-        timed(arguments.corpus, segments, None, unread=arguments.unread) for segments in arguments.segments
-    ]
+    found["time"] = [in_own_process(arguments.corpus, one, arguments.unread) for one in arguments.segments]
     found["load_average"] = [round(one, 1) for one in os.getloadavg()]
     written = json.dumps(found, indent=1)
     print(written)

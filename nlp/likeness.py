@@ -136,13 +136,27 @@ class Likeness:
             return words
         if not meaning:
             return np.hstack([words, np.zeros((len(texts), self._meaning_width()), np.float32)])
+        means = self._means(texts, known, words)
+        means = means if self.spread is None else self.spread.even(means)
+        return np.hstack([words * _WORDS, means * _MEANING])
+
+    def meanings(self, texts: Sequence[str], *, known: Short | None = None) -> Vectors:
+        """The encoder's vectors alone, one row of length one a text (already `readable`), not evened out.
+
+        `known` as for `vectors`. Raises ValueError for a model that reads no meaning.
+        """
+        if self.encoder is None:
+            raise ValueError("this model reads no meaning")
+        return self._means(texts, known, None)
+
+    def _means(self, texts: Sequence[str], known: Short | None, words: Vectors | None) -> Vectors:
+        """Rounded as they are stored; `words`: the texts' words part, where it was made already."""
         short = np.zeros((len(texts), self.short_width), np.int8) if known is None else known.copy()
         unread = np.flatnonzero(~short.any(axis=1))
         if len(unread):
-            short[unread] = self._short([texts[at] for at in unread.tolist()], words[unread])
-        means = unit_rows(short[:, SHORT_WORDS:].astype(np.float32))
-        means = means if self.spread is None else self.spread.even(means)
-        return np.hstack([words * _WORDS, means * _MEANING])
+            said = [texts[at] for at in unread.tolist()]
+            short[unread] = self._short(said, self._words(said) if words is None else words[unread])
+        return unit_rows(short[:, SHORT_WORDS:].astype(np.float32))
 
     def short(self, texts: Sequence[str]) -> Short:
         """One short row a text (already `readable`) to search by: whole numbers, compared by their cosine.

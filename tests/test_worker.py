@@ -438,3 +438,18 @@ def test_sigterm_ends_the_process_in_seconds(work: Work, workspace_id: int, tmp_
     assert time.monotonic() - started < 10
     with work.database.read() as session:
         assert session.execute(text("SELECT count(*) FROM process_beat")).scalar_one() == 0
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", 2)])
+def test_products_of_matrices_take_no_threads_unless_asked(asked: str | None, threads: int) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    environment |= {} if asked is None else {"OPENBLAS_NUM_THREADS": asked}
+    code = (
+        "import service.worker, threading, numpy, psutil\n"
+        "rows = numpy.ones((500, 500))\n"
+        "rows @ rows\n"
+        "print(psutil.Process().num_threads() - threading.active_count())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=True)
+    # numpy and scipy each bring a library of their own, with a pool of one thread fewer than it may use
+    assert (int(found.stdout) == 0) is (min(threads, os.cpu_count() or 1) == 1)

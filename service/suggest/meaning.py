@@ -21,8 +21,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from nlp.likeness import Likeness
-from nlp.model import Vectors, unit_rows
+from nlp.likeness import Likeness, Short
+from nlp.model import unit_rows
 from service.suggest.playbook import Playbook
 
 OTHER_STAGE: Final = 0.9
@@ -45,15 +45,18 @@ class Meanings:
         self._entries = [entry for entry in playbook.entries if entry.patterns]
         patterns = [pattern for entry in self._entries for pattern in entry.patterns]
         self._starts = np.cumsum([0, *(len(entry.patterns) for entry in self._entries)])[:-1]
-        rows = self._read(patterns)
+        rows = likeness.meanings(patterns)
         self._centre = rows.mean(axis=0) if len(patterns) else np.zeros(0, np.float32)
         self._patterns = unit_rows(rows - self._centre) if len(patterns) else rows
 
-    def near(self, stage: str, topic: str, said: Sequence[str]) -> Near:
-        """The entries that come nearest to what customers say (already `readable`); none without words."""
+    def near(self, stage: str, topic: str, said: Sequence[str], known: Short | None = None) -> Near:
+        """The entries that come nearest to what customers say (already `readable`); none without words.
+
+        `known`: the texts' short rows as far as they are stored, as for `Likeness.vectors`.
+        """
         if not said or not self._entries:
             return []
-        rows = unit_rows(self._read(said) - self._centre)
+        rows = unit_rows(self._likeness.meanings(said, known=known) - self._centre)
         cosines = np.maximum(rows @ self._patterns.T, 0.0)
         similar = np.maximum.reduceat(cosines, self._starts, axis=1).mean(axis=0)
         parts = np.array(
@@ -67,11 +70,6 @@ class Meanings:
         ranked = scores + np.array([USUAL * (entry is usual) for entry in self._entries])
         best = np.argsort(-ranked, kind="stable")[:SHOWN].tolist()
         return [(self._entries[one].id, round(float(scores[one]), 4)) for one in best]
-
-    def _read(self, texts: Sequence[str]) -> Vectors:
-        encoder = self._likeness.encoder
-        assert encoder is not None
-        return encoder.look(texts, [None] * len(texts)).vectors
 
 
 def fits(near: Near) -> bool:

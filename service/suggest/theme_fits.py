@@ -16,14 +16,14 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from nlp.likeness import Likeness, readable
+from nlp.likeness import MAX_CHARS, Likeness, Short, readable
 from service.store import queue
 from service.store.columns import now
+from service.store.meaning_index import stored_rows
 from service.store.queue import ClaimedJob
 from service.store.schema import FeedbackItem, Segment, Theme
 from service.store.theme_upkeep import side_of
 from service.store.themes import ThemeSize
-from service.store.verbatim import said, said_columns
 from service.suggest.match import Fit
 from service.suggest.meaning import SHOWN, fits, meanings_of
 from service.suggest.pains import Pain
@@ -33,7 +33,6 @@ from service.work import Work
 
 SAMPLE: Final = 16  # texts of a theme that are read
 LOOKED_AT: Final = 2_000  # segments among which the sample is drawn
-MAX_CHARS: Final = 300
 AT_ONCE: Final = 8  # themes of one transaction
 GROWN: Final = 2.0
 SIDE: Final = side_of("negative")
@@ -55,9 +54,9 @@ def fit_themes(work: Work, job: ClaimedJob, likeness: Likeness) -> Iterator[None
     for start in range(0, len(due), AT_ONCE):
         some = due[start : start + AT_ONCE]
         with work.database.read() as session:
-            words = {number: _words(session, workspace_id, number) for number, *_ in some}
+            words = _words(session, workspace_id, [number for number, *_ in some], likeness)
         found = {
-            number: {"stamp": stamp, "members": members, "near": meanings.near(stage, topic, words[number])}
+            number: {"stamp": stamp, "members": members, "near": meanings.near(stage, topic, *words[number])}
             for number, stage, topic, members in some
         }
         with work.database.write() as session:
@@ -95,8 +94,50 @@ def _due(session: Session, workspace_id: int, stamp: str) -> list[tuple[int, str
     return found
 
 
-def _words(session: Session, workspace_id: int, theme: int) -> list[str]:
-    """What some of a theme's segments say, without what is personal; nearly the same ones as it grows."""
+def _words(
+    session: Session, workspace_id: int, themes: Sequence[int], likeness: Likeness
+) -> dict[int, tuple[list[str], Short]]:
+    """What some of each theme's segments say, without what is personal, with their vectors as far as these are
+    stored; nearly the same segments as a theme grows.
+    """
+    chosen = {number: _sample(session, workspace_id, number) for number in themes}
+    length = col(Segment.end) - col(Segment.start)
+    rows = session.execute(
+        select(
+            col(Segment.id),
+            func.substr(col(FeedbackItem.text), col(Segment.start) + 1, length),
+            col(Segment.item_id),
+            col(FeedbackItem.text_version),
+            col(Segment.start),
+            col(Segment.end),
+        )
+        .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
+        .where(
+            col(Segment.workspace_id) == workspace_id,
+            col(Segment.id).in_(sorted({one for some in chosen.values() for one in some})),
+        )
+        .order_by(col(Segment.id))
+    ).all()
+    # as the job "vectors" reads them
+    said = [(row[0], readable((row[1] or "")[:MAX_CHARS]), tuple(row[2:])) for row in rows]
+    said = [one for one in said if one[1].strip()]
+    known = stored_rows(
+        session,
+        workspace_id,
+        vectors=likeness.version,
+        width=likeness.short_width,
+        places=np.array([place for _, _, place in said], dtype=np.int64).reshape(len(said), 4),
+    )
+    at_of = {number: at for at, (number, _, _) in enumerate(said)}
+    found = {}
+    for number, some in chosen.items():
+        places = sorted(at_of[one] for one in some if one in at_of)
+        found[number] = ([said[at][1] for at in places], known[places])
+    return found
+
+
+def _sample(session: Session, workspace_id: int, theme: int) -> list[int]:
+    """Ids of the segments of a theme that are read."""
     ids = np.array(
         session.execute(
             select(col(Segment.id))
@@ -114,14 +155,7 @@ def _words(session: Session, workspace_id: int, theme: int) -> list[str]:
     )
     hashed = (ids * np.uint64(11400714819323198485)) >> np.uint64(16)  # as fitting.sample
     chosen: list[int] = ids[np.argsort(hashed, kind="stable")[:SAMPLE]].tolist()
-    rows = session.execute(
-        select(col(Segment.id), *said_columns(MAX_CHARS))
-        .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
-        .where(col(Segment.workspace_id) == workspace_id, col(Segment.id).in_(chosen))
-        .order_by(col(Segment.id))
-    ).all()
-    texts = [readable(said(row, MAX_CHARS).raw) for row in rows]
-    return [text for text in texts if text.strip()]
+    return chosen
 
 
 def _write(session: Session, workspace_id: int, found: Mapping[int, dict[str, Any]]) -> None:

@@ -73,7 +73,7 @@ def test_stored_vectors_are_not_made_again(
 ) -> None:
     likeness = Likeness("words", None, encoder)  # type: ignore[arg-type]
     send(client)
-    themes = JobKind(partial(regroup, likeness_of=lambda _: likeness))
+    themes = JobKind(partial(regroup, likeness_of=lambda _: likeness, afterwards=fit_themes))
     with database.write() as session:
         session.execute(update(Job).values(run_after=now()))
     Worker(work, Stop(), kinds={"classify": KINDS["classify"]}).run_until_idle()
@@ -88,8 +88,9 @@ def test_stored_vectors_are_not_made_again(
         session.execute(update(Job).values(run_after=now()))
     Worker(work, Stop(), kinds={"themes": themes}).run_until_idle()
     with database.read() as session:
-        names = session.execute(select(col(Theme.name)).where(col(Theme.state) == "active")).scalars().all()
-    assert len(names) == 3
+        fits = session.execute(select(col(Theme.fits)).where(col(Theme.state) == "active")).scalars().all()
+    assert len(fits) == 3
+    assert all(one and one["near"] for one in fits)
     said = {readable(text) for texts in TROUBLES.values() for text in texts}
     assert (encoder.seen & said == set()) is stored
 
