@@ -4,7 +4,8 @@
 way of grouping makes as many groups as there are labels, from the same vectors. AMI and V-measure; ways that leave
 texts out are compared on what they group, with the coverage beside. *Time*: the jobs themselves, in a database of
 their own, on one segment a text with the fast tier's labels: first "vectors", which reads each text once for the
-search by meaning and for themes, then "themes", which finds what it stored; then the same with a day's 2 % on top.
+search by meaning and for themes, then "themes", which finds what it stored; then the same with a day's 2 % on top;
+with the agreement of these themes with native labels within stage, topic and side.
 Each size runs in a process of its own, set up as the service is. With `--unread` the job "vectors" is left out,
 and "themes" reads what it needs.
 
@@ -39,6 +40,7 @@ from nlp.theme_names import Said, names
 CORPUS = Path("../shared/corpus")
 READ = Path("data/evaluation/themes/blind.tsv")
 LEAST_CELL = 40
+BY_INTENT = ("bank", "bank-t", "clinc", "multidogo", "nhs")  # sources whose native labels say what a text is about
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -244,15 +246,16 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
     from service.worker import KINDS, Worker
 
     sources = ("nhs", "bank", "bank-t", "rlang", "multidogo", "tbird", "proscons", "products", "clinc")
-    texts: list[str] = []
+    texts: list[tuple[str, str, str]] = []
     with gzip.open(corpus / "feedback.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             if row["source"] in sources and 15 <= len(row["text"]) <= 300:
-                texts.append(row["text"])
+                texts.append((row["text"], row["source"], str(row.get("native_label") or "")))
     day = segments // 50
     order = np.random.default_rng(5).permutation(len(texts))[: segments + day]
-    chosen = [texts[at] for at in order]
+    chosen = [texts[at][0] for at in order]
+    native = [texts[at][1:] for at in order]
     with tempfile.TemporaryDirectory(prefix="journeymap-themes-") as folder:
         settings = Settings(
             data_dir=Path(folder),
@@ -331,6 +334,15 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
                 .where(col(Segment.sentiment) == "negative", col(Segment.stage) != "none")
                 .group_by(col(Segment.theme) > 0)
             ).all()
+            members = session.execute(
+                select(
+                    col(Segment.item_id),
+                    col(Segment.stage),
+                    col(Segment.topic),
+                    col(Segment.sentiment) == "positive",
+                    func.coalesce(col(Segment.theme), 0),
+                ).where(col(Segment.stage) != "none")
+            ).all()
         counts = {bool(inside): n for inside, n in rows}
         add(segments + 1, chosen[segments:])
         day_vectors = None if unread else run("vectors")
@@ -342,6 +354,7 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
         **grouping,
         "vectors": vectors,
         "themes": len(before),
+        "agreement": agreement([(*native[row[0] - 1], *row[1:]) for row in members]),
         "negative_unassigned": round(counts.get(False, 0) / max(1, sum(counts.values())), 3),
         "day": {
             "segments": day,
@@ -350,6 +363,37 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
             "ids_and_names_kept": round(sum(after.get(n) == name for n, name in before.items()) / len(before), 4),
         },
     }
+
+
+def agreement(rows: list[tuple[Any, ...]]) -> dict[str, dict[str, float]]:
+    """By source how well themes agree with native labels within stage, topic and side, on what is in a theme.
+
+    `rows`: source, native label, stage, topic, whether it is praise, theme. Only lots with LEAST_CELL / 2 texts of
+    the source in themes count, each by these.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
+
+    lots: dict[tuple[Any, ...], list[tuple[str, int]]] = {}
+    for source, label, *lot, theme in rows:
+        if label and source in BY_INTENT:
+            lots.setdefault((source, *lot), []).append((label, theme))
+    found: dict[str, dict[str, float]] = {}
+    for source in sorted({lot[0] for lot in lots}):
+        own = [some for lot, some in sorted(lots.items()) if lot[0] == source]
+        inside = [list(zip(*(one for one in some if one[1] > 0), strict=True)) for some in own]
+        inside = [one for one in inside if one and len(one[0]) >= LEAST_CELL / 2]
+        if not inside:
+            continue
+        weights = [len(one[0]) for one in inside]
+        found[source] = {
+            "texts": sum(map(len, own)),
+            "in_themes": round(sum(theme > 0 for some in own for _, theme in some) / sum(map(len, own)), 3),
+            "ami": round(
+                float(np.average([adjusted_mutual_info_score(*one) for one in inside], weights=weights)), 3
+            ),
+            "v_measure": round(float(np.average([v_measure_score(*one) for one in inside], weights=weights)), 3),
+        }
+    return found
 
 
 def in_own_process(corpus: Path, segments: int, unread: bool) -> dict[str, Any]:

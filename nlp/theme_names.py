@@ -132,9 +132,8 @@ class _Counted:
         usual = {word for word, at in texts_of.items() if len({people[one] for one in at}) >= least}
         found: dict[frozenset[str], Counter[Phrase]] = defaultdict(Counter)
         for one in group:
-            for phrase in set(phrases(one.text)):
-                if phrase.key <= usual:
-                    found[phrase.key][phrase] += 1
+            for phrase in set(phrases(one.text, among=usual)):
+                found[phrase.key][phrase] += 1
         return cls(said, people, found, texts_of)
 
     def users(self, key: Iterable[str]) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -115,49 +115,54 @@ def stem_of(word: str) -> str:
     return stem[:-1] if len(stem) > 3 and stem.endswith("e") else stem
 
 
-_NUMBER_STEMS: Final = frozenset(map(stem_of, _NUMBERS))
+_NO_THING: Final = frozenset({"not", *map(stem_of, _NUMBERS)})
+"""Stems of which alone no phrase is made."""
 
 
-def phrases(text: str) -> Iterator[Phrase]:
-    """All candidates of a text."""
+def phrases(text: str, *, among: Collection[str] | None = None) -> Iterator[Phrase]:
+    """All candidates of a text; `among`: only those whose stems are all among these."""
     run: list[str] = []
     for piece in (*_PIECE.findall(text), "."):
         if _BREAK.match(piece) or _plain(piece) in _PRONOUNS:
-            yield from _of_run(run)
+            yield from _of_run(run, among)
             run = []
         elif _plain(piece) not in _POSSESSIVES:
             run.append(piece.replace("’", "'"))
 
 
+@lru_cache(maxsize=20_000)
 def _plain(piece: str) -> str:
     word = piece.lower().replace("’", "'")
     return _APOSTROPHES.get(word, word)
 
 
+@lru_cache(maxsize=20_000)
 def _means(word: str) -> bool:
     return word in _NOT or (len(word) > 2 and word not in _SMALL and set(word) != {"x"})
 
 
-def _of_run(run: Sequence[str]) -> Iterator[Phrase]:
+def _of_run(run: Sequence[str], among: Collection[str] | None) -> Iterator[Phrase]:
     low = [_plain(word) for word in run]
+    stem = [stem_of(word) if _means(word) else "" for word in low]
     asks = low[:1] != [] and low[0].endswith("n't")  # "why isn't my card working": "isn't card" says nothing
     for start, word in enumerate(low):
-        if not _means(word) and word not in _MAY_BEGIN:
+        if not stem[start] and word not in _MAY_BEGIN:
             continue
         if start and low[start - 1] in _NOT:
             continue  # would say the opposite
         for end in range(start + 1, min(start + LONGEST, len(low)) + 1):
+            if among is not None and stem[end - 1] and stem[end - 1] not in among:
+                break  # longer ones have this word too
             last = low[end - 1]
-            particle = last in _PARTICLES and end - start > 1 and _means(low[end - 2])
-            if last in _NOT or (last in _NUMBERS and end - start > 1) or not (_means(last) or particle):
+            particle = last in _PARTICLES and end - start > 1 and stem[end - 2] != ""
+            if last in _NOT or (last in _NUMBERS and end - start > 1) or not (stem[end - 1] or particle):
                 continue
             if end < len(low) and low[end] in _PARTICLES and not particle:
                 continue  # "top" out of "top up"
-            inside = low[start:end]
-            key = frozenset(stem_of(one) for one in inside if _means(one))
-            if not key - {"not"} - _NUMBER_STEMS or (asks and start == 0 and len(key) < 3):
+            key = frozenset(one for one in stem[start:end] if one)
+            if not key - _NO_THING or (asks and start == 0 and len(key) < 3):
                 continue
-            yield Phrase(_cased(run[start:end]), key, _reads(inside, key))
+            yield Phrase(_cased(run[start:end]), key, _reads(low[start:end], key))
 
 
 def _reads(words: Sequence[str], key: frozenset[str]) -> float:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
 from nlp.model import Vectors, unit_rows
 
@@ -57,7 +58,7 @@ def find(rows: Vectors, *, groups: int | None = None) -> Ints:
     if count < LEAST:
         return np.full(count, -1, dtype=np.int64)
     drawn = _drawn_together(rows)
-    tree = linkage(drawn.astype(np.float64), "ward")
+    tree = linkage(_distances(drawn), "ward")
     if groups is not None:
         return _by_size(fcluster(tree, groups, "maxclust").astype(np.int64) - 1, least=1)
     fine = (
@@ -88,6 +89,18 @@ def _drawn_together(rows: Vectors) -> Vectors:
             mean += weights[:, place : place + 1] * drawn[others[:, place]]
         drawn = unit_rows(0.5 * drawn + 0.5 * mean)
     return drawn
+
+
+def _distances(rows: Vectors) -> npt.NDArray[np.float64]:
+    """Euclidean ones between all pairs, as scipy lists them; by one product, in a third of `pdist`'s time."""
+    exact = rows.astype(np.float64)
+    apart = exact @ exact.T
+    squares = np.diagonal(apart).copy()
+    apart *= -2
+    apart += squares
+    apart += squares[:, None]
+    found: npt.NDArray[np.float64] = squareform(apart, checks=False)
+    return np.sqrt(np.maximum(found, 0.0, out=found), out=found)  # rounding leaves equal rows a little below 0
 
 
 def _joined(rows: Vectors, fine: Ints) -> Ints:

@@ -8,7 +8,7 @@ what split or merged is written into the histories. Dismissed and merged themes 
 for.
 
 The encoder's vectors are those that the job "vectors" stored; what it has not come to is read here, with the same
-result.
+result. Where that is too much for one run, a part of it is read and the rest is known by its words.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from service.aggregate.theme_texts import (
     Words,
     known_rows,
     segments_by_cell,
+    unread_new,
     words_of,
     write_themes,
 )
@@ -59,7 +60,7 @@ class _Run:
     job: ClaimedJob
     likeness: Likeness
     meaning_share: float
-    """Of new texts that the encoder reads; the others are known by their words only."""
+    """Of texts without a stored vector that the encoder reads; the others are known by their words only."""
     alone: list[Segments] = field(default_factory=list)
     """Segments that fit none; written together, for most lots are small."""
 
@@ -88,6 +89,7 @@ def regroup(
         with work.database.read() as session:
             cells = segments_by_cell(session, job.workspace_id)
             themes = read_themes(session, job.workspace_id)
+            unread = unread_new(session, job.workspace_id, likeness)
         nothing = Segments(*(np.empty(0, np.int64) for _ in range(3)))
         lots = [
             Lot(cell, cells.get(cell, nothing), themes.get(cell, []))
@@ -96,10 +98,7 @@ def regroup(
         for lot in lots:
             lot.free_strangers()
         lots = [lot for lot in lots if lot.due(likeness.version)]
-        new = sum(int(np.count_nonzero(lot.segments.theme == NEW)) for lot in lots)
-        read = min(MOST_MEANING, LEAST_MEANING + SHARE_MEANING * new)
-        # a share of each lot is grouped, the same share of what is left is read once more where words do not tell
-        run = _Run(work, job, likeness, 1 - max(0.0, 1 - read / max(1, new)) ** 0.5)
+        run = _Run(work, job, likeness, _meaning_share(unread))
         for lot in lots:
             if lot.cell[0] == NO_STAGE:  # stands in no column of any map
                 run.alone.append(lot.segments.at(lot.segments.theme == NEW).in_theme(0))
@@ -114,6 +113,12 @@ def regroup(
             queue.hold(session, job)
             queue.finish(session, job)
         yield
+
+
+def _meaning_share(unread: int) -> float:
+    """The share of each lot that is grouped, and again of what is left and words tell least about."""
+    read = min(MOST_MEANING, LEAST_MEANING + SHARE_MEANING * unread)
+    return 1.0 - (1.0 - read / unread) ** 0.5 if read < unread else 1.0
 
 
 def _bring_up(run: _Run, lot: Lot) -> Iterator[None]:
@@ -153,16 +158,30 @@ def _assign(run: _Run, lot: Lot, which: Ints) -> Iterator[None]:
 
 
 def _nearest(run: _Run, words: Words, middle: Vectors) -> Ints:
-    """The nearest centre of each text, -1 for none; what words tell least about is compared by meaning."""
-    read = int(np.ceil(run.meaning_share * len(words.texts)))
-    if read == len(words.texts):
-        return groups_of.nearest(_rows(run, words), middle).group
+    """The nearest centre of each text, -1 for none.
+
+    By meaning where it is stored; of the others the encoder reads what words tell least about.
+    """
+    with run.work.database.read() as session:
+        known = known_rows(session, run.job.workspace_id, run.likeness, words)
+    unread = np.arange(len(words.texts)) if known is None else np.flatnonzero(~known.any(axis=1))
+    read = int(np.ceil(run.meaning_share * len(unread)))
+    if read == len(unread):
+        return groups_of.nearest(run.likeness.vectors(words.texts, known=known), middle).group
+    unknown = words.at(unread.tolist())
     by_words = groups_of.nearest(
-        run.likeness.vectors(words.texts, meaning=False), middle, words=run.likeness.words_width
+        run.likeness.vectors(unknown.texts, meaning=False), middle, words=run.likeness.words_width
     )
-    group, unsure = by_words.group, np.argsort(by_words.alike, kind="stable")[:read]
-    if read:
-        group[unsure] = groups_of.nearest(_rows(run, words.at(unsure.tolist())), middle).group
+    sure = np.argsort(by_words.alike, kind="stable")[read:]
+    by_meaning = np.setdiff1d(np.arange(len(words.texts)), unread[sure])
+    group = np.empty(len(words.texts), dtype=np.int64)
+    group[unread[sure]] = by_words.group[sure]
+    group[by_meaning] = groups_of.nearest(
+        run.likeness.vectors(
+            words.at(by_meaning.tolist()).texts, known=None if known is None else known[by_meaning]
+        ),
+        middle,
+    ).group
     return group
 
 

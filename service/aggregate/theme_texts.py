@@ -15,7 +15,7 @@ from nlp.likeness import MAX_CHARS, Likeness, Short, echo_of, readable
 from service.store.bulk import beside_ids, one_of
 from service.store.meaning_index import stored_rows
 from service.store.rollup_records import hash64
-from service.store.schema import FeedbackItem, Segment
+from service.store.schema import FeedbackItem, ItemMeaning, Segment
 from service.store.theme_upkeep import side_of
 
 Ints = NDArray[np.int64]
@@ -155,6 +155,29 @@ def known_rows(session: Session, workspace_id: int, likeness: Likeness, words: W
         return None
     return stored_rows(
         session, workspace_id, vectors=likeness.version, width=likeness.short_width, places=words.places
+    )
+
+
+def unread_new(session: Session, workspace_id: int, likeness: Likeness) -> int:
+    """Segments that were not looked at yet and whose texts have no stored vector of this model."""
+    known = ItemMeaning
+    return int(
+        session.execute(
+            select(func.count())
+            .select_from(Segment)
+            .join(FeedbackItem, col(FeedbackItem.id) == col(Segment.item_id))
+            .outerjoin(
+                known,
+                (col(known.item_id) == col(FeedbackItem.id))
+                & (col(known.text_version) == col(FeedbackItem.text_version))
+                & (col(known.vectors) == likeness.version),
+            )
+            .where(
+                col(Segment.workspace_id) == workspace_id,
+                col(Segment.theme).is_(None),
+                col(known.item_id).is_(None),
+            )
+        ).scalar_one()
     )
 
 

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from nlp.likeness import Likeness, readable
 from nlp.model import Look
+from service.aggregate import grouping
 from service.aggregate.grouping import regroup
 from service.classify.active_model import set_pipeline
 from service.stop import Stop
@@ -74,15 +75,9 @@ def test_stored_vectors_are_not_made_again(
     likeness = Likeness("words", None, encoder)  # type: ignore[arg-type]
     send(client)
     themes = JobKind(partial(regroup, likeness_of=lambda _: likeness, afterwards=fit_themes))
-    with database.write() as session:
-        session.execute(update(Job).values(run_after=now()))
-    Worker(work, Stop(), kinds={"classify": KINDS["classify"]}).run_until_idle()
+    tag(work, database)
     if stored:
-        with database.read() as session:
-            items = unread(session, client.workspace_id, vectors="words", below=None, limit=100)
-        rows = [likeness.short([readable(one.text[start:end]) for start, end in one.spans]) for one in items]
-        with database.write() as session:
-            store_vectors(session, client.workspace_id, vectors="words", items=items, rows=rows)
+        store(database, client.workspace_id, likeness)
     encoder.seen.clear()
     with database.write() as session:
         session.execute(update(Job).values(run_after=now()))
@@ -93,6 +88,48 @@ def test_stored_vectors_are_not_made_again(
     assert all(one and one["near"] for one in fits)
     said = {readable(text) for texts in TROUBLES.values() for text in texts}
     assert (encoder.seen & said == set()) is stored
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_all_is_grouped_by_meaning_where_that_is_stored(
+    client: Any,
+    work: Work,
+    database: Database,
+    encoder: Encoder,
+    stored: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("LEAST_MEANING", "SHARE_MEANING", "MOST_MEANING"):
+        monkeypatch.setattr(grouping, name, 0)
+    likeness = Likeness("words", None, encoder)  # type: ignore[arg-type]
+    endings = ("", " sadly", " again", " today", " twice")
+    for ending in endings:
+        send(client, ending)
+    tag(work, database)
+    if stored:
+        store(database, client.workspace_id, likeness)
+    with database.write() as session:
+        session.execute(update(Job).values(run_after=now()))
+    themes = JobKind(partial(regroup, likeness_of=lambda _: likeness))
+    Worker(work, Stop(), kinds={"themes": themes}).run_until_idle()
+    with database.read() as session:
+        history = session.execute(select(col(Theme.history)).where(col(Theme.state) == "active")).scalars().all()
+    grouped = sum(one["segments"] for some in history for one in some if one["what"] == "found")
+    assert (grouped > grouping.LEAST_READ) is stored
+
+
+def tag(work: Work, database: Database) -> None:
+    with database.write() as session:
+        session.execute(update(Job).values(run_after=now()))
+    Worker(work, Stop(), kinds={"classify": KINDS["classify"]}).run_until_idle()
+
+
+def store(database: Database, workspace_id: int, likeness: Likeness) -> None:
+    with database.read() as session:
+        items = unread(session, workspace_id, vectors="words", below=None, limit=100)
+    rows = [likeness.short([readable(one.text[start:end]) for start, end in one.spans]) for one in items]
+    with database.write() as session:
+        store_vectors(session, workspace_id, vectors="words", items=items, rows=rows)
 
 
 def send(client: Any, ending: str = "", kinds: Sequence[str] = ("refund", "crash", "code")) -> None:
