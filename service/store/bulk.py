@@ -198,6 +198,9 @@ def _written(
         if convert is None:
             values.append(column)
             continue
+        if convert is _json:  # hardly ever the same object twice
+            values.append([None if value is None else _json(value) for value in column])
+            continue
         converted = []
         for value in column:
             if value is not None:
