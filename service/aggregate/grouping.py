@@ -30,6 +30,7 @@ from service.aggregate.theme_texts import (
     Ints,
     Segments,
     Words,
+    cells_with_new,
     known_rows,
     segments_by_cell,
     unread_new,
@@ -41,6 +42,7 @@ from service.store.queue import ClaimedJob
 from service.work import Work
 
 NO_STAGE: Final = "none"
+MANY: Final = 500  # texts that take some tenths of a second at each step of grouping
 SLICE: Final = 2_000  # segments vectorised and written at once
 LEAST_READ: Final = 40  # of a lot, whatever its share
 POOL_ROUNDS: Final = 3  # looking for themes among what fits none, in one run
@@ -87,14 +89,14 @@ def regroup(
     for job in jobs:
         likeness = likeness_of(work.settings)
         with work.database.read() as session:
-            cells = segments_by_cell(session, job.workspace_id)
             themes = read_themes(session, job.workspace_id)
+            living = [one.id for some in themes.values() for one in some if one.living]
+            due = cells_with_new(session, job.workspace_id, living)
             unread = unread_new(session, job.workspace_id, likeness)
-        nothing = Segments(*(np.empty(0, np.int64) for _ in range(3)))
-        lots = [
-            Lot(cell, cells.get(cell, nothing), themes.get(cell, []))
-            for cell in sorted(cells.keys() | themes.keys())
-        ]
+        due |= {cell for cell, some in themes.items() if any(one.due(likeness.version) for one in some)}
+        yield
+        cells = yield from segments_by_cell(work.database, job.workspace_id, due)
+        lots = [Lot(cell, segments, themes.get(cell, [])) for cell, segments in cells.items()]
         for lot in lots:
             lot.free_strangers()
         lots = [lot for lot in lots if lot.due(likeness.version)]
@@ -299,6 +301,12 @@ def _read(run: _Run, lot: Lot, which: Ints) -> _Read:
     return _Read(which[np.array(order, dtype=np.int64)], chosen, _rows(run, chosen))
 
 
+def _pause(read: _Read) -> Iterator[None]:
+    """Between two steps over so many texts that what is more urgent should not wait for both."""
+    if len(read.which) >= MANY:
+        yield
+
+
 def _of_several(group: Ints, words: Words) -> Ints:
     """Groups without those that one or two people make up: what one person repeats is no theme."""
     people: dict[int, set[int]] = {}
@@ -319,8 +327,11 @@ def _group_pool(run: _Run, lot: Lot) -> Iterator[None]:
 def _found_in(run: _Run, lot: Lot, pool: Ints) -> Generator[None, None, bool]:
     """New themes of a part of the pool, to which the rest is then put; whether there are any."""
     read = _read(run, lot, _sample(lot, pool, _affordable(run, len(pool))))
+    yield from _pause(read)
     group = _of_several(groups_of.find(read.rows), read.words)
+    yield from _pause(read)
     called = _called(run, lot, read, group)
+    yield from _pause(read)
     with run.work.database.write() as session:
         queue.hold(session, run.job)
         made = _make_all(session, run, lot, read, group, called)
@@ -388,6 +399,7 @@ def _group_anew(run: _Run, lot: Lot) -> Iterator[None]:
     group = _of_several(groups_of.find(read.rows), read.words)
     earlier = np.where(lot.segments.theme[read.which] > 0, lot.segments.theme[read.which], -1)
     group, match = groups_of.settled(read.rows, earlier, group)
+    yield from _pause(read)
     middle = groups_of.centres(read.rows, group)
     known = {one.id: one for one in lot.themes}
     ids = dict(match.continues)

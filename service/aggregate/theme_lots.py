@@ -47,6 +47,14 @@ class Known:
         """Whether segments may belong to it; a dismissed one goes on keeping what it stands for."""
         return self.state in ("active", "dismissed")
 
+    def to_renew(self, version: str) -> bool:
+        """Whether its name or centre is to be made anew."""
+        return self.living and (self.stale or self.vectors != version or not self.name)
+
+    def due(self, version: str) -> bool:
+        """Whether there is anything to do to it, whatever is new."""
+        return self.to_renew(version) or (self.living and bool(self.parts_wanted))
+
 
 @dataclass(slots=True)
 class Lot:
@@ -62,15 +70,11 @@ class Lot:
 
     def to_renew(self, version: str) -> list[Known]:
         """Themes whose name or centre is to be made anew."""
-        return [one for one in self.living() if one.stale or one.vectors != version or not one.name]
+        return [one for one in self.themes if one.to_renew(version)]
 
     def due(self, version: str) -> bool:
         """Whether there is anything to do."""
-        return (
-            bool(np.any(self.segments.theme == NEW))
-            or bool(self.to_renew(version))
-            or any(one.parts_wanted for one in self.living())
-        )
+        return bool(np.any(self.segments.theme == NEW)) or any(one.due(version) for one in self.themes)
 
     def free_strangers(self) -> None:
         """Segments of a theme that has ended or merged meanwhile are looked at anew."""

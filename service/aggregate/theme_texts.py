@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 
 from nlp.likeness import MAX_CHARS, Likeness, Short, echo_of, readable
 from service.store.bulk import beside_ids, one_of
+from service.store.engine import Database
 from service.store.meaning_index import stored_rows
 from service.store.rollup_records import hash64
 from service.store.schema import FeedbackItem, ItemMeaning, Segment
@@ -69,47 +70,61 @@ class Words:
         )
 
 
-def segments_by_cell(session: Session, workspace_id: int) -> dict[Cell, Segments]:
-    """All segments of a workspace by cell, in the order of their ids; some 25 bytes each."""
-    cells: dict[tuple[str, str, str], int] = {}
-    parts: list[NDArray[np.int64]] = []
+def cells_with_new(session: Session, workspace_id: int, living: Collection[int]) -> set[Cell]:
+    """Where segments were not looked at yet, or stand in a theme that is none of the `living`."""
+    mine = col(Segment.workspace_id) == workspace_id
+    used = session.execute(select(col(Segment.theme)).where(mine, col(Segment.theme) > 0).distinct()).scalars()
+    strange = sorted(set(used) - set(living))
+    labels = (col(Segment.stage), col(Segment.topic), col(Segment.sentiment))
+    found: set[Cell] = set()
+    for which in (col(Segment.theme).is_(None), *([col(Segment.theme).in_(strange)] if strange else ())):
+        for stage, topic, sentiment in session.execute(select(*labels).where(mine, which).distinct()).all():
+            found.add((stage, topic, side_of(sentiment)))
+    return found
+
+
+def segments_by_cell(
+    database: Database, workspace_id: int, wanted: Collection[Cell]
+) -> Generator[None, None, dict[Cell, Segments]]:
+    """All segments of these cells, in the order of their ids; some 25 bytes each. Yields between statements."""
+    number_of = {cell: number for number, cell in enumerate(sorted(wanted))}
+    parts = [np.empty((0, 4), dtype=np.int64)]
     last = 0
-    while True:
-        rows = session.execute(
-            select(
-                col(Segment.id),
-                col(Segment.item_id),
-                func.coalesce(col(Segment.theme), NEW),
-                col(Segment.stage),
-                col(Segment.topic),
-                col(Segment.sentiment),
-            )
-            .where(col(Segment.workspace_id) == workspace_id, col(Segment.id) > last)
-            .order_by(col(Segment.id))
-            .limit(ROWS_AT_ONCE)
-        ).all()
+    # whole stages and topics: that the other cells among them are read too costs less than to name each
+    labels = (
+        col(Segment.stage).in_(sorted({stage for stage, _, _ in wanted})),
+        col(Segment.topic).in_(sorted({topic for _, topic, _ in wanted})),
+    )
+    while wanted:
+        with database.read() as session:
+            rows = session.execute(
+                select(
+                    col(Segment.id),
+                    col(Segment.item_id),
+                    func.coalesce(col(Segment.theme), NEW),
+                    col(Segment.stage),
+                    col(Segment.topic),
+                    col(Segment.sentiment),
+                )
+                .where(col(Segment.workspace_id) == workspace_id, col(Segment.id) > last, *labels)
+                .order_by(col(Segment.id))
+                .limit(ROWS_AT_ONCE)
+            ).all()
         if not rows:
             break
         last = rows[-1][0]
-        parts.append(
-            np.array(
-                [
-                    (row[0], row[1], row[2], cells.setdefault((row[3], row[4], side_of(row[5])), len(cells)))
-                    for row in rows
-                ],
-                dtype=np.int64,
-            )
-        )
-    if not parts:
-        return {}
+        found = [(row[0], row[1], row[2], number_of.get((row[3], row[4], side_of(row[5])), -1)) for row in rows]
+        columns = np.array(found, dtype=np.int64)
+        parts.append(columns[columns[:, 3] >= 0])
+        yield
     columns = np.concatenate(parts)
     order = np.argsort(columns[:, 3], kind="stable")
-    ends = np.searchsorted(columns[order, 3], np.arange(len(cells) + 1))
-    found = {}
-    for cell, number in sorted(cells.items()):
+    ends = np.searchsorted(columns[order, 3], np.arange(len(number_of) + 1))
+    by_cell = {}
+    for cell, number in number_of.items():
         own = columns[order[ends[number] : ends[number + 1]]]
-        found[cell] = Segments(own[:, 0].copy(), own[:, 1].copy(), own[:, 2].copy())
-    return found
+        by_cell[cell] = Segments(own[:, 0].copy(), own[:, 1].copy(), own[:, 2].copy())
+    return by_cell
 
 
 def words_of(session: Session, workspace_id: int, segments: Segments) -> Words:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlmodel import col
 
+from service.aggregate import grouping
 from service.aggregate.answers import TrendsAnswer
 from service.aggregate.themes_api import ThemeAnswer, ThemeListAnswer
 from service.classify.active_model import set_pipeline
@@ -17,6 +18,7 @@ from service.stop import Stop
 from service.store.columns import now
 from service.store.engine import Database
 from service.store.schema import FeedbackItem, Job, Segment, Theme
+from service.store.theme_upkeep import ask_themes
 from service.store.themes import themes_of
 from service.work import Work
 from service.worker import KINDS, Worker
@@ -139,6 +141,33 @@ def test_a_days_additions_keep_ids_and_names(
     _work(work, database)
     again = {one["id"]: one["name"] for one in _by_name(client).values()}
     assert {number: again[number] for number in before} == before
+
+
+def test_only_what_is_due_is_read_and_a_lost_themes_segments_are(
+    client: Any,
+    work: Work,
+    database: Database,
+    themed: dict[str, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[set[Any]] = []
+    segments_by_cell = grouping.segments_by_cell
+
+    def seen(database: Database, workspace_id: int, wanted: set[Any]) -> Any:
+        read.append(set(wanted))
+        return segments_by_cell(database, workspace_id, wanted)
+
+    monkeypatch.setattr(grouping, "segments_by_cell", seen)
+    with database.write() as session:
+        ask_themes(session, client.workspace_id)
+    _work(work, database)
+    app = int(themed["App"]["id"])
+    with database.write() as session:
+        ask_themes(session, client.workspace_id)
+        session.execute(update(Segment).where(col(Segment.theme) == app).values(theme=app + 1_000))
+    _work(work, database)
+    assert read == [set(), {(themed["App"]["stage"], themed["App"]["topic"], "trouble")}]
+    assert _by_name(client)["App"]["size"] == themed["App"]["size"]
 
 
 def test_the_same_data_give_the_same_themes(client_of: Any, work: Work, database: Database) -> None:
