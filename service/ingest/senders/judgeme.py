@@ -89,12 +89,13 @@ def _item(review: Mapping[str, Any], kind: str) -> dict[str, Any]:
     reviewer = reviewer if isinstance(reviewer, dict) else {}
     created, changed = moment(review.get("created_at")), moment(review.get("updated_at"))
     hidden = review.get("hidden")
-    if not isinstance(hidden, bool) and kind in ("hidden", "published"):
-        hidden = kind == "hidden"
-    return said(
+    if not isinstance(hidden, bool) and kind in ("hidden", "unpublished", "published"):
+        hidden = kind != "published"
+    text = titled(_words(review.get("title")), _words(review.get("body")))
+    item = said(
         {
             "external_id": identifier(review.get("id")),
-            "text": titled(_words(review.get("title")), _words(review.get("body"))),
+            "text": text,
             "score": stars(review.get("rating")),
             "occurred_at": created,
             "updated_at": moment_after(changed or created, RANKS.get(kind, 0)),
@@ -112,6 +113,9 @@ def _item(review: Mapping[str, Any], kind: str) -> dict[str, Any]:
             ),
         }
     )
+    if text is None and "body" in review and "score" in item:
+        item["text"] = None  # the words were taken out of it since; the stars stand
+    return item
 
 
 def _words(text: Any) -> str | None:

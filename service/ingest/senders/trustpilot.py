@@ -120,7 +120,7 @@ def _item(review: Any, how: str) -> dict[str, Any] | None:
     consumer = _object(review.get("consumer"))
     created, edited = moment(review.get("createdAt")), moment(review.get("updatedAt"))
     rank = {"created": 0, "polled": 1, "updated": 0 if edited else 2}[how]
-    return said(
+    item = said(
         {
             "external_id": identifier(review.get("id") or review.get("reviewId")),
             "text": text,
@@ -142,6 +142,9 @@ def _item(review: Any, how: str) -> dict[str, Any] | None:
             ),
         }
     )
+    if text is None and ("text" in review or "content" in review):
+        item["text"] = None  # the words were taken out of it since; the stars stand
+    return item
 
 
 def _respondent(review: Mapping[str, Any], consumer: Mapping[str, Any]) -> str | None:

@@ -150,3 +150,11 @@ def test_what_judgeme_never_sends(one: Recorded, body: bytes) -> None:
 def test_any_value_may_be_of_another_kind() -> None:
     for kind in ("created", "hidden", "deleted"):
         check_hostile("judgeme", call(kind))
+
+
+def test_an_unpublished_review_is_hidden_and_words_taken_out_go() -> None:
+    (item,) = parsed("judgeme", call("unpublished", hidden=None)).items
+    assert item["attributes"]["hidden"] == "true"
+    (bare,) = parsed("judgeme", call("updated", title="", body="")).items
+    assert bare["text"] is None, "as the review is now, whatever it said before"
+    assert bare["score"]

@@ -299,3 +299,11 @@ def test_any_value_may_be_of_another_kind() -> None:
     for kind in ("created", "deleted"):
         check_hostile("trustpilot", json_call("trustpilot", {"events": [event(kind, **given)]}))
     check_hostile("trustpilot", json_call("trustpilot", {"reviews": [event("x", **given)["eventData"]]}))
+
+
+def test_words_taken_out_of_a_review_go() -> None:
+    (item,) = parsed(
+        "trustpilot", json_call("trustpilot", {"events": [event("updated", title="", text="")]})
+    ).items
+    assert item["text"] is None
+    assert item["score"]
