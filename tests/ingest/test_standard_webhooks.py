@@ -246,6 +246,17 @@ def test_an_event_that_says_nothing_of_a_customer_is_ignored() -> None:
     assert "neither a text nor a score" in found.ignored
 
 
+def test_scales_and_kinds_as_people_write_them() -> None:
+    (item,) = items({"data": {"id": 1, "text": "x", "rating": "8", "scale_max": "10", "channel": "Chat"}})
+    assert item["score"] == {"kind": "stars", "value": 8, "scale_min": 1, "scale_max": 10}
+    assert item["channel"] == "chat"
+    assert "attributes" not in item
+    (item,) = items({"data": {"id": 1, "text": "x", "score": {"kind": "NPS", "value": 9}}})
+    assert item["score"] == {"kind": "nps", "value": 9}
+    (item,) = items({"data": {"id": 1, "text": "x", "rating": 4, "scale_max": "ten"}})
+    assert item["attributes"] == {"rating": "4", "scale_max": "ten"}, "on which scale is not told"
+
+
 def test_attributes_stay_within_the_contract() -> None:
     (found,) = items({"data": {"text": "a", **{f"k{n}": "v" * 900 for n in range(50)}}})
     assert len(found["attributes"]) == 20

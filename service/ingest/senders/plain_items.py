@@ -107,8 +107,8 @@ def _item(entry: Any, told_at: Any, event: EventKind) -> Any:
             item[name] = rest.pop(found[0])
     for name in PLAIN & rest.keys():
         item[name] = rest.pop(name)
-    if rest.get("channel") in get_args(Channel):
-        item["channel"] = rest.pop("channel")
+    if isinstance(rest.get("channel"), str) and rest["channel"].strip().lower() in get_args(Channel):
+        item["channel"] = rest.pop("channel").strip().lower()
     _add_rating(item, rest)
     _add_title(item, rest)
     if item.get("occurred_at") is None and told_at is not None and not event.is_change:
@@ -151,6 +151,8 @@ def _mend(item: dict[str, Any], rest: dict[str, Any], told_at: Any) -> None:
     score = item.get("score")
     if isinstance(score, str) and item.get("text"):
         rest["score"] = item.pop("score")
+    if isinstance(score, dict) and isinstance(score.get("kind"), str):
+        item["score"] = {**score, "kind": score["kind"].strip().lower()}  # "NPS"
 
 
 def _add_rating(item: dict[str, Any], rest: dict[str, Any]) -> None:
@@ -170,8 +172,12 @@ def _add_rating(item: dict[str, Any], rest: dict[str, Any]) -> None:
         return
     kind = "stars" if name in ("rating", "score") else name
     low, high = SCALES[kind]
-    low, high = rest.get("scale_min") or low, rest.get("scale_max") or high
-    if all(isinstance(one, int | float) for one in (low, high)) and low <= value <= high:
+    ends = [
+        end if given is None or given == "" else number(given)
+        for given, end in ((rest.get("scale_min"), low), (rest.get("scale_max"), high))
+    ]
+    if ends[0] is not None and ends[1] is not None and ends[0] <= value <= ends[1]:
+        low, high = ends[0], ends[1]
         item["score"] = {"kind": kind, "value": value, "scale_min": low, "scale_max": high}
         for used in (name, "scale_min", "scale_max"):
             rest.pop(used, None)
