@@ -95,12 +95,14 @@ def reply(call: Call, _options: Options) -> Reply | None:
 
 def parse(call: Call, options: Options) -> Parsed:
     """The customers' words and ratings in the records; what is no use in one does not hold up the others."""
-    items: list[dict[str, Any]] = []
+    items: list[Any] = []
     erased: list[Erased] = []
     reasons: list[str] = []
     for record in records(call):
         key = record.key("id", "recordid")
-        if key is None:
+        if not record.object:
+            items.append(None)  # refused for itself, the others are taken
+        elif key is None:
             reasons.append("a record without an id")
         elif record.kind == "case" and record.get("masterrecordid"):
             reasons.append("a case merged into another one: what was said in it is here already")

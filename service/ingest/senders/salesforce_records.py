@@ -36,7 +36,7 @@ class Field:
 class Record:
     """One record: its object, and its fields by a name without form."""
 
-    object: str  # its name without package and ending: "CSAT_Survey"
+    object: str  # its name without package and ending: "CSAT_Survey"; empty where the record does not say
     fields: Mapping[str, Field]  # by name in lower case without underscores: "createddate"
     site: str = ""  # the address of the org's pages, if it is told
 
@@ -171,8 +171,9 @@ def _of_json(call: Call) -> list[Record]:
         declared = entry.get("attributes")  # how Salesforce itself writes a record as JSON
         if kind is None and isinstance(declared, dict):
             kind = declared.get("type")
-        if not isinstance(kind, str) or not kind.strip():
-            raise CannotParse("a record that does not name its object")
+        kind = kind.strip() if isinstance(kind, str) else ""
         values = {name: value for name, value in entry.items() if isinstance(value, str | int | float)}
-        found.append(Record(_bare(kind.strip()), _fields(values), _site(entry.get("site"))))
+        found.append(Record(_bare(kind), _fields(values), _site(entry.get("site"))))
+    if found and not any(one.object for one in found):
+        raise CannotParse("a record that does not name its object")
     return found

@@ -494,3 +494,11 @@ def test_markup_and_quotes_of_outlook_are_no_words() -> None:
     mail = "<p>Still late.</p><div>From: Acme<br>Sent: Monday<br>To: me</div><p>We are on it.</p>"
     (item,) = items(flow(object="EmailMessage", incoming=True, HtmlBody=mail))
     assert item["text"] == "Still late."
+
+
+def test_a_record_that_names_no_object_does_not_hold_up_the_others() -> None:
+    good = {"object": "Case", "id": CASE, "Subject": "Broken", "Description": "Since Monday."}
+    found = SENDERS["salesforce"].parse(json_call("salesforce", [{"id": "1"}, good]), options("salesforce")).items
+    assert [one and one["text"] for one in found] == [None, "Broken\n\nSince Monday."], "refused for itself"
+    with pytest.raises(CannotParse):
+        parsed("salesforce", json_call("salesforce", [{"id": "1"}]))
