@@ -33,8 +33,12 @@ from service.ingest.senders.values import (
 SIGNATURE, TIMESTAMP = "x-chatwoot-signature", "x-chatwoot-timestamp"
 INCOMING = ("incoming", 0, "0")
 CSAT_CONTENT = "input_csat"
+# a rule's or macro's own webhook action, which tells the conversation like its other events
+BY_RULE = "macro.executed"
+AUTOMATION = "automation_event."
 # of equal times of change, the event further down holds
 RANKS = {
+    BY_RULE: 1,
     "conversation_created": 1,
     "conversation_opened": 2,
     "conversation_updated": 3,
@@ -86,6 +90,8 @@ def parse(call: Call, options: Options) -> Parsed:
     event = body.get("event")
     if not isinstance(event, str):
         raise CannotParse("there is no event name in it")
+    if event.startswith(AUTOMATION):
+        event = BY_RULE  # whatever set off the rule, the body is the conversation's
     if event in ERASING:
         key = identifier(body.get("id"))
         if key is None:

@@ -72,7 +72,10 @@ RATING_COMMENTS = (
 STATUSES = {"2": "Open", "3": "Pending", "4": "Resolved", "5": "Closed"}
 PRIORITIES = {"1": "Low", "2": "Medium", "3": "High", "4": "Urgent"}
 SOURCES = {"1": "Email", "2": "Portal", "3": "Phone", "7": "Chat", "9": "Feedback Widget", "10": "Outbound Email"}
-UNHAPPY = ("unhappy", "not_good", "not_satisf", "dissatisf", "unsatisf", "bad", "poor", "terrible")
+UNHAPPY = ("unhappy", "dissatisf", "unsatisf", "bad", "poor", "terrible", "awful", "disappoint")
+# "Not at all satisfied", "No good", "Less than happy"; "Neither satisfied nor dissatisfied", "Not bad"
+DENIED = re.compile(r"_(not|no|less_than)_")
+NEITHER = re.compile(r"_neither_|_nor_|_not_(too_|so_)?bad_")
 NEUTRAL = ("neutral", "okay", "ok", "average", "just_ok")
 HAPPY = ("happy", "awesome", "good", "great", "excellent", "satisf", "amazing")
 
@@ -94,7 +97,10 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
             return Parsed(ignored="a test of the rule's body: its placeholders are not filled")
         raise CannotParse("the body names no ticket; put {{ticket.id}} into it as id")
     event, set_off = _event(fields)
-    if event in GONE or TICKET_GONE.search(set_off):
+    thrown_away = any(
+        yes_or_no(first(fields, flag)) for flag in ("deleted", "spam")
+    )  # as Freshdesk's API tells it
+    if event in GONE or TICKET_GONE.search(set_off) or thrown_away:
         return Parsed(erased=[Erased("conversation", ticket)])
     rated = bool(RATED.search(event) or (not event and RATED.search(set_off)))
     items = []
@@ -252,9 +258,11 @@ def score_of(value: Any) -> dict[str, Any] | None:
             return None
         return _of_three(1 if rated < 0 else 2 if rated == 100 else 3)
     label = f"_{snake(value)}_" if isinstance(value, str) else ""
+    if NEITHER.search(label):
+        return _of_three(2)
     for points, names in ((1, UNHAPPY), (2, NEUTRAL), (3, HAPPY)):
         if any(f"_{name}" in label for name in names):
-            return _of_three(points)
+            return _of_three(1 if DENIED.search(label) else points)
     return None
 
 

@@ -76,6 +76,9 @@ def parse(call: Call, options: Options) -> Parsed:
         return _gone(body, ticket, event)
     if not ticket and isinstance(body.get("messages"), list):
         ticket = body  # a ticket as the API has it
+    key = identifier(ticket.get("id"))
+    if key is not None and (_truth(ticket.get("spam")) or moment(ticket.get("trashed_datetime"))):
+        return Parsed(erased=[Erased("conversation", key)])
     messages = _messages(body, ticket)
     surveys = (body.get("satisfaction_survey"), body.get("survey"), ticket.get("satisfaction_survey"))
     survey = next(filter(None, map(_object, surveys)), {})
@@ -244,7 +247,6 @@ def _attributes(
             "priority": ticket.get("priority"),
             "tags": tags,
             "team": inner(ticket, "assignee_team", "name"),
-            "spam": True if _truth(ticket.get("spam")) else None,
             "integration": integration,
             **own,
             **_object(customer.get("meta")),

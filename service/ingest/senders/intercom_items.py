@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.ingest.incoming import Channel, Erased
+from service.ingest.senders.questions import asked_score
 from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import (
     attributes,
@@ -274,7 +275,7 @@ def rating_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
 
 
 def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The written answers of an in-app survey; numbers and choices beside them become attributes."""
+    """The written answers of an in-app survey and its NPS; other numbers and choices become attributes."""
     stat = item.get("content_stat")
     stat = stat if isinstance(stat, Mapping) else item
     person = _person(item.get("contact"), stat.get("contact"))
@@ -291,24 +292,30 @@ def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
         return []
     at = latest(payload.get("created_at"), item.get("created_at"))
     beside = {"survey": stat.get("content_title")}
-    written = []
+    told: list[tuple[str, dict[str, Any], Mapping[str, Any]]] = []
+    rated = False
     for answer in answers:
         response, question = answer.get("response"), text_of_html(answer.get("question_text"))
-        text = text_of_html(response)
-        if text is None or number(text) is not None:
+        text, points = text_of_html(response), number(response)
+        key = identifier(answer.get("question_id")) or question or "0"
+        # of other ratings the scale is not told
+        if not rated and points is not None and 0 <= points <= 10 and asked_score(question) == "nps":
+            rated = True
+            score = {"kind": "nps", "value": points, "scale_min": 0, "scale_max": 10}
+            told.append((key, {"score": score}, answer))
+        elif text is None or points is not None:
             if question:
                 beside[question] = response
-            continue
-        written.append((identifier(answer.get("question_id")) or question or "0", question, text, answer))
+        else:
+            told.append((key, {"text": text, "question": question}, answer))
     return [
         {
             "external_id": f"survey:{run}:{question_id}",
             "response_id": f"survey:{run}",
             "channel": "survey",
-            "text": text,
             **said(
                 {
-                    "question": question,
+                    **said_here,
                     "respondent": person,
                     "occurred_at": moment(answer.get("answered_at")) or at,
                     "updated_at": at,
@@ -316,5 +323,5 @@ def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
                 }
             ),
         }
-        for question_id, question, text, answer in written
+        for question_id, said_here, answer in told
     ]

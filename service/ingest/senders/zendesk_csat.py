@@ -85,6 +85,17 @@ def rating_in(*places: Any, bare: bool = True) -> Rating:
     return Rating(None, None)
 
 
+def rated_ticket(*places: Any) -> str | None:
+    """The ticket that a survey response among these objects names as what was rated; None where none does."""
+    for place in places:
+        subjects = place.get("subjects") if isinstance(place, Mapping) else None
+        for one in subjects if isinstance(subjects, list) else ():
+            kind = one.get("type") if isinstance(one, Mapping) else None
+            if isinstance(kind, str) and kind.strip().lower() == "ticket" and (key := identifier(one.get("id"))):
+                return key
+    return None
+
+
 def _rating(value: Any) -> Rating:
     if not isinstance(value, Mapping):
         return Rating(score_of(value), None)

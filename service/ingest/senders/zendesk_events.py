@@ -10,7 +10,7 @@ from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import attributes, identifier, inner, moment, said, titled
 from service.ingest.senders.written_fields import channel_of, yes_or_no
 from service.ingest.senders.zendesk_chats import message_added, said_in_chat
-from service.ingest.senders.zendesk_csat import rating_in
+from service.ingest.senders.zendesk_csat import rated_ticket, rating_in
 
 EVENT_PREFIX = "zen:event-type:"
 # events after which the ticket is told as it now is; the opening text and what one filters by follow them
@@ -234,6 +234,7 @@ def _rated(detail: dict[str, Any], event: dict[str, Any], payload: dict[str, Any
     ticket = (
         _from_subject(payload, "zen:ticket:")
         or identifier(event.get("ticket_id") or detail.get("ticket_id"))
+        or rated_ticket(event, event.get("survey_response"), detail)
         # only a ticket's own event has the ticket as its detail
         or (identifier(detail.get("id")) if "requester_id" in detail or "submitter_id" in detail else None)
     )

@@ -269,6 +269,9 @@ def _rating(ticket: str, fields: Fields, content: Any, *, alone: bool) -> list[d
         rating = Rating(score, text_of_html(first_text(fields, *RATING_COMMENT, *plain)))
     else:
         rating = rating_in(content, inner(content, "ticket"), bare=False)
+    if not rating and alone:
+        # a label in a language that is not known here: the words beside it are the customer's all the same
+        rating = Rating(None, text_of_html(first_text(fields, *RATING_COMMENT)))
     if not rating:
         return []
     at = rating.at or _changed_at(fields)

@@ -283,3 +283,20 @@ def test_a_mail_that_has_html_only_comes_as_its_words() -> None:
     assert parsed("chatwoot", call).items[0]["text"] == "Still broken"
     call = message(content="<p>Still <b>broken</b></p>", content_attributes={})
     assert parsed("chatwoot", call).items[0]["text"] == "Still broken"
+
+
+@pytest.mark.parametrize(
+    "event", ["automation_event.message_created", "automation_event.conversation_updated", "macro.executed"]
+)
+def test_the_webhook_of_a_rule_or_macro_tells_the_conversation(event: str) -> None:
+    said_in_it = {
+        "id": 98770,
+        "content": "It is still broken.",
+        "message_type": 0,
+        "created_at": 1795166043,
+        "sender": CONTACT,
+        "sender_type": "Contact",
+    }
+    agents = {**said_in_it, "id": 98771, "content": "We look into it.", "message_type": 1, "sender_type": "User"}
+    (item,) = parsed("chatwoot", happened(event, messages=[said_in_it, agents])).items
+    assert (item["external_id"], item["text"], item["conversation_id"]) == ("98770", "It is still broken.", "85")

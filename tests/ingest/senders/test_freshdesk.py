@@ -314,3 +314,28 @@ def test_a_reply_comes_without_what_it_quotes() -> None:
         "freshdesk", json_call("freshdesk", {"id": 5, "event": "customer_reply", "comment": quoted})
     ).items
     assert item["text"] == "Still nothing."
+
+
+@pytest.mark.parametrize(
+    ("label", "points"),
+    [
+        ("Not happy", 1),
+        ("Not at all satisfied", 1),
+        ("No good", 1),
+        ("Less than satisfied", 1),
+        ("Not OK", 1),
+        ("Neither satisfied nor dissatisfied", 2),
+        ("Not bad", 2),
+        ("Nothing but happy", 3),
+    ],
+)
+def test_a_label_that_denies_is_not_what_it_denies(label: str, points: int) -> None:
+    assert score_of(label) == {"kind": "csat", "value": points, "scale_min": 1, "scale_max": 3}
+
+
+@pytest.mark.parametrize("flag", ["deleted", "spam"])
+def test_a_ticket_that_says_of_itself_that_it_is_gone_is_erased(flag: str) -> None:
+    body = {"ticket": {"id": 12, "subject": "Broken", "description": "Since Monday.", flag: True}}
+    assert parsed("freshdesk", json_call("freshdesk", body)).erased == [Erased("conversation", "12")]
+    body["ticket"][flag] = "false"
+    assert [one["external_id"] for one in parsed("freshdesk", json_call("freshdesk", body)).items] == ["ticket:12"]

@@ -302,3 +302,9 @@ def test_a_survey_by_its_other_name_and_a_deleted_customer() -> None:
     assert (item["external_id"], item["score"]["value"], item["text"]) == ("survey:8", 4, "ok")
     gone = parsed("gorgias", json_call("gorgias", {"event": "customer-deleted", "customer": {"id": 3}}))
     assert gone.erased == [Erased("respondent", "3")]
+
+
+@pytest.mark.parametrize("mark", [{"spam": "True"}, {"spam": True}, {"trashed_datetime": "2026-11-20T10:00:00"}])
+def test_a_ticket_called_spam_or_trashed_is_erased(mark: dict[str, Any]) -> None:
+    found = parsed("gorgias", sent(ticket={"id": 21, **mark}))
+    assert (found.items, found.erased) == ([], [Erased("conversation", "21")])

@@ -482,3 +482,15 @@ def test_a_mail_comes_without_what_it_quotes() -> None:
     outlook = "<p>It fails.</p><div><b>From:</b> Acme<br><b>Sent:</b> Friday<br></div><p>We are sorry</p>"
     (item,) = parsed("intercom", note("conversation.user.replied", conversation(part("9", outlook)))).items
     assert item["text"] == "It fails."
+
+
+def test_the_nps_of_a_survey_is_a_score_also_without_words() -> None:
+    nps = {"question_id": "q1", "question_text": "How likely are you to recommend us?", "response": 9}
+    faces = {"question_id": "q3", "question_text": "How satisfied are you?", "response": 4}
+    item = {"contact": {"id": CONTACT}, "content_stat": {"receipt_id": 901, "answers": [nps, faces]}}
+    (found,) = parsed("intercom", note("content_stat.survey.answer", item)).items
+    assert (found["external_id"], found["response_id"]) == ("survey:901:q1", "survey:901")
+    assert found["score"] == {"kind": "nps", "value": 9, "scale_min": 0, "scale_max": 10}
+    assert found["attributes"] == {"How satisfied are you?": "4"}, "its scale is not told"
+    nps["response"] = 11
+    assert parsed("intercom", note("content_stat.survey.answer", item)).ignored

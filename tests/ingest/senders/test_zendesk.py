@@ -637,3 +637,23 @@ def test_a_deleted_ticket_stays_gone_in_any_order(database: Database, settings: 
 )
 def test_content_of_any_shape_is_understood_or_refused(call: Call) -> None:
     assert survives("zendesk", call) > 100
+
+
+def test_a_survey_response_belongs_to_the_ticket_that_it_names() -> None:
+    response = {
+        "id": "R1",
+        "subjects": [{"type": "user", "id": "5"}, {"type": "TICKET", "id": 77}],
+        "answers": [{"type": "rating_scale", "rating": 2}, {"type": "open_ended", "value": "Slow."}],
+    }
+    for body in ({"detail": response, "event": {}}, {"detail": {}, "event": {"survey_response": response}}):
+        told = {"type": "zen:event-type:csat_survey_response.submitted", "time": "2026-11-20T10:00:00Z", **body}
+        (item,) = parsed("zendesk", json_call("zendesk", told)).items
+        assert (item["external_id"], item["conversation_id"]) == ("csat:77", "77")
+        assert (item["score"]["value"], item["text"]) == (2, "Slow.")
+
+
+def test_a_rating_in_an_unknown_language_keeps_its_comment() -> None:
+    body = {"ticket_id": 77, "event": "csat", "satisfaction": "Jättebra", "satisfaction_comment": "Snabbt svar!"}
+    (item,) = parsed("zendesk", json_call("zendesk", body)).items
+    assert (item["external_id"], item["text"]) == ("csat:77", "Snabbt svar!")
+    assert "score" not in item
