@@ -172,7 +172,7 @@ def changes_page(
         {
             "caller": caller,
             "page": "suggestions",
-            "rows": rows,
+            "rows": laid_out(rows),
             "notice": done_text(done),
             "batch": batch,
             "steps": steps,
@@ -187,6 +187,32 @@ def changes_page(
             ],
         },
     )
+
+
+def laid_out(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Changes as cards, two in a line, each with `wide`: whether it takes a whole line.
+
+    One with metrics from elsewhere does, as it is twice as tall as the others, and so does one left without a
+    neighbour. The order stays, but that a wide card waits until the line before it is full.
+    """
+    found: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    alone = False  # whether the last card of `found` has room beside it
+    for row in rows:
+        wide = bool(row["impact"] and row["impact"]["outcomes"])
+        card = {**row, "wide": wide}
+        if wide and alone:
+            waiting.append(card)
+            continue
+        found.append(card)
+        if not wide:
+            alone = not alone
+        if not alone:
+            found += waiting
+            waiting = []
+    if alone:
+        found[-1]["wide"] = True
+    return found + waiting
 
 
 @router.get("/suggestions/{suggestion_id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,6 +17,7 @@ from service.errors import BadInput
 from service.ingest.metric_series import MetricPoint, store_points
 from service.review import suggestion_charts
 from service.review.decision_forms import decision_of, done_text, steps
+from service.review.suggestion_pages import laid_out
 from service.store.columns import now
 from service.store.schema import SuggestionDecision
 from service.suggest.decisions import STATUSES, possible
@@ -165,6 +167,31 @@ def test_every_step_from_the_page(browser: Browser, work: Work, workspace_id: in
     assert wrong.status_code == 422
 
 
+def test_no_line_of_cards_has_a_hole() -> None:
+    """However many changes there are, and whichever of them have metrics from elsewhere and need a whole line."""
+    for many in range(7):
+        for of_metrics in itertools.product((False, True), repeat=many):
+            rows = [
+                {"id": number, "impact": {"outcomes": ["orders"] if told else []} if number != 4 else None}
+                for number, told in enumerate(of_metrics)
+            ]
+            cards = laid_out(rows)
+            assert sorted(card["id"] for card in cards) == list(range(many))
+            room = 0
+            for card in cards:
+                assert not (card["wide"] and room), "a whole line begins where the one before is full"
+                room = 0 if card["wide"] else 1 - room
+            assert room == 0
+            for one in (True, False):
+                alike = [card["id"] for card in cards if bool((card["impact"] or {}).get("outcomes")) == one]
+                assert alike == sorted(alike)
+            assert all(card["wide"] for card in cards if card["impact"] and card["impact"]["outcomes"])
+            alone = [
+                card for card in cards if card["wide"] and not (card["impact"] and card["impact"]["outcomes"])
+            ]
+            assert len(alone) <= 1
+
+
 def test_the_board_is_empty_at_first(browser: Browser) -> None:
     assert "No change is running" in browser().get("/changes").text
 
@@ -298,7 +325,10 @@ def test_a_metric_gets_its_verdict_and_asks_which_way_is_better(
     text = lead.post(f"{address}/decision", data={"csrf": token, "decision": "accept", "back": "one"}).text
     assert "Metrics from elsewhere" in text
     assert "Not enough data until about" in text
-    assert "which way is better?" in lead.get("/changes").text
+    for page in (text, lead.get("/changes").text):
+        told, asked = page.index('class="verdict metric'), page.index("which way is better?")
+        assert page[told:asked].count("</p>") == 1, "it is asked right below what is told of the metric"
+        assert asked < page.index("Measured until"), "and before the small print"
     assert "<script>alert" not in text
     assert "which way is better?" not in browser(role="viewer").get(address).text
     form = {"csrf": token, "decision": "note", "back": "one", "outcome": name, "better": "lower"}
