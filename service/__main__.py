@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from enum import StrEnum
@@ -15,10 +16,12 @@ from nlp.artifact import ArtifactError
 from service import auth
 from service.errors import JourneymapError
 from service.monitor import logs
-from service.settings import PREFIX, Settings, SettingsError
+from service.settings import PREFIX, Settings, SettingsError, unknown_variables
 from service.store.engine import Database
 from service.store.migrate import MigrationError
 from service.store.migrate import migrate as migrate_database
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="journeymap",
@@ -40,15 +43,20 @@ class Tier(StrEnum):
     fast = "fast"
 
 
-def _settings() -> Settings:
+def _settings(*, warn: bool = True) -> Settings:
+    """The settings, with a line in the log about variables that are none; not if a parent has said it already."""
     settings = Settings.from_environment()
     logs.configure(settings)
+    unknown = unknown_variables() if warn else {}
+    if unknown:
+        named = (f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
+        log.warning("no settings of this name, ignored: %s; `journeymap settings` lists all", ", ".join(named))
     return settings
 
 
-def _installation() -> Settings:
+def _installation(*, warn: bool = True) -> Settings:
     """The settings of commands that keep something; SettingsError where DATA_DIR can't be written."""
-    found = _settings()
+    found = _settings(warn=warn)
     try:
         found.data_dir.mkdir(parents=True, exist_ok=True)
         reason = "" if os.access(found.data_dir, os.W_OK | os.X_OK) else "no permission to write"
@@ -84,7 +92,7 @@ def work(
     stop.on_signals()
     if until_input_ends:
         stop_when_input_ends(stop)
-    settings = _installation()
+    settings = _installation(warn=not until_input_ends)  # `serve`, which started it then, has said it
     # loads the language libraries: after the parent is watched, so that no orphan is left behind
     from service.worker import run
 

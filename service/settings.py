@@ -5,6 +5,7 @@ Every field is read from ``JOURNEYMAP_<FIELD>`` (upper case). ``journeymap setti
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "JOURNEYMAP_"
+TEST_PREFIX = f"{PREFIX}TEST_"  # of our own tests, no settings
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("json", "text")
 
@@ -236,3 +238,14 @@ class Settings(BaseModel):
         except ValidationError as error:
             lines = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
             raise SettingsError("; ".join(lines)) from error
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like settings and are none, each with the setting whose name is nearest, else ""."""
+    names = [PREFIX + name.upper() for name in Settings.model_fields]
+    found = {}
+    for variable in sorted(os.environ if environment is None else environment):
+        if variable.upper().startswith(PREFIX) and variable not in names and not variable.startswith(TEST_PREFIX):
+            near = difflib.get_close_matches(variable.upper(), names, n=1, cutoff=0.8)
+            found[variable] = near[0] if near else ""
+    return found

@@ -267,6 +267,16 @@ def test_settings_lists_all_and_hides_secrets(tmp_path: Path) -> None:
     assert "pass@" not in ended.stdout
 
 
+def test_a_misspelt_setting_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    ended = _journeymap(tmp_path, "migrate", JOURNEYMAP_SPOOL_MAXMB="hush", JOURNEYMAP_PINEAPPLE="1")
+    assert ended.returncode == 0
+    (line,) = [one for one in ended.stderr.splitlines() if "PINEAPPLE" in one]
+    assert "JOURNEYMAP_SPOOL_MAXMB (did you mean JOURNEYMAP_SPOOL_MAX_MB?)" in line
+    assert "JOURNEYMAP_PINEAPPLE" in line
+    assert "hush" not in ended.stderr
+    assert "ignored" not in _journeymap(tmp_path, "migrate", JOURNEYMAP_TEST_CHROMIUM="/nowhere").stderr
+
+
 def _journeymap(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYMAP_")}
     return subprocess.run(
