@@ -51,6 +51,7 @@ _MONTH_DAY = re.compile(
 )
 _WEEKDAY = re.compile(r"^[^\W\d_]{2,10}(?:\.?,\s+(?=\d|[^\W\d_]{3})|\s+(?=[^\W\d_]{3}\s+\d))")
 _UNIX = re.compile(r"\d{10}(\.\d+)?|\d{13}")
+_SERIAL = re.compile(r"\d{5}([.,]\d{1,15})?")
 
 _NUMBER = re.compile(r"[-+]?\d[\d.,' \u00a0\u202f]*")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?")
@@ -113,6 +114,22 @@ def to_moment(value: object, *, zone: tzinfo, day_first: bool | None) -> datetim
     else:
         raise ValueError("no form of a date that is known here")
     return _with_clock(match, year, month, day, zone)
+
+
+def from_serial(value: object, *, zone: tzinfo) -> datetime:
+    """The days since 1899-12-30 that a spreadsheet leaves of a date without its format; ValueError for others.
+
+    Of the years 1990 to 2099.
+    """
+    text = _short(value)
+    if not _SERIAL.fullmatch(text):
+        raise ValueError("no serial date")
+    days = float(text.replace(",", "."))
+    if not 32_874 <= days < 73_051:
+        raise ValueError("no serial date")
+    # to the second: the fraction of a day is not exact
+    seconds = round(days * 86_400)
+    return datetime(1899, 12, 30, tzinfo=zone) + timedelta(seconds=seconds)
 
 
 def _short(value: object) -> str:

@@ -6,13 +6,14 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.errors import BadInput
 from service.ingest.column_names import in_words, is_personal
 from service.ingest.column_values import TIME_FIELDS
-from service.ingest.conversions import is_blank, to_moment, to_number, to_rating
+from service.ingest.conversions import from_serial, is_blank, to_moment, to_number, to_rating
 from service.ingest.equal_rows import EqualRows
 from service.ingest.files.table import REJECT_COLUMNS, Row
 from service.ingest.fold import WORDS
@@ -210,15 +211,23 @@ class ItemReader:
         self._equal.add(key)
         return f"row-{key[:24]}-{count + 1}"
 
+    def _moment(self, value: Any) -> datetime:
+        try:
+            return to_moment(value, zone=self._zone, day_first=self._day_first)
+        except ValueError:
+            # only in a column that is known to hold times: elsewhere such a number may be anything
+            return from_serial(value, zone=self._zone)
+
     def _converted(self, name: str, column: str, value: Any) -> Any:
         try:
             if name in TIME_FIELDS:
-                return to_moment(value, zone=self._zone, day_first=self._day_first)
+                return self._moment(value)
             if name == "value":
                 return to_number(value)
         except (ValueError, OverflowError) as error:
             kind = "time" if name in TIME_FIELDS else "number"
-            raise RowRefused(f"bad_{kind}", f"«{column}» holds no {kind} that can be read.") from error
+            how = " Write it like 2026-11-20 14:30." if kind == "time" else ""
+            raise RowRefused(f"bad_{kind}", f"«{column}» holds no {kind} that can be read.{how}") from error
         if name == "channel":
             return str(value).strip().lower()
         return _plain(value)

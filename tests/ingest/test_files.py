@@ -367,3 +367,43 @@ def test_what_an_apis_answer_has_beside_its_records_is_passed_over(opened: Any) 
     assert table.columns == ["id", "text"]
     assert cells(rows) == [[1, "a"]]
     assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Feedback export 2026\n\n",
+        "Feedback export 2026\n",
+        '"Shop north"\n',
+        "A b\n2026-11-20\n \n",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_titles_above_the_header_are_no_header(opened: Any, above: str, end: str) -> None:
+    text = f'{above}id;comment;nps\n1;"good\nand; more";9\n2;bad, slow;3\n'.replace("\n", end)
+    table, rows = opened(text.encode())
+    assert table.columns == ["id", "comment", "nps"]
+    assert cells(rows) == [["1", f"good{end}and; more", "9"], ["2", "bad, slow", "3"]]
+    assert [row.number for row in rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "comment\nI like it, really\nGood, fast\nSlow, sorry\n",
+        "comment\n\nI like it, really\nGood, fast\nSlow, sorry\n",
+        "What do you think?\nI like it, really\nGood, fast\nSlow, sorry\n",
+        "What do you think?\n\nYes, a lot\nGood and fast\nSlow, sorry\n",
+        "What do you think?\nfine\nI like it, really, yes\nGood and fast\n",
+    ],
+)
+def test_the_name_of_the_only_column_is_no_title(opened: Any, text: str) -> None:
+    table, rows = opened(text.encode())
+    assert table.columns == [text.partition("\n")[0]]
+    assert len(rows) == len([line for line in text.split("\n")[1:] if line])
+
+
+@pytest.mark.parametrize("start", ["<html><body>", "<!DOCTYPE html>", " \n<table>", '<?xml version="1.0"?>'])
+def test_a_page_under_a_spreadsheets_name_says_so(opened: Any, start: str) -> None:
+    page = f"{start}<tr><td>id</td><td>comment</td></tr><tr><td>1</td><td>good</td></tr>"
+    assert refused(opened, page.encode(), "export.xls") == "unsupported_format"

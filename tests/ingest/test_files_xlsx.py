@@ -230,3 +230,28 @@ def test_dates_since_1904(opened: Any) -> None:
     content = by_hand(sheet, **{"xl/styles.xml": styles})
     _, rows = opened(content)
     assert [row.cells[0] for row in rows] == [datetime(2022, 11, 19), 44884]
+
+
+def test_a_cover_sheet_is_left_aside_unless_it_is_asked_for(opened: Any) -> None:
+    content = workbook(("Cover", [["Made by a tool"]]), ("Blank", []), ("Data", [["id", "comment"], [1, "good"]]))
+    table, rows = opened(content)
+    assert (table.sheet, table.columns, [row.cells for row in rows]) == ("Data", ["id", "comment"], [[1, "good"]])
+    table, rows = opened(content, sheet="cover")
+    assert (table.sheet, table.columns, rows) == ("Cover", ["Made by a tool"], [])
+    table, rows = opened(workbook(("A", [["id"]]), ("B", [["comment"]])))
+    assert (table.sheet, rows) == ("A", []), "where no sheet has rows, the first is told of"
+
+
+def test_titles_above_the_header_of_a_sheet_are_no_header(opened: Any) -> None:
+    table = [["id", "comment", "nps"], [1, "good", 9], [2, "bad", 3]]
+    found, rows = opened(workbook(("S", [["Feedback 2026"], [datetime(2026, 11, 20)], [], *table])))
+    assert found.columns == ["id", "comment", "nps"]
+    assert [row.cells for row in rows] == table[1:]
+    assert [row.number for row in rows] == [1, 2]
+
+
+def test_one_column_with_stray_notes_keeps_its_name(opened: Any) -> None:
+    for stray in (["slow", "call back"], ["slow", 3]):
+        found, rows = opened(workbook(("S", [["comment"], ["good"], stray, ["bad"]])))
+        assert found.columns[0] == "comment"
+        assert len(rows) == 3

@@ -128,7 +128,11 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(
     assert shown["items"][0]["source"] == "shop"
     assert shown["rows"] == {"checked": 3, "rejected": 1, "empty": 1, "complete": True}
     assert shown["rejected"] == [
-        {"row": 2, "code": "bad_time", "detail": "«date» holds no time that can be read."}
+        {
+            "row": 2,
+            "code": "bad_time",
+            "detail": "«date» holds no time that can be read. Write it like 2026-11-20 14:30.",
+        }
     ]
     assert (kept(settings), stored(database, FileImport), stored(database, Job)) == ([], 0, 0)
 

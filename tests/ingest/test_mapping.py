@@ -397,6 +397,19 @@ def test_what_is_no_number_is_refused(text: Any) -> None:
         to_number(text)
 
 
+def test_dates_that_lost_their_format_are_read_where_a_column_holds_times(read: Read) -> None:
+    header = ["id", "comment", "date", "zip"]
+    bodies = [["1", "good", "46346", "46346"], ["2", "bad", "46347,5", "1"], ["3", "so", "12345", "2"]]
+    plan, found = read(table_of(header, *bodies), timezone="Europe/Berlin")
+    first, second, third = found
+    assert isinstance(first, IncomingItem)
+    assert isinstance(second, IncomingItem)
+    assert first.occurred_at == datetime(2026, 11, 19, 23, tzinfo=UTC)
+    assert second.occurred_at == datetime(2026, 11, 21, 11, tzinfo=UTC)
+    assert third == "bad_time", "1933 is no time of feedback"
+    assert uses(plan)["zip"] == "attributes.zip", "a number alone is no date"
+
+
 @pytest.mark.parametrize("start", ["3/4/2026", "3 Nov 2026", "4", "1.5", "4 of"])
 def test_endless_cells_cost_no_time(start: str) -> None:
     for cell in (start + " " * 1_000_000 + "x", start * 300_000):

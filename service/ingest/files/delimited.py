@@ -28,6 +28,8 @@ DELIMITERS = (",", ";", "\t", "|")
 NO_DELIMITER = "\x1f"  # for files with one column; stands in no text
 SAMPLE_CHARS = 256 * 1024
 SAMPLE_RECORDS = 50
+MAX_TITLE_LINES = 6  # blank ones among them
+MAX_NAME_CHARS = 80  # of a column below a title; longer ones are texts
 # unclosed quotes are looked for again from their second line; this bounds the work of hostile files
 REREAD_CHARS = 64 * 1024 * 1024
 
@@ -58,6 +60,39 @@ def sniff_delimiter(sample: str, *, whole: bool, hint: str | None = None) -> str
         if best is None or rank > best:
             best, chosen = rank, delimiter
     return chosen
+
+
+def title_lines(sample: str, *, whole: bool, delimiter: str | None = None) -> int:
+    """How many lines stand above the header: a title, a date, each without any delimiter, above a real table.
+
+    A file of one column has none: below its name stand texts, not rows that agree on three columns or more (on
+    two, where a blank line stands between).
+    """
+    lines = _LINE_END.split(sample)
+    if not whole:
+        lines.pop()
+    signs = (delimiter,) if delimiter else DELIMITERS
+    for place, line in enumerate(lines[: MAX_TITLE_LINES + 1]):
+        if not line.strip():
+            continue
+        if line.count('"') % 2:
+            return 0
+        if not any(sign in line for sign in signs):
+            continue
+        above = lines[:place]
+        titles = [one.strip() for one in above if one.strip()]
+        if not titles or not all(re.search(r"[\s\d]", title) for title in titles):
+            return 0  # a single word is rather the name of the only column
+        table = "\n".join(lines[place:])
+        sign = delimiter or sniff_delimiter(table, whole=True)
+        records = [one for one in _LINE_END.split(_QUOTED.sub("x", table)) if one.strip()][:SAMPLE_RECORDS]
+        marks = [record.count(sign or NO_DELIMITER) for record in records]
+        least = 1 if not all(one.strip() for one in above) else 2
+        agree = len(records) > 2 and all(mark == marks[0] for mark in marks) and marks[0] >= least
+        names = [name.strip().strip('"') for name in line.split(sign or NO_DELIMITER)]
+        named = all(0 < len(name) <= MAX_NAME_CHARS and not name[0].isdigit() for name in names)
+        return place if agree and named else 0
+    return 0
 
 
 def _width(header: Sequence[str], below: Sequence[str]) -> int:
@@ -133,10 +168,14 @@ class DelimitedTable:
         if told:
             found = told.group(1)
             sample = sample[len(first) :].lstrip("\r\n")
+        titles = title_lines(sample, whole=whole, delimiter=delimiter) if header and not told else 0
+        for _ in range(titles):
+            ended = _LINE_END.search(sample)
+            sample = sample[ended.end() :] if ended else ""
         self.delimiter = delimiter or found or sniff_delimiter(sample, whole=whole, hint=hint)
         self.format = "tsv" if self.delimiter == "\t" else "csv"
         self._stream = text.open()
-        if told:
+        for _ in range(1 if told else titles):
             self._stream.readline()
         self._lines = _Lines(self._stream)
         self._reader = self._new_reader(self._lines)

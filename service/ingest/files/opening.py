@@ -22,6 +22,7 @@ from service.ingest.files.unpack import (
 
 HEAD_CHARS = 1024 * 1024
 _LOOKS_LIKE_JSON = re.compile(r"\s*(\[\s*[\[{\]]|\{\s*[\"}])")
+_MARKUP = re.compile(r"\s*<(!doctype\b|html\b|head\b|body\b|table\b|\?xml\b)", re.IGNORECASE)
 _BINARY = (GZIP_MAGIC, OLE_MAGIC, *ZIP_MAGIC, b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"SQLite format", b"PAR1")
 
 
@@ -57,6 +58,12 @@ def _open_text(file: PackedFile, options: FileOptions, delimiter: str | None) ->
         head = characters.read(HEAD_CHARS)
     if not head.strip():
         raise FileRefused("empty_file", "The file holds nothing but white space.")
+    if _MARKUP.match(head):
+        detail = (
+            "This is a web page or XML under another name, as some tools export for spreadsheets; open it there "
+            "and save it as .xlsx or .csv."
+        )
+        raise FileRefused("unsupported_format", detail)
     suffix = file.name.lower().rsplit(".", 1)[-1]
     if suffix in ("ndjson", "jsonl"):
         return RecordsTable(text, lines=True)

@@ -27,7 +27,10 @@ from service.ingest.files.workbook import BrokenXml, Workbook, parse, unescaped
 MAX_ROWS = 1_048_576  # what a sheet can have
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
 
+MAX_TITLE_ROWS = 4
+
 Cell = str | int | float | bool | datetime | None
+SheetRow = tuple[int, dict[int, Cell], str | None]  # its number in the sheet, its cells by column, what is wrong
 
 
 class _Rows:
@@ -114,7 +117,16 @@ def _name(cell: Cell) -> str:
     return "" if cell is None else str(cell)
 
 
-def _broken(error: Exception) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
+def _title_rows(beginning: list[dict[int, Cell]]) -> int:
+    """How many rows stand above the header: a title, a date, each in one cell above names in several."""
+    for place, cells in enumerate(beginning[:-1]):
+        if len(cells) > 1:
+            named = all(isinstance(value, str) for value in cells.values())
+            return place if place and named and len(beginning[place + 1]) > 1 and 0 in beginning[place + 1] else 0
+    return 0
+
+
+def _broken(error: Exception) -> Iterator[SheetRow]:
     """Rows that can't be read, told when they are asked for."""
     yield from ()
     raise error
@@ -167,19 +179,50 @@ class SheetTable:
             if not sheets:
                 names = ", ".join(name[:40] for name, _ in self._book.sheets[:10])
                 raise FileRefused("unknown_sheet", f"The workbook has the sheets: {names}.", pointer="sheet")
+        only_header: tuple[str, str] | None = None
         for name, part in sheets:
-            rows = self._rows_of(part)
-            for number, cells, _ in rows:
-                if any(str(value).strip() for value in cells.values()):
-                    self.sheet: str | None = name
-                    self._size = self._book.archive.getinfo(part).file_size
-                    self._rows, self._header_row = rows, number
-                    if not self._has_header:
-                        self._rows = chain([(number, cells, None)], rows)
-                        self._header_row = number - 1
-                    self._use_header(cells if self._has_header else dict.fromkeys(cells))
-                    return
+            beginning, rows = self._beginning(part)
+            if not beginning:
+                continue
+            if len(beginning) == 1 and self._has_header and len(sheets) > 1:
+                only_header = only_header or (name, part)  # a cover, or a sheet that nobody filled
+                continue
+            self._use_sheet(name, part, beginning, rows)
+            return
+        if only_header is not None:
+            self._use_sheet(*only_header, *self._beginning(only_header[1]))
+            return
         raise FileRefused("empty_file", "The sheet is empty." if wanted else "The workbook holds no rows.")
+
+    def _beginning(self, part: str) -> tuple[list[SheetRow], Iterator[SheetRow]]:
+        """The first rows of a sheet in which anything stands, and the rest."""
+        rows = self._rows_of(part)
+        found: list[SheetRow] = []
+        try:
+            for row in rows:
+                if any(str(value).strip() for value in row[1].values()):
+                    found.append(row)
+                    if len(found) == MAX_TITLE_ROWS + 2:
+                        break
+        except (BrokenXml, *STREAM_ERRORS) as error:
+            if not found:
+                raise
+            rows = _broken(error)
+        return found, rows
+
+    def _use_sheet(self, name: str, part: str, beginning: list[SheetRow], rows: Iterator[SheetRow]) -> None:
+        assert self._book is not None
+        self.sheet: str | None = name
+        self._size = self._book.archive.getinfo(part).file_size
+        if not self._has_header:
+            self._header_row = beginning[0][0] - 1
+            self._rows: Iterator[SheetRow] = chain(beginning, rows)
+            self._use_header(dict.fromkeys(beginning[0][1]))
+            return
+        titles = _title_rows([cells for _, cells, _ in beginning])
+        self._header_row, header, _ = beginning[titles]
+        self._rows = chain(beginning[titles + 1 :], rows)
+        self._use_header(header)
 
     def _use_header(self, cells: dict[int, Cell]) -> None:
         width = named = max(cells) + 1
