@@ -20,7 +20,7 @@ from service.ingest.erasure import Mark, delete_items, keep_away
 from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
 from service.ingest.identity import conversation_mark, identities, item_mark, person_mark, respondent_mark
 from service.ingest.incoming import IncomingItem, Whole
-from service.ingest.taken_back import Key, ToldWhole, taken_back, told_whole
+from service.ingest.taken_back import Key, ToldWhole, one_at_a_time, taken_back, told_whole
 from service.store import bulk, queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
@@ -158,6 +158,7 @@ def receive_parts(
     erased = _erased(session, vault, workspace_id=workspace_id, keys=keys, items=items)
     for _ in range(MAX_ATTEMPTS):
         savepoint = session.begin_nested()
+        one_at_a_time(session, vault, workspace_id, told)
         drafts = _existing(
             session, workspace_id, {key for key, gone in zip(keys, erased, strict=True) if not gone}
         )

@@ -7,12 +7,13 @@ since, and does not come in.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -23,6 +24,8 @@ from service.store import bulk
 from service.store.schema import BlankResponse, FeedbackItem
 
 Key = tuple[str, str]  # source, identity
+# one after another, as the array has them
+_LOCK = text("SELECT pg_advisory_xact_lock(name) FROM unnest(CAST(:names AS bigint[])) AS name")
 _MOMENT: TypeAdapter[datetime | None] = TypeAdapter(Moment)
 
 
@@ -61,6 +64,20 @@ def told_whole(whole: Sequence[Whole], *, source: str, delivery_id: int | None) 
         identities = frozenset(f"id:{name}" for name in one.external_ids)
         found.append(ToldWhole(source, one.response_id, told_at, identities, delivery_id))
     return found
+
+
+def one_at_a_time(session: Session, vault: Vault, workspace_id: int, told: Sequence[ToldWhole]) -> None:
+    """Wait until no other transaction tells one of these responses, and let none until this one ends.
+
+    A blank delivery of a response locks no row that an older one with answers could wait for: of two at once
+    neither would see the other, and the older answers would stay. SQLite writes one transaction at a time anyway.
+    """
+    if not told or session.get_bind().dialect.name != "postgresql":
+        return
+    marks = {response_mark(vault, workspace_id, one.source, one.response_id) for one in told}
+    names = {int.from_bytes(hashlib.sha256(mark.encode()).digest()[:8], signed=True) for mark in marks}
+    # in one order everywhere: two callers wait for each other instead of deadlocking
+    session.execute(_LOCK, {"names": sorted(names)})
 
 
 def taken_back(

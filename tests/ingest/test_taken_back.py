@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import Session, col
 
 from service import auth
@@ -178,6 +180,29 @@ def test_in_one_commit_as_one_by_one(
             ("duplicate", False),
         ]
         assert late.body
+
+
+def test_of_two_processes_at_once_the_newer_blank_one_holds(
+    database: Database, settings: Settings, endpoint: Endpoint
+) -> None:
+    vault = auth.Vault(settings)
+
+    def older() -> None:
+        with database.write() as session:
+            deliver(session, vault, settings, endpoint=endpoint, call=tally(1, a=GOOD, b=BAD))
+
+    other = threading.Thread(target=older)
+    with database.write() as session:
+        deliver(session, vault, settings, endpoint=endpoint, call=tally(2, a=None))
+        other.start()
+        if database.writer.dialect.name == "postgresql":
+            waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            while other.is_alive() and not session.execute(waiting).scalar_one():
+                time.sleep(0.01)
+            assert other.is_alive(), "it did not wait for what it can't see"
+    other.join()
+    with database.read() as session:
+        assert texts(session) == {}
 
 
 def test_an_erased_persons_late_answer_leaves_no_content(
