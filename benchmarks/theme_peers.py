@@ -33,12 +33,17 @@ def bertopic(texts: list[str], vectors: Any, groups: int) -> dict[str, list[int]
         model = BERTopic(umap_model=reducer, nr_topics=topics, calculate_probabilities=False)
         return model, model.fit_transform(texts, vectors)[0]
 
+    def with_outliers(model: Any, group: Any) -> Any:
+        if -1 not in group or max(group) < 0:  # it refuses where there are none, and where there is nothing else
+            return group
+        return model.reduce_outliers(texts, group, strategy="embeddings", embeddings=vectors)
+
     plain, found = fitted(None)
-    whole = plain.reduce_outliers(texts, found, strategy="embeddings", embeddings=vectors)
+    whole = with_outliers(plain, found)
     fine_reducer = UMAP(n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=7)
     fine = BERTopic(umap_model=fine_reducer, min_topic_size=3, nr_topics=groups + 1)
     exact = fine.fit_transform(texts, vectors)[0]
-    everything = fine.reduce_outliers(texts, exact, strategy="embeddings", embeddings=vectors)
+    everything = with_outliers(fine, exact)
     return {
         "BERTopic, its own settings": list(map(int, found)),
         "BERTopic, its own settings, outliers put to topics": list(map(int, whole)),

@@ -117,7 +117,6 @@ def quality(
         first = groups_of.find(vectors[:half])
         later = groups_of.nearest(vectors[half:], groups_of.centres(vectors[:half], first))
         of["ours, later half joined to the first half's groups"] = scores(native[half:], later.group)
-        found[name] = {"texts_a_second": speed, **of}
         if name == "words and meaning":
             if lent is not None:
                 lend(lent, source, texts, vectors, len(kinds))
@@ -127,7 +126,11 @@ def quality(
                 kept = surest(vectors, groups_of.find(vectors, groups=len(kinds)), least)
                 of["ours, as much left out as by BERTopic"] = scores(native, kept)
                 of.update(theirs)
-            found["within_stage_and_topic"] = blind(texts, native, vectors, likeness)
+            cells = cells_of(texts, Pipeline.load(None, "fast"))
+            found["within_stage_and_topic"] = blind(texts, native, vectors, likeness, cells) | {
+                "as many groups as labels": within(source, texts, native, vectors, cells, lent=lent, peers=peers)
+            }
+        found[name] = {"texts_a_second": speed, **of}
     return found
 
 
@@ -145,14 +148,62 @@ def cells_of(texts: list[str], fast: Pipeline) -> dict[tuple[str, str, bool], La
     return {cell: np.array(own) for cell, own in sorted(found.items()) if len(own) >= LEAST_CELL}
 
 
-def blind(texts: list[str], native: Labels, vectors: Any, likeness: Likeness) -> dict[str, Any]:
+def within(
+    source: str,
+    texts: list[str],
+    native: Labels,
+    vectors: Any,
+    cells: dict[tuple[str, str, bool], Labels],
+    *,
+    lent: Path | None,
+    peers: Path | None,
+) -> dict[str, dict[str, float]]:
+    """All ways of grouping inside each lot, as many groups as it has labels; means weighted by grouped texts."""
+    scored: dict[str, list[dict[str, float]]] = {}
+    for number, own in enumerate(cells.values()):
+        labels, rows = native[own], vectors[own]
+        groups, name = len(np.unique(labels)), f"{source}-lot{number}"
+        if groups < 2:
+            continue
+        if lent is not None:
+            lend(lent, name, [texts[at] for at in own], rows, groups)
+        ours = groups_of.find(rows, groups=groups)
+        ways = {"ours": scores(labels, ours), "k-means": scores(labels, k_means(rows, groups))}
+        if peers is not None:
+            theirs = peers_of(peers, name, labels)
+            if reduced := theirs.get("BERTopic, reduced to as many"):  # in small lots it makes fewer
+                fewer = groups_of.find(rows, groups=max(1, int(reduced["groups"])))
+                ways["ours, as many groups as BERTopic"] = scores(labels, fewer)
+                least = surest(rows, fewer, reduced["coverage"])
+                ways["ours, as many groups as BERTopic, as much left out"] = scores(labels, least)
+            ways |= {way: one for way, one in theirs.items() if isinstance(one, dict)}
+        for way, one in ways.items():
+            scored.setdefault(way, []).append(one | {"texts": len(own)})
+    found = {}
+    for way, some in scored.items():
+        texts_of = np.array([one["texts"] for one in some])
+        grouped = texts_of * np.array([one["coverage"] for one in some])
+        found[way] = {
+            "ami": round(float(np.average([one["ami"] for one in some], weights=grouped)), 3),
+            "v_measure": round(float(np.average([one["v_measure"] for one in some], weights=grouped)), 3),
+            "coverage": round(float(grouped.sum() / texts_of.sum()), 3),
+            "groups": sum(int(one["groups"]) for one in some),
+            "lots": len(some),
+            "texts": int(texts_of.sum()),
+        }
+    return found
+
+
+def blind(
+    texts: list[str], native: Labels, vectors: Any, likeness: Likeness, cells: dict[tuple[str, str, bool], Labels]
+) -> dict[str, Any]:
     """Held-out texts put to the names of the themes of their stage, topic and side (no reader)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.metrics import adjusted_mutual_info_score
 
     right: dict[str, list[bool]] = {"by letters": [], "by the encoder that grouped": []}
     themes, unassigned, agreed, weights = 0, [], [], []
-    for own in cells_of(texts, Pipeline.load(None, "fast")).values():
+    for own in cells.values():
         rows, said = vectors[own], [texts[at] for at in own]
         held = np.arange(len(own)) % 5 == 0
         group = groups_of.find(rows)
