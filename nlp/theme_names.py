@@ -1,4 +1,4 @@
-"""A name for a group of texts: a phrase that its people use and others do not, if need be a second one.
+"""A name for a group of texts: a phrase that its people use and others do not, if need be further ones.
 
 Candidates are runs of neighbouring words out of the texts that can stand alone: they begin and end with a word
 that means something, and run over no pronoun, comma, number or anything redacted. What counts is who uses the
@@ -8,7 +8,7 @@ of the group's people who do and q the share of texts elsewhere, a candidate is 
     p · ln(p / q)
 
 its part of the divergence between the group and the rest (Kullback and Leibler, "On information and sufficiency",
-1951), times how it reads. A second phrase is added where it covers people whom the first leaves out. All words of
+1951), times how it reads. A further phrase is added where it covers people whom the first leaves out. All words of
 a phrase must be used together by several people, so that no name is one person's own words.
 
 In a small group little more than a word is shared by as many. There a phrase of two people may stand around that
@@ -43,7 +43,11 @@ COMPARED: Final = 6
 ELSEWHERE: Final = 20
 """Texts that are taken to be elsewhere besides the known ones, so that a lone group is weighed too."""
 SECOND_FROM: Final = 0.12
-"""Share of the people whom a second phrase must add."""
+"""Share of the people whom a further phrase must add."""
+PHRASES: Final = 3
+"""Of a name at most."""
+NAME_WORDS: Final = 8
+"""Of a name of several phrases at most."""
 SAID_AGAIN: Final = 0.3
 """What people count for a second phrase who said the first as well."""
 FULLER_FROM: Final = 0.35
@@ -216,12 +220,14 @@ def _name(one: _Counted, candidates: Sequence[_Candidate], fewer: Sequence[_Cand
     for best in candidates:
         first = _fuller(best, candidates, fewer)
         parts, covered = [first], set(first.users)
-        while len(parts) < (2 if len(first.phrase.key) > 1 else 3):
+        while len(parts) < PHRASES:
             said = [part.phrase.key for part in parts]
+            room = NAME_WORDS - sum(part.phrase.shown.count(" ") + 1 for part in parts)
             further = [
                 ((len(other.users - covered) + SAID_AGAIN * len(other.users)) / crowd * other.apart, other)
                 for other in (*candidates, *(beside if len(first.phrase.key) == 1 else ()))
-                if len(other.users) >= SECOND_FROM * crowd
+                if other.phrase.shown.count(" ") < room
+                and len(other.users) >= SECOND_FROM * crowd
                 and not any(other.phrase.key <= key or key <= other.phrase.key for key in said)
                 and (len(first.phrase.key) == 1 or len(other.users - covered) >= SECOND_FROM * crowd)
             ]

@@ -162,7 +162,9 @@ def _of_run(run: Sequence[str], among: Collection[str] | None) -> Iterator[Phras
             key = frozenset(one for one in stem[start:end] if one)
             if not key - _NO_THING or (asks and start == 0 and len(key) < 3):
                 continue
-            yield Phrase(_cased(run[start:end]), key, _reads(low[start:end], key))
+            # "could not use top up" reads better than "not use top up"
+            begin = start - 1 if word == "not" and start and low[start - 1] in _STATES else start
+            yield Phrase(_cased(run[begin:end]), key, _reads(low[start:end], key))
 
 
 def _reads(words: Sequence[str], key: frozenset[str]) -> float:

@@ -43,7 +43,7 @@ from service.suggest.series import weekly_share
 
 router = APIRouter(include_in_schema=False)
 
-SHOWN: Final = 40  # a page of more would be too heavy for a slow line
+SHOWN: Final = 30  # a page of more would be too heavy for a slow line
 CHANGES_SHOWN: Final = 12
 # the columns of the board: in the address, as shown, which statuses
 BOARD: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
