@@ -134,6 +134,24 @@ def test_changed_rows_are_updates(client: Any, work: Work, database: Database) -
     assert (done["items"], done["tagged"], done["state"]) == (1, 1, "succeeded")
 
 
+def test_a_newer_file_of_fewer_words_takes_nothing_away(client: Any, work: Work, database: Database) -> None:
+    first = b"id,comment,more,nps\n1,It is quick.,Dark mode please.,9\n2,It is slow.,,3\n"
+    mapping = '{"comment": "text", "more": "text", "nps": "score_nps"}'
+    imported(client, work, first, filename="pulse.csv", mapping=mapping)
+
+    def kept() -> dict[str, tuple[str | None, float | None]]:
+        with database.read() as session:
+            items = session.execute(select(FeedbackItem)).scalars()
+            return {item.external_id or "": (item.text, item.score_value) for item in items}
+
+    before = kept()
+    assert len(before) == 3
+    imported(
+        client, work, b"id,comment,more,nps\n1,It is quick.,,9\n2,,,4\n", filename="pulse.csv", mapping=mapping
+    )
+    assert kept() == before | {"2": ("It is slow.", 4.0)}
+
+
 @pytest.mark.parametrize("anonymous", [False, True])
 def test_a_dead_workers_import_is_finished_by_the_next_one_row_for_row(
     client: Any, work: Work, database: Database, anonymous: bool
