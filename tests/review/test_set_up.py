@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from service.ingest.senders.guide import read_guide
 from service.ingest.senders.mapped_options import MappedOptions
 from service.review.mapping_form import form_of, options_from
 from service.store.engine import Database
@@ -49,6 +50,19 @@ def _hook_of(made: Any) -> str:
 
 def _post(admin: TestClient, address: str, **fields: str) -> Any:
     return admin.post(address, data={"csrf": _csrf(admin), **fields})
+
+
+def test_the_steps_speak_as_the_pages_do(browser: Browser) -> None:
+    admin = browser("admin")
+    page = _page_of(_connect(admin, sender="mapped", name="Any"))
+    shown = html.unescape(admin.get(page).text + admin.get(f"{page}/mapping").text)
+    steps = " ".join(read_guide("mapped").steps)
+    named = re.findall("«(.+?)»", steps)
+    assert {"What arrives", "What the customer says", "Take it only if"} <= set(named)
+    for words in named:
+        assert re.search(rf">{re.escape(words)}\s*<", shown), f"no page has «{words}»"
+    for name in ("fields.", "filters", "`items`", "external_id", "erase_when"):
+        assert name not in steps, "a name of the API, which no page shows"
 
 
 def test_name_and_options_are_changed_on_the_page(browser: Browser, database: Database) -> None:
