@@ -102,6 +102,7 @@ EXAMPLE: dict[str, Any] = {
     "due": None,
     "ticket": None,
     "reopened": None,
+    "same_change_as": None,
     "kind": "pain",
     "possible": ["accept", "edit", "reject", "snooze"],
     "created_at": "2026-08-03T00:00:00Z",
@@ -305,6 +306,10 @@ class SuggestionOut(BaseModel):
     due: date | None = Field(description="Day by which it is to be done.")
     ticket: str | None = Field(description="Address of a ticket in another system.")
     reopened: Reopened | None = Field(description="It was rejected; the evidence has grown since.")
+    same_change_as: str | None = Field(
+        description="Id of another suggestion of the stage, agreed on or open and better ranked, that proposes the "
+        "very same change for another topic: once is enough for both."
+    )
     kind: str = Field(description="pain (what to change) or delight (what to keep and spread).")
     possible: list[str] = Field(description="Decisions that are possible now.")
     created_at: datetime | None = Field(description="Since when customers report it.")

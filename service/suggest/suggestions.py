@@ -79,6 +79,7 @@ def suggestions(
     moment = now()
     listed = proposals if query.kind == "pain" else delights.delights
     found = listed(session, workspace_id=workspace_id, timezone=timezone, selection=query.selection)
+    same = same_changes(found)
     found = [one for one in found if query.fits(one)]
     total = len(found)
     if after is not None:
@@ -96,12 +97,33 @@ def suggestions(
             model=model,
             verbatims=verbatims,
         )
+    data = [row | {"same_change_as": same.get(row["id"])} for row in data]
     return {
         "data": data,
         "next": encode_cursor(list(shown[-1].order())) if len(found) > limit else None,
         "total": total,
         "as_of": rfc3339(moment),
     }
+
+
+def same_changes(found: Sequence[Proposal]) -> dict[str, str]:
+    """By id of an open suggestion another of its stage that proposes the very same change: one that was agreed on,
+    else the best of the open ones, where it is not itself.
+
+    `found`: the best first. What is proposed where nothing fits (find out why) asks each topic something else, so
+    it is never the same.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for one in found:
+        if one.status in AGREED and one.exact:
+            first.setdefault((one.stage, one.entry.id), one.id)
+    same = {}
+    for one in found:
+        if one.status in OPEN and one.exact:
+            best = first.setdefault((one.stage, one.entry.id), one.id)
+            if best != one.id:
+                same[one.id] = best
+    return same
 
 
 def suggestion(
@@ -126,10 +148,12 @@ def suggestion(
             verbatims=verbatims,
         )
         return written | {"rank": arithmetic(praised), "decisions": []}
-    one = _one(session, workspace_id, timezone, public_id)
+    every = proposals(session, workspace_id=workspace_id, timezone=timezone)
+    one = _named(every, public_id)
     [written] = _written(session, workspace_id, timezone, [one], chosen_model, verbatims, Selection())
     past = decisions.history(session, workspace_id=workspace_id, stage=one.stage, topic=one.topic)
-    return written | {"rank": arithmetic(one), "decisions": past}
+    same = {"same_change_as": same_changes(every).get(one.id)}
+    return written | same | {"rank": arithmetic(one), "decisions": past}
 
 
 def decide_on(
@@ -273,8 +297,12 @@ def pain_trends(
 
 
 def _one(session: Session, workspace_id: int, timezone: str, public_id: str) -> Proposal:
+    return _named(proposals(session, workspace_id=workspace_id, timezone=timezone), public_id)
+
+
+def _named(found: Sequence[Proposal], public_id: str) -> Proposal:
     stage, topic = key_of(public_id)
-    for one in proposals(session, workspace_id=workspace_id, timezone=timezone):
+    for one in found:
         if (one.stage, one.topic) == (stage, topic):
             return one
     raise NotFound("This suggestion does not exist.")

@@ -60,6 +60,7 @@ def public(one: Proposal, evidence: Sequence[Verbatim], model: JourneyModel, tim
         "due": row.due.isoformat() if row and row.due else None,
         "ticket": row.ticket if row else None,
         "reopened": one.reopened.public() if one.reopened is not None else None,
+        "same_change_as": None,
         "created_at": rfc3339(_first_seen(one, timezone)),
         "updated_at": rfc3339(_last_change(one, timezone)),
     }

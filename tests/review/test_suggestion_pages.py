@@ -167,6 +167,27 @@ def test_every_step_from_the_page(browser: Browser, work: Work, workspace_id: in
     assert wrong.status_code == 422
 
 
+def test_a_change_that_is_proposed_twice_says_so(browser: Browser, work: Work, workspace_id: int) -> None:
+    said = "checkout is complicated with too many steps, attempt"
+    _fill(
+        work,
+        workspace_id,
+        [
+            f"stage=purchase topic={'general' if n % 3 else 'ease_of_use'} sentiment=negative {said} {n}"
+            for n in range(24)
+        ],
+    )
+    lead = browser()
+    lower = "purchase.ease_of_use"
+    best = lead.get(f"/v1/suggestions/{lower}").json()["same_change_as"]
+    assert best == "purchase.general"
+    told = re.compile(rf'The same change as <a href="/suggestions/{best}">purchase: general</a>: once is enough')
+    for view in ("short", "long"):
+        assert len(told.findall(lead.get(f"/suggestions?view={view}").text)) == 1
+    assert told.search(lead.get(f"/suggestions/{lower}").text)
+    assert "once is enough" not in lead.get(f"/suggestions/{best}").text
+
+
 def test_no_line_of_cards_has_a_hole() -> None:
     """However many changes there are, and whichever of them have metrics from elsewhere and need a whole line."""
     for many in range(7):

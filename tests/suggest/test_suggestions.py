@@ -14,7 +14,7 @@ from service.store.engine import Database
 from service.store.schema import Suggestion
 from service.suggest.playbook import shipped_playbook
 from service.suggest.suggestions import SuggestionQuery, suggestions, suggestions_by_stage
-from tests.suggest.conftest import AddItem
+from tests.suggest.conftest import WORDS, AddItem
 
 CONTRACT = {
     "id",
@@ -68,6 +68,29 @@ def test_best_first_in_the_contracts_shape(client: Any, shop: int) -> None:
     assert best["evidence"][0]["verbatim"] in best["customer_feedback"]
     assert "12 of 24 items" in best["why"]
     assert best["status"] == "suggested"
+
+
+def test_the_same_change_for_two_topics_is_said_on_the_lower_one(client: Any, shop: int, add: AddItem) -> None:
+    """Both keep their evidence; what finds out why asks each topic something else and is never the same."""
+    for number in range(4):
+        words = f"{WORDS[5]}, also {WORDS[3]}, number {number}"
+        add(shop, words, topic="general", respondent=f"g{number}")
+        for topic in ("honesty", "policy"):
+            add(shop, f"hm {number} of it, {topic}", topic=topic, touchpoint="none", respondent=f"h{number}")
+    rows = {row["id"]: row for row in listed(client, "?status=suggested")}
+    best, lower = rows["purchase.ease_of_use"], rows["purchase.general"]
+    assert best["playbook_entry"] == lower["playbook_entry"]
+    assert best["priority"] > lower["priority"]
+    assert (best["same_change_as"], lower["same_change_as"]) == (None, best["id"])
+    assert {row["same_change_as"] for row in rows.values() if row is not lower} == {None}
+    assert lower["evidence"]
+    assert client.get("/v1/suggestions/purchase.general").json()["same_change_as"] == best["id"]
+    only = listed(client, "?topic=general")
+    assert [row["same_change_as"] for row in only] == [best["id"]], "also where a filter hides the other"
+    client.post("/v1/suggestions/purchase.ease_of_use/decision", json={"decision": "accept"})
+    assert [row["same_change_as"] for row in listed(client, "?topic=general")] == [best["id"]], "it is agreed"
+    client.post("/v1/suggestions/purchase.general/decision", json={"decision": "accept"})
+    assert {row["same_change_as"] for row in listed(client)} == {None}
 
 
 def test_an_anecdote_is_no_suggestion_until_a_third_person_says_it(client: Any, shop: int, add: AddItem) -> None:
