@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 LABEL_EXAMPLE = {"label": "delivery", "confidence": 0.88, "corrected": False}
 
@@ -215,6 +215,15 @@ class CorrectionView(BaseModel):
     undone_at: datetime | None
 
 
+class FollowUpStep(BaseModel):
+    """Who said what of an item's follow-up, and when."""
+
+    state: str
+    before: str | None = Field(description="Null: nobody had said anything. As `state`: owner or note changed.")
+    author: str
+    at: datetime
+
+
 class DeliveryOrigin(BaseModel):
     """The webhook call that an item came in with."""
 
@@ -257,6 +266,9 @@ DETAIL_EXAMPLE: dict[str, Any] = {
             "undone_at": None,
         }
     ],
+    "follow_ups": [
+        {"state": "needs_answer", "before": None, "author": "person:ann", "at": "2026-11-03T08:05:00Z"}
+    ],
     "provenance": {"delivery": None, "import": None},
 }
 
@@ -269,4 +281,5 @@ class FeedbackDetail(FeedbackView):
     versions: list[VersionView]
     classifications: list[ClassificationView]
     corrections: list[CorrectionView]
+    follow_ups: list[FollowUpStep]
     provenance: Provenance

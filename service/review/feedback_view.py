@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import and_, select
 from sqlmodel import Session, col
@@ -14,6 +14,7 @@ from service.auth import Caller
 from service.errors import NotFound
 from service.review.feedback_models import FeedbackDetail, FeedbackView
 from service.store.schema import (
+    AuditEvent,
     Classification,
     Correction,
     Delivery,
@@ -24,6 +25,8 @@ from service.store.schema import (
     Segment,
 )
 from service.store.shown import ITEM_FIELDS, overlapped_of, shown_labels, standing_corrections
+
+FOLLOWED_UP: Final = "feedback.follow_up"  # in the audit log, which is the history of who answers whom
 
 
 def item_of(session: Session, caller: Caller, item_id: int, *, lock: bool = False) -> FeedbackItem:
@@ -192,9 +195,26 @@ def detail(session: Session, caller: Caller, item_id: int) -> FeedbackDetail:
             ],
             "classifications": [one.model_dump() for one in classifications],
             "corrections": [_correction(one, item, found["segments"]) for one in corrections],
+            "follow_ups": _follow_ups(session, item),
             "provenance": _provenance(session, item),
         }
     )
+
+
+def _follow_ups(session: Session, item: FeedbackItem) -> list[dict[str, Any]]:
+    """What people said of an item's follow-up, oldest first."""
+    rows = session.execute(
+        select(col(AuditEvent.at), col(AuditEvent.actor), col(AuditEvent.detail))
+        .where(
+            col(AuditEvent.workspace_id) == item.workspace_id,
+            col(AuditEvent.target) == f"feedback:{item.id}",
+            col(AuditEvent.action) == FOLLOWED_UP,
+        )
+        .order_by(col(AuditEvent.id))
+    )
+    return [
+        {"state": detail["new"], "before": detail["old"], "author": actor, "at": at} for at, actor, detail in rows
+    ]
 
 
 def _correction(one: Correction, item: FeedbackItem, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from service.auth import Caller
 from service.intervals import effective_n, share_interval
 from service.review.feedback_models import FollowUp
-from service.review.feedback_view import item_of
+from service.review.feedback_view import FOLLOWED_UP, item_of
 from service.store.schema import AuditEvent, FeedbackItem
 
 
@@ -41,7 +41,7 @@ def answer(session: Session, caller: Caller, item_id: int, given: FollowUpIn) ->
         AuditEvent(
             workspace_id=caller.workspace_id,
             actor=caller.actor,
-            action="feedback.follow_up",
+            action=FOLLOWED_UP,
             target=f"feedback:{item.id}",
             detail={"old": old, "new": given.state},
         )

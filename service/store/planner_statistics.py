@@ -50,7 +50,10 @@ STATISTICS: Final[dict[str, dict[str, str]]] = {
         "sqlite_autoindex_metric_value_1": "100000 2000 1",
         "ix_metric_value_workspace_id_name_day": "100000 2000 500 3",
     },
-    "audit_event": {"ix_audit_event_workspace_id_at": "200000 4000 1"},
+    "audit_event": {
+        "ix_audit_event_workspace_id_at": "200000 4000 1",
+        "ix_audit_event_workspace_id_target": "200000 4000 3",
+    },
 }
 """Table to index to figures; tables that stay small are not named."""
 

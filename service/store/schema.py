@@ -124,7 +124,10 @@ class AuditEvent(SQLModel, table=True):
     """Who changed what, when. Append-only; never customers' words."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_workspace_id_at", "workspace_id", "at"),)
+    __table_args__ = (
+        Index("ix_audit_event_workspace_id_at", "workspace_id", "at"),
+        Index("ix_audit_event_workspace_id_target", "workspace_id", "target"),  # the history of one thing
+    )
 
     id: int | None = _id()
     workspace_id: int = _workspace()

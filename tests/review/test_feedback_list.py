@@ -278,6 +278,17 @@ def test_follow_up(client: Any, work: Work, words: WordPipeline) -> None:
     assert client.post(address, json={"state": "answered"}).json() == given | {"state": "answered"}
     assert client.get(f"/v1/feedback/{item_id}").json()["follow_up"]["state"] == "answered"
     assert client.post(address, json={"state": "done"}).status_code == 422
+    client.post(address, json={"state": "answered", "owner": "bea"})
+    elsewhere = make_item(work.database, client.workspace_id)
+    client.post(f"/v1/feedback/{elsewhere}/follow-up", json={"state": "dismissed"})
+    steps = client.get(f"/v1/feedback/{item_id}").json()["follow_ups"]
+    assert [(one["before"], one["state"]) for one in steps] == [
+        (None, "needs_answer"),
+        ("needs_answer", "answered"),
+        ("answered", "answered"),
+    ]
+    assert {one["author"] for one in steps} == {"key:test"}
+    assert [one["at"] for one in steps] == sorted(one["at"] for one in steps)
 
 
 def test_a_repeated_follow_up_is_replayed(client: Any, work: Work) -> None:

@@ -187,6 +187,10 @@ def test_who_waits_for_an_answer(browser: Browser, work: Work, client: Client, w
     assert [int(one["id"]) for one in client.get("/v1/feedback?owner=ann&follow_up=answered").json()["data"]] == [
         made[0]
     ]
+    history = analyst.get(f"/feedback/{made[0]}").text.partition("<h2>History</h2>")[2]
+    said = [history.index(f"said that this customer {one}") for one in ("waits for an answer", "was answered")]
+    assert said == sorted(said)
+    assert history.count("said that this customer") == 2
     analyst.post(f"/feedback/{made[2]}/follow-up", data={"csrf": token, "state": "needs_answer", "owner": " "})
     queue = analyst.get("/feedback?follow_up=needs_answer").text
     assert 'follow_up=needs_answer&amp;owner=-">without owner</a>' in queue

@@ -21,7 +21,7 @@ from service.store.meaning_blocks import unread
 from service.store.migrate import migrate
 from service.store.planner_statistics import STATISTICS
 from service.store.rollup_records import read_records, zone_of
-from service.store.schema import FeedbackItem, Segment
+from service.store.schema import AuditEvent, FeedbackItem, Segment
 from service.store.shown import standing_corrections
 
 IDS = list(range(1, 501))  # as many as one transaction tags
@@ -120,3 +120,12 @@ def test_figures_are_of_all_indexes_of_their_tables(tmp_path: Path) -> None:
     migrate(f"sqlite:///{path}")  # nothing to upgrade, but what the planner knew is gone
     with closing(sqlite3.connect(path)) as connection:
         assert sorted(connection.execute("SELECT tbl, idx, stat FROM sqlite_stat1")) == sorted(told)
+
+
+def test_the_audit_log_of_one_thing_is_found_by_it(database: Database, workspace_id: int) -> None:
+    def ask(session: Session) -> None:
+        target = (col(AuditEvent.workspace_id) == workspace_id, col(AuditEvent.target) == "feedback:7")
+        session.execute(select(col(AuditEvent.at)).where(*target).order_by(col(AuditEvent.id)))
+
+    [plan, *_] = _plans(database, ask)
+    assert "USING INDEX ix_audit_event_workspace_id_target (workspace_id=? AND target=?)" in plan
