@@ -307,8 +307,8 @@ class SuggestionOut(BaseModel):
     ticket: str | None = Field(description="Address of a ticket in another system.")
     reopened: Reopened | None = Field(description="It was rejected; the evidence has grown since.")
     same_change_as: str | None = Field(
-        description="Id of another suggestion of the stage, agreed on or open and better ranked, that proposes the "
-        "very same change for another topic: once is enough for both."
+        description="Id of another suggestion of the stage, agreed on or open and better ranked, that proposes "
+        "the very same change for another topic: once is enough for both."
     )
     kind: str = Field(description="pain (what to change) or delight (what to keep and spread).")
     possible: list[str] = Field(description="Decisions that are possible now.")
