@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlmodel import Session
@@ -13,12 +14,14 @@ from service.aggregate.drivers import drivers
 from service.selection import Selection
 from service.store.rollup_frame import load
 from service.store.score_effects import ScoreEffect
+from service.store.themes import members_of
 
 MOVED: Final = 100  # counted anew once one record in so many is new: a few more answers do not move an effect
 KEPT: Final = 64
 
 _lock = threading.Lock()
 _kept: OrderedDict[Hashable, tuple[int, Mapping[str, ScoreEffect]]] = OrderedDict()
+_kept_of_themes: OrderedDict[Hashable, tuple[int, frozenset[int], ThemeEffects]] = OrderedDict()
 
 
 def score_effects(
@@ -43,6 +46,45 @@ def score_effects(
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return effects
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeEffects:
+    """What GET /v1/drivers?by=theme says of all feedback, by the id of a theme."""
+
+    effects: Mapping[str, ScoreEffect]
+    certain: frozenset[str]  # that stand after as many comparisons as there are themes
+    left_out: Mapping[str, str]  # why
+    too_little: str | None  # said where nobody can be told anything of
+
+
+def theme_effects(session: Session, *, workspace_id: int, timezone: str) -> ThemeEffects:
+    """How scores go with each theme beside all others.
+
+    Like `score_effects` it may lag one hundredth of the records behind, so that nobody who lists themes waits for
+    a regression; themes that come, go, merge or split renew it.
+    """
+    frame = load(session, workspace_id)
+    there = frozenset(members_of(session, workspace_id, frame).themes)
+    database = session.get_bind().engine.url.render_as_string(hide_password=True)
+    question = (database, workspace_id, timezone)
+    with _lock:
+        kept = _kept_of_themes.get(question)
+        if kept is not None and kept[1] == there and abs(len(frame) - kept[0]) * MOVED <= kept[0]:
+            _kept_of_themes.move_to_end(question)
+            return kept[2]
+    found = drivers(session, workspace_id=workspace_id, timezone=timezone, selection=Selection(), by="theme")
+    told = ThemeEffects(
+        effects={row["id"]: effect_of(row, found["scales"]) for row in found["data"]},
+        certain=frozenset(row["id"] for row in found["data"] if row["significant"]),
+        left_out={row["id"]: row["why"] for row in found["left_out"]},
+        too_little=found["says"] if not found["data"] and not found["left_out"] else None,
+    )
+    with _lock:
+        _kept_of_themes[question] = (len(frame), there, told)
+        while len(_kept_of_themes) > KEPT:
+            _kept_of_themes.popitem(last=False)
+    return told
 
 
 def effect_of(row: Mapping[str, Any], scales: Sequence[Mapping[str, Any]]) -> ScoreEffect:

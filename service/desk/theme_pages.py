@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
 from service.aggregate.drivers import drivers
-from service.aggregate.score_effects import effect_of
+from service.aggregate.score_effects import effect_of, theme_effects
 from service.aggregate.theme_decisions import (
     MISSING,
     MergeBody,
@@ -84,6 +84,7 @@ def themes_page(
             "nothing_yet": not found["data"] and not rollup_frame.load(session, caller.workspace_id).live.any(),
             "coverage": found["coverage"],
             "withheld": found["labels"]["trends_withheld"],
+            "scores": theme_effects(session, workspace_id=caller.workspace_id, timezone=caller.timezone),
             "stages": [one for one in codebook().labels("stage") if one != "none"],
             "topics": codebook().labels("topic"),
             "states": STATES,

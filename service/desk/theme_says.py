@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.aggregate.score_effects import ThemeEffects
 from service.store.themes import Mentioned
 
 DIRECTIONS: Final = {
@@ -15,6 +16,7 @@ DIRECTIONS: Final = {
     "too_little": "too new for a trend",
     None: "not told",
 }
+TOO_FEW: Final = "too few mention it"
 REFERRING: Final = ("other", "into", "source")  # fields of a history that name another theme
 
 
@@ -36,6 +38,19 @@ def trend_says(theme: Mapping[str, Any], withheld: str | None) -> str:
     if theme["direction"] == "steady":
         return f"No change beyond noise against the period before ({bounds})."
     return f"{_more(items['change'])} than in the period before ({bounds}), beyond noise."
+
+
+def scores_say(theme_id: str, scores: ThemeEffects) -> tuple[str, str]:
+    """How scores go with a theme in a line, and its tone: `up`, `down`, or `flat` where nothing is certain."""
+    one = scores.effects.get(theme_id)
+    if one is None:
+        why = scores.left_out.get(theme_id, TOO_FEW)
+        return ("too few scores" if why == TOO_FEW else why), "flat"
+    if theme_id not in scores.certain:
+        return f"no certain difference ({one.bounds})", "flat"
+    return f"{one.said(one.value)} {'lower' if one.value < 0 else 'higher'} ({one.bounds})", (
+        "down" if one.value < 0 else "up"
+    )
 
 
 def _more(change: float) -> str:

@@ -355,6 +355,26 @@ def test_a_theme_says_how_scores_go_with_it(browser: Browser, client: Any, datab
     assert "no difference that is certain" in lead.get(f"/themes/{ids['speed']}").text
     listed = lead.get("/themes/drivers?by=theme").text
     assert f'href="/themes/{ids["payment"]}">A payment</a>' in listed
+    text = lead.get("/themes").text
+    beside = {
+        name: text[text.index(f'id="t{number}"') :].partition("Scores: ")[2].partition("</p>")[0]
+        for name, number in ids.items()
+    }
+    assert f'<span class="way down">{abs(points):.0f} points of NPS lower (−' in beside["payment"]
+    assert '<span class="way flat">no certain difference (−' in beside["speed"]
+    with database.write() as session:  # a theme that comes later is told of at once
+        session.add(
+            Theme(
+                workspace_id=client.workspace_id, stage="purchase", topic="staff", side="trouble", name="A staff"
+            )
+        )
+        session.flush()
+        one = session.execute(select(Theme).where(col(Theme.name) == "A staff")).scalar_one().id
+        few = select(Segment.item_id).where(col(Segment.topic) == "payment").limit(9)
+        session.execute(update(Segment).where(col(Segment.item_id).in_(few)).values(theme=one))
+    text = lead.get("/themes").text
+    assert "Scores: " in text
+    assert "too few scores" in text[text.index(f'id="t{one}"') :].partition("</li>")[0]
 
 
 def test_no_scores_say_how_they_come_in(browser: Browser, client: Any, database: Database) -> None:
@@ -364,6 +384,9 @@ def test_no_scores_say_how_they_come_in(browser: Browser, client: Any, database:
     assert "No themes yet" in lead.get("/themes").text
     _fill(database, client.workspace_id)
     assert "Nobody gave a score yet" in lead.get("/themes/drivers").text
+    text = lead.get("/themes").text
+    assert "Too little to say: 0 responses with a score" in text
+    assert "Scores: " not in text
 
 
 def test_rates_and_lanes_beside_the_drivers(browser: Browser, client: Any, database: Database) -> None:
