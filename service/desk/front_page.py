@@ -22,12 +22,11 @@ from service.review.render import page
 from service.settings import Settings
 from service.store import rollup_frame
 from service.suggest import suggestions
-from service.suggest.running import by_verdict, running_changes
+from service.suggest.running import most_telling
 
 router = APIRouter(include_in_schema=False)
 
 TOLD: Final = 3
-MEASURED: Final = 6  # agreed changes that are looked at for the TOLD ones with most to say
 PLACES: Final = {"stage": "Stage", "topic": "Topic", "emotion": "Emotion"}
 ABOUT: Final = {
     "stage": "which step of the journey",
@@ -54,7 +53,7 @@ def front_page(caller: Reader, session: ReadDb, settings: SettingsOf, done: str 
         limit=TOLD,
         verbatims=caller.may("verbatims"),
     )
-    running = running_changes(session, workspace_id=caller.workspace_id, timezone=caller.timezone, limit=MEASURED)
+    running = most_telling(session, workspace_id=caller.workspace_id, timezone=caller.timezone, limit=TOLD)
     return page(
         "front.html",
         {
@@ -63,7 +62,7 @@ def front_page(caller: Reader, session: ReadDb, settings: SettingsOf, done: str 
             "sample": sample.is_here(session, caller.workspace_id),
             "changes": strongest(session, caller),
             "suggestions": found["data"],
-            "running": by_verdict(running["data"])[:TOLD],
+            "running": running,
             "trouble": trouble,
             "quality": quality(caller, settings, session),
             "steps": steps,

@@ -46,6 +46,7 @@ class SuggestionQuery:
     topic: tuple[str, ...] = ()
     effort: tuple[str, ...] = ()
     owner: tuple[str, ...] = ()  # «-»: nobody
+    ids: tuple[str, ...] = ()
 
     def fits(self, one: Proposal) -> bool:
         """Whether a proposal of the selection is asked for."""
@@ -56,6 +57,7 @@ class SuggestionQuery:
             (self.topic, one.topic),
             (self.effort, one.entry.effort),
             (self.owner, owner),
+            (self.ids, one.id),
         )
         return all(not wanted or value in wanted for wanted, value in asked)
 

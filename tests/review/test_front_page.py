@@ -13,6 +13,7 @@ from service.aggregate.significant import Change
 from service.classify.active_model import set_pipeline
 from service.desk import front_page
 from service.store.schema import FileImport
+from service.suggest import running
 from service.work import Work
 from tests.classify.tagging import WordPipeline
 from tests.review.test_pages import BAD, MARKUP, _csrf, _fill, browser
@@ -78,6 +79,59 @@ def test_what_changed_in_one_screen(
     assert "Accepted." in done.text
     assert "Not enough data" in done.text
     assert browser(workspace="elsewhere").get("/").text.count("delivery") <= 1
+
+
+def test_the_changes_with_most_to_say_of_all_that_run(
+    browser: Browser, work: Work, workspace_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever rank they had; what is chosen is chosen anew after a decision, and told as it is measured now."""
+    topics = ("delivery", "price", "speed", "quality", "staff", "policy", "billing", "account")
+    _fill(
+        work,
+        workspace_id,
+        [
+            f"stage=delivery topic={topic} sentiment=negative said {n} of {place}"
+            for place, topic in enumerate(topics)
+            for n in range(4 * (9 - place))
+        ],
+    )
+    lead = browser()
+    csrf = _csrf(lead.get("/").text)
+
+    def agree(topic: str) -> None:
+        form = {"csrf": csrf, "decision": "accept", "back": "front"}
+        assert lead.post(f"/suggestions/delivery.{topic}/decision", data=form).status_code == 200
+
+    for topic in topics[:7]:
+        agree(topic)
+    measured, asked = running.impacts, []
+    verdicts = {"delivery.billing": "helped", "delivery.policy": "got_worse"}  # those that rank last
+
+    def impacts(*args: Any, public_ids: list[str], **more: Any) -> dict[str, Any]:
+        asked.append(list(public_ids))
+        found = measured(*args, public_ids=public_ids, **more)
+        return {
+            name: one and one | ({"verdict": verdicts[name], "says": f"{name} told"} if name in verdicts else {})
+            for name, one in found.items()
+        }
+
+    monkeypatch.setattr(running, "impacts", impacts)
+    running._kept.clear()
+
+    def told() -> list[str]:
+        card = lead.get("/").text.partition('id="f-did"')[2].partition("</section>")[0]
+        return re.findall(r'class="why" href="/suggestions/delivery\.(\w+)"', card)
+
+    assert told()[:2] == ["policy", "billing"]
+    assert [len(one) for one in asked] == [7, 3], "all are looked at once"
+    verdicts |= {"delivery.billing": "got_worse", "delivery.policy": "helped"}
+    assert told()[:2] == ["billing", "policy"], "the verdicts of the chosen ones are of now"
+    assert [len(one) for one in asked[2:]] == [3]
+    asked.clear()
+    verdicts["delivery.account"] = "helped"
+    agree("account")  # which shows the page again
+    assert told() == ["billing", "account", "policy"], "of two that helped the newer one comes first"
+    assert [len(one) for one in asked] == [8, 3, 3]
 
 
 def test_nothing_beyond_noise_is_an_answer(browser: Browser, work: Work, workspace_id: int) -> None:
