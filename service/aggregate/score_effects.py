@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from service.aggregate.drivers import drivers
+from service.aggregate.drivers import MIN_MENTIONS, drivers
 from service.selection import Selection
 from service.store.rollup_frame import load
 from service.store.score_effects import ScoreEffect
@@ -18,6 +18,9 @@ from service.store.themes import members_of
 
 MOVED: Final = 100  # counted anew once one record in so many is new: a few more answers do not move an effect
 KEPT: Final = 64
+NONE_MENTIONED: Final = (
+    f"How scores go with a theme is told once {MIN_MENTIONS} responses with a score mention it: too few so far."
+)
 
 _lock = threading.Lock()
 _kept: OrderedDict[Hashable, tuple[int, Mapping[str, ScoreEffect]]] = OrderedDict()
@@ -78,7 +81,7 @@ def theme_effects(session: Session, *, workspace_id: int, timezone: str) -> Them
         effects={row["id"]: effect_of(row, found["scales"]) for row in found["data"]},
         certain=frozenset(row["id"] for row in found["data"] if row["significant"]),
         left_out={row["id"]: row["why"] for row in found["left_out"]},
-        too_little=found["says"] if not found["data"] and not found["left_out"] else None,
+        too_little=None if found["data"] else NONE_MENTIONED if found["left_out"] else found["says"],
     )
     with _lock:
         _kept_of_themes[question] = (len(frame), there, told)

@@ -45,7 +45,7 @@ def scores_say(theme_id: str, scores: ThemeEffects) -> tuple[str, str]:
     one = scores.effects.get(theme_id)
     if one is None:
         why = scores.left_out.get(theme_id, TOO_FEW)
-        return ("too few scores" if why == TOO_FEW else why), "flat"
+        return ("too few to tell" if why == TOO_FEW else why), "flat"
     if theme_id not in scores.certain:
         return f"no certain difference ({one.bounds})", "flat"
     return f"{one.said(one.value)} {'lower' if one.value < 0 else 'higher'} ({one.bounds})", (

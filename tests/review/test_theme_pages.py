@@ -374,7 +374,10 @@ def test_a_theme_says_how_scores_go_with_it(browser: Browser, client: Any, datab
         session.execute(update(Segment).where(col(Segment.item_id).in_(few)).values(theme=one))
     text = lead.get("/themes").text
     assert "Scores: " in text
-    assert "too few scores" in text[text.index(f'id="t{one}"') :].partition("</li>")[0]
+    assert (
+        'Scores: <span class="way flat">too few to tell</span>'
+        in text[text.index(f'id="t{one}"') :].partition("</li>")[0]
+    )
 
 
 def test_no_scores_say_how_they_come_in(browser: Browser, client: Any, database: Database) -> None:
