@@ -85,8 +85,8 @@ def most_telling(session: Session, *, workspace_id: int, timezone: str, limit: i
     where several say alike.
 
     Which these are may lag one hundredth of the records behind, as to measure hundreds of changes after each
-    arrival would keep the first page waiting; what is told of them is measured now. A decision or a new day chooses
-    anew.
+    arrival would keep the first page waiting; what is told of them is measured now. A decision or a new day
+    chooses anew.
     """
     agreed = session.execute(
         select(col(Suggestion.stage), col(Suggestion.topic), col(Suggestion.status), col(Suggestion.updated_at))
