@@ -103,3 +103,23 @@ def test_no_settings_page_runs_out_of_the_window(admin: Page, site: Site, width:
         assert answer.status == 200, path
         wide: Any = admin.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, (path, width)
+
+
+def test_on_a_phone_the_page_comes_first_and_what_can_be_done_is_in_sight(admin: Page, site: Site) -> None:
+    """The list of settings is folded; the last cell of a table, where access ends, needs no scrolling sideways."""
+    admin.set_viewport_size({"width": 390, "height": 844})
+    for path, head in (("people", "People"), ("keys", "Keys"), ("audit", "Audit log")):
+        admin.goto(f"{site.address}/settings/{path}")
+        expect(admin.locator(".settings-fold .now")).to_have_text(head)
+        expect(admin.locator(".settings-nav a").first).not_to_be_visible()
+        cut: Any = admin.evaluate(
+            "[...document.querySelectorAll('.stacked td')]"
+            ".filter(cell => cell.getBoundingClientRect().right > innerWidth).length"
+        )
+        assert cut == 0, path
+        expect(admin.get_by_role("table").get_by_role("row").nth(1).get_by_role("cell").last).to_be_in_viewport()
+        admin.get_by_text("All settings").click()
+        expect(admin.get_by_role("navigation", name="Settings").get_by_role("link", name=head)).to_be_visible()
+    admin.set_viewport_size({"width": 1360, "height": 900})
+    expect(admin.locator(".settings-fold > summary")).not_to_be_visible()
+    expect(admin.locator(".settings-nav a").first).to_be_visible()
