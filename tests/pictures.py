@@ -20,7 +20,8 @@ from tests.pages import PAGES, PageOf, address_of, addresses
 from tests.site import Site, running
 
 README = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-IN_README = ("today", "map", "suggestions")
+IN_README = {"today": 800, "map": 1240, "suggestions": 1340}
+"""How much of each page the README shows, in pixels: what its line there speaks of."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,22 @@ def main() -> None:
             workspaces |= {"empty": "empty", "crowded": furnish.crowded(site), "measured": furnish.measured(site)}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
-            taken = take(
-                browser,
-                site,
-                README if given.readme else given.folder,
-                workspaces=workspaces,
-                pages=pages,
-                looks={"": LOOKS[""]} if given.readme else LOOKS,
-                whole=not given.readme,
-            )
+            if given.readme:
+                taken = [
+                    path
+                    for one in pages
+                    for path in take(
+                        browser,
+                        site,
+                        README,
+                        workspaces=workspaces,
+                        pages=[one],
+                        looks={"": Look(height=IN_README[one.name])},
+                        whole=False,
+                    )
+                ]
+            else:
+                taken = take(browser, site, given.folder, workspaces=workspaces, pages=pages)
             browser.close()
     for path in taken:
         print(path)
