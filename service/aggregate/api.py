@@ -25,6 +25,7 @@ from service.aggregate.query import MapQuery
 from service.aggregate.questions import top_questions
 from service.aggregate.themes import theme_trends
 from service.aggregate.trends import weekly_trends
+from service.aggregate.verbatims import SHOWN
 from service.dependencies import (
     Admin,
     Db,
@@ -103,7 +104,7 @@ def read_map(
             workspace_id=caller.workspace_id,
             timezone=caller.timezone,
             query=query,
-            verbatims=caller.may("verbatims"),
+            verbatims=SHOWN if caller.may("verbatims") else 0,
             # stages do not know each other: the app says where suggestions come from
             suggestions_by_stage=getattr(request.app.state, "suggestions_by_stage", None),
         )

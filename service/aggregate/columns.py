@@ -26,7 +26,7 @@ def counted_columns(
     emotion = estimates(tally.mean_of_mood(valence_of_mood()), low=-1, high=1)
     stages = []
     for number, column in enumerate(model.stages):
-        items, segments = tally.items[number], tally.segments[number]
+        items, segments = tally.items.cells[number], tally.segments.cells[number]
         n = int(items.sum())
         sums = {name: shares[name][number] for name in shares}
         stages.append(
@@ -43,18 +43,20 @@ def counted_columns(
                 "net_sentiment": sentiment[number],
                 "emotion_score": emotion[number],
                 "sentiments": dict(
-                    zip(codes().labels["sentiment"], items.sum(axis=(0, 1, 3))[:-1].tolist(), strict=True)
+                    zip(codes().labels["sentiment"], items.sum(axis=(0, 2))[:-1].tolist(), strict=True)
                 ),
-                "emotions": _mix("emotion", items.sum(axis=(0, 2, 3)), segments.sum(axis=(0, 2, 3)), n),
+                "emotions": _mix("emotion", items.sum(axis=(1, 2)), segments.sum(axis=(1, 2)), n),
                 "topics": _topics(items, segments, n, sums),
-                "touchpoints": _mix("touchpoint", items.sum(axis=(1, 2, 3)), segments.sum(axis=(1, 2, 3)), n),
+                "touchpoints": _mix(
+                    "touchpoint", tally.items.touchpoint[number], tally.segments.touchpoint[number], n
+                ),
                 "pain_points": _points(sums["pain"], segments, "negative"),
                 "delights": _points(sums["delight"], segments, "positive"),
             }
         )
     totals = {
-        "items": int(tally.items.sum()),
-        "segments": int(tally.segments.sum()),
+        "items": int(tally.items.total.sum()),
+        "segments": int(tally.segments.total.sum()),
         "respondents": everybody,
         "undated": int(np.count_nonzero(~tally.chosen("dated"))),
         "net_sentiment": sentiment[-1],
@@ -81,7 +83,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _topics(items: Array, segments: Array, n: int, sums: dict[str, list[ShareSums]]) -> list[dict[str, Any]]:
-    mix = _mix("topic", items.sum(axis=(0, 1, 2)), segments.sum(axis=(0, 1, 2)), n)
+    mix = _mix("topic", items.sum(axis=(0, 1)), segments.sum(axis=(0, 1)), n)
     hits = {name: {codes().labels["topic"][one.topic]: one.hits for one in found} for name, found in sums.items()}
     return [
         one | {"negative": hits["pain"].get(one["topic"], 0), "positive": hits["delight"].get(one["topic"], 0)}
@@ -99,7 +101,7 @@ def _by_column(sums: list[ShareSums], columns: int) -> list[list[ShareSums]]:
 
 def _points(sums: list[ShareSums], segments: Array, sentiment: str) -> list[dict[str, Any]]:
     """Pain points (or delights): items of the column with such a segment of their own stage, largest first."""
-    spoken = segments.sum(axis=(0, 1))[codes().labels["sentiment"].index(sentiment)]
+    spoken = segments.sum(axis=0)[codes().labels["sentiment"].index(sentiment)]
     found = []
     for one in sums:
         worth = effective_n_of_sums(

@@ -23,7 +23,7 @@ from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood, sign_of_mood
 from service.aggregate.trends import at_fixed_mix
-from service.aggregate.verbatims import Candidates, candidates, verbatims_of
+from service.aggregate.verbatims import SHOWN, Candidates, candidates, verbatims_of
 from service.beyond_noise import Periods
 from service.moments import rfc3339
 from service.selection import Selection, midnight
@@ -47,13 +47,14 @@ def journey_map(
     workspace_id: int,
     timezone: str,
     query: MapQuery,
-    verbatims: bool = True,
+    verbatims: int = SHOWN,
     course: bool = True,
     suggestions_by_stage: SuggestionsByStage | None = None,
 ) -> dict[str, Any]:
     """The map as in the public contract; JSON-ready (times as RFC 3339 strings, never NaN).
 
-    Without `course` every trend is null and every series empty: enough for who only looks at what stands there.
+    `verbatims`: so many of each column and polarity. Without `course` every trend is null and every series empty:
+    enough for who only looks at what stands there.
 
     An *estimate* is {"value", "low", "high", "n", "respondents"}: 95 % interval over respondents, null where
     there is nothing to count. Net sentiment and NPS run from -100 to 100, shares from 0 to 1.
@@ -105,7 +106,7 @@ def journey_map(
     )
     said: list[list[dict[str, Any]]] = [[] for _ in model.stages]
     if verbatims:
-        said = verbatims_of(session, workspace_id, counted.candidates, columns=len(model.stages))
+        said = verbatims_of(session, workspace_id, counted.candidates, columns=len(model.stages), most=verbatims)
     proposed: dict[str, list[dict[str, Any]]] = {}
     if suggestions_by_stage is not None:
         selection = Selection.model_validate(query.model_dump(include=set(Selection.model_fields)))
@@ -218,9 +219,9 @@ def _count(frame: Frame, question: Question) -> Counted:
         stage["trend"] = None if changes is None else changes[number]
         stage["series"] = series[number]
     unassigned = {
-        "items": int(tally.items[-1].sum()),
+        "items": int(tally.items.total[-1]),
         "reasons": tally.reasons(),
-        "segments": int(tally.segments[-1].sum()),
+        "segments": int(tally.segments.total[-1]),
     }
     previous = None
     if question.compare and first is not None and end is not None:
@@ -229,7 +230,7 @@ def _count(frame: Frame, question: Question) -> Counted:
         if not withheld:
             previous = _previous(frame, filtered, before, model, question.timezone)
     labels = {
-        "models": labelled_by(frame, tally.mask),
+        "models": labelled_by(frame, tally.mask, tally.chosen_rows),
         "trends_withheld": WITHHELD if withheld else None,
         "label_quality": LABEL_QUALITY,
     }
@@ -241,7 +242,7 @@ def _newest(tally: Tally, dated: Array) -> list[int | None]:
     """By column the day of its newest dated item."""
     of = _of_dated(tally, dated)
     newest = np.full(of.groups, -1, dtype=np.int64)
-    np.maximum.at(newest, of.column, of.chosen("day"))
+    np.maximum.at(newest, of.column.astype(np.intp), of.chosen("day").astype(np.int64))
     return [int(day) if day >= 0 else None for day in newest]
 
 
@@ -332,10 +333,10 @@ def _previous(
         "from": _moment(periods.before, timezone),
         "to": _moment(periods.first, timezone),
         "stages": [
-            {"stage": column.name, "items": int(tally.items[number].sum()), "net_sentiment": sentiment[number]}
+            {"stage": column.name, "items": int(tally.items.total[number]), "net_sentiment": sentiment[number]}
             for number, column in enumerate(model.stages)
         ],
-        "totals": {"items": int(tally.items.sum()), "net_sentiment": sentiment[-1]},
+        "totals": {"items": int(tally.items.total.sum()), "net_sentiment": sentiment[-1]},
     }
 
 

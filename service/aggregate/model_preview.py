@@ -23,7 +23,7 @@ def model_preview(session: Session, *, workspace_id: int, model: JourneyModel) -
     mask = frame.mask(first_day=None, end_day=None, filters={})
     tally = Tally(frame, mask, columns_of(model), len(model.stages))
     sentiment = estimates(tally.mean_of_mood(sentiment_of_mood()), low=-1, high=1, scale=100, digits=2)
-    total = int(tally.items.sum())
+    total = int(tally.items.total.sum())
     # what no model can place is the same in every model: items with a stage are the rest
     whole = Tally(frame, mask, columns_of(_everything(model)), 1)
     return {
@@ -31,15 +31,15 @@ def model_preview(session: Session, *, workspace_id: int, model: JourneyModel) -
         "stages": [
             {
                 "stage": column.name,
-                "items": int(tally.items[number].sum()),
-                "share": int(tally.items[number].sum()) / total if total else 0.0,
+                "items": int(tally.items.total[number]),
+                "share": int(tally.items.total[number]) / total if total else 0.0,
                 "net_sentiment": sentiment[number],
             }
             for number, column in enumerate(model.stages)
         ],
         "not_placed": {
-            "items": int(tally.items[-1].sum()),
-            "uncovered": int(tally.items[-1].sum()) - int(whole.items[-1].sum()),
+            "items": int(tally.items.total[-1]),
+            "uncovered": int(tally.items.total[-1]) - int(whole.items.total[-1]),
         },
     }
 

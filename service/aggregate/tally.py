@@ -80,8 +80,15 @@ class Tally:
 
     def chosen(self, name: str) -> Array:
         """A column of the frame at the chosen rows."""
-        column = self.frame.rows[name]
-        return column if self.everything else column.take(self.chosen_rows)
+        if self.everything:
+            return self.frame.rows[name]
+        if name not in self._taken:
+            self._taken[name] = self.frame.rows[name].take(self.chosen_rows)
+        return self._taken[name]
+
+    @cached_property
+    def _taken(self) -> dict[str, Array]:
+        return {}
 
     @cached_property
     def chosen_rows(self) -> Array:
@@ -99,8 +106,8 @@ class Tally:
         return self.chosen("cluster")
 
     @cached_property
-    def items(self) -> Array:
-        """Items by (column, touchpoint, emotion, sentiment, topic), reasons left out of the touchpoints."""
+    def items(self) -> Spread:
+        """Items by column."""
         return self._spread(self._cells)
 
     @cached_property
@@ -111,8 +118,8 @@ class Tally:
         return np.bincount(self.chosen("cell"), minlength=codes().cells)
 
     @cached_property
-    def segments(self) -> Array:
-        """Segments by (column, touchpoint, emotion, sentiment, topic)."""
+    def segments(self) -> Spread:
+        """Segments by column."""
         if self.everything:
             return self._spread(self.frame.once(_segments_by_cell, _more_segments))
         return self._spread(np.bincount(self.chosen_segments.cell, minlength=codes().cells))
@@ -120,27 +127,28 @@ class Tally:
     @cached_property
     def chosen_segments(self) -> Segments:
         """The segments of the chosen rows, in order."""
-        runs = self.frame.once(_segment_runs)
-        count = runs.count.take(self.chosen_rows)
-        ends = np.cumsum(count)
-        # of each segment its number among the chosen ones, moved to where those of its row stand
-        where = np.arange(int(ends[-1]) if len(ends) else 0)
-        where += np.repeat(runs.start.take(self.chosen_rows) - (ends - count), count)
+        count, where = self.frame.once(_segment_runs).of(self.chosen_rows)
         return Segments(count, self.frame.segment_cell.take(where))
 
-    def _spread(self, histogram: Array) -> Array:
+    def _spread(self, histogram: Array) -> Spread:
         code = codes()
-        rest = (code.size("emotion"), code.size("sentiment"), code.size("topic"))
         by_place = histogram.reshape(code.places, -1)
+        cells = np.zeros((self.groups, by_place.shape[1]), dtype=np.int64)
+        for place, column in enumerate(self.place_column.tolist()):
+            cells[column] += by_place[place]
         touchpoint = np.r_[
             np.tile(np.arange(code.size("touchpoint")), code.size("stage")),
             np.full(len(REASONS), code.size("touchpoint") - 1),
         ]
-        target = self.place_column.astype(np.int64) * code.size("touchpoint") + touchpoint
-        out = np.zeros((self.groups * code.size("touchpoint"), by_place.shape[1]), dtype=np.int64)
-        for place in np.flatnonzero(by_place.any(axis=1)).tolist():
-            out[target[place]] += by_place[place]
-        return out.reshape(self.groups, code.size("touchpoint"), *rest)
+        of_place = np.bincount(
+            self.place_column.astype(np.int64) * code.size("touchpoint") + touchpoint,
+            by_place.sum(axis=1),
+            minlength=self.groups * code.size("touchpoint"),
+        )
+        return Spread(
+            touchpoint=of_place.astype(np.int64).reshape(self.groups, -1),
+            cells=cells.reshape(self.groups, code.size("emotion"), code.size("sentiment"), code.size("topic")),
+        )
 
     def reasons(self) -> dict[str, int]:
         """Items in no column, by reason."""
@@ -185,7 +193,7 @@ class Tally:
     @cached_property
     def _moods(self) -> Array:
         """Items by column and mood."""
-        return np.asarray(self.items.sum(axis=(1, 4)).reshape(self.groups, -1))
+        return np.asarray(self.items.cells.sum(axis=3).reshape(self.groups, -1))
 
     @cached_property
     def _single_items(self) -> Array:
@@ -221,12 +229,13 @@ class Tally:
         frame = self.frame
         of = frame.once(_pains if name == "pain" else _delights)
         row, topic = getattr(frame, f"{name}_row"), getattr(frame, f"{name}_topic")
-        column = self.place_column.take(of.place)
-        chosen = column < self.columns
+        place, repeated = of.place, of.repeated
         if not self.everything:
-            chosen &= self.mask.take(row)
-        kept = np.flatnonzero(chosen)
-        return Pairs(row.take(kept), column.take(kept), topic.take(kept), of.repeated.take(kept))
+            _, where = of.runs.of(self.chosen_rows)
+            row, topic, place, repeated = (part.take(where) for part in (row, topic, place, repeated))
+        column = self.place_column.take(place)
+        kept = np.flatnonzero(column < self.columns)
+        return Pairs(row.take(kept), column.take(kept), topic.take(kept), repeated.take(kept))
 
     def share_sums(self, pairs: Pairs) -> list[ShareSums]:
         """What the share of each pain or delight needs, largest first within its column."""
@@ -294,6 +303,19 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Items or segments by column."""
+
+    touchpoint: Array  # (groups, touchpoints); what is in no column has none
+    cells: Array  # (groups, emotions, sentiments, topics)
+
+    @property
+    def total(self) -> Array:
+        """How many each column has."""
+        return np.asarray(self.touchpoint.sum(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """Items with a pain (or delight), once for each of its topics."""
 
@@ -309,6 +331,7 @@ class PairRows:
 
     place: Array
     repeated: Array
+    runs: Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,24 +343,42 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentRuns:
-    """By row of a frame where its segments begin, and how many they are."""
+class Runs:
+    """By row of a frame where what stands beside it (its segments, its pains) begins, and how many they are."""
 
     start: Array
     count: Array
 
+    def of(self, rows: Array) -> tuple[Array, Array]:
+        """How many each of these rows has, and where they all stand, row after row."""
+        count = self.count.take(rows)
+        ends = np.cumsum(count)
+        # of each one its number among the chosen ones, moved to where those of its row stand
+        where = np.arange(int(ends[-1]) if len(ends) else 0)
+        where += np.repeat(self.start.take(rows) - (ends - count), count)
+        return count, where
 
-def _segment_runs(frame: Frame) -> SegmentRuns:
-    count = np.bincount(frame.segment_row, minlength=len(frame))
-    return SegmentRuns(np.cumsum(count) - count, count)
+
+def _runs(frame: Frame, row: Array) -> Runs:
+    """`row`: the row of each, in order, as they stand in a frame."""
+    count = np.bincount(row, minlength=len(frame))
+    return Runs(np.cumsum(count) - count, count)
+
+
+def _segment_runs(frame: Frame) -> Runs:
+    return _runs(frame, frame.segment_row)
 
 
 def _pains(frame: Frame) -> PairRows:
-    return PairRows(frame.rows["place"].take(frame.pain_row), frame.repeated.take(frame.pain_row))
+    return _pair_rows(frame, frame.pain_row)
 
 
 def _delights(frame: Frame) -> PairRows:
-    return PairRows(frame.rows["place"].take(frame.delight_row), frame.repeated.take(frame.delight_row))
+    return _pair_rows(frame, frame.delight_row)
+
+
+def _pair_rows(frame: Frame, row: Array) -> PairRows:
+    return PairRows(frame.rows["place"].take(row), frame.repeated.take(row), _runs(frame, row))
 
 
 def _items_by_cell(frame: Frame) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from service.store.verbatim import Said, said, said_columns
 
 SHOWN = 3  # for each column and polarity
 CANDIDATES = 8  # newest items looked at for each
+CANDIDATES_OF_FEWER = 4  # where fewer are shown
 RECENT = 4_000  # newest pains (or delights) of all columns among which they are looked for first
 MAX_CHARS = 400  # of one verbatim; longer ones are cut
 GOOD_CHARS = (40, 240)  # long enough to say something, short enough to be read at a glance
@@ -58,9 +59,11 @@ def candidates(tally: Tally, pairs: dict[str, Pairs]) -> Candidates:
 
 
 def verbatims_of(
-    session: Session, workspace_id: int, wanted: Candidates, *, columns: int
+    session: Session, workspace_id: int, wanted: Candidates, *, columns: int, most: int = SHOWN
 ) -> list[list[dict[str, Any]]]:
-    """Verbatims by column, painful ones first; one query for all."""
+    """Verbatims by column, painful ones first, `most` of each polarity; one query for all."""
+    if most < SHOWN:
+        wanted = _fewer(wanted)
     found: dict[tuple[int, str], list[_Candidate]] = defaultdict(list)
     for row in _segments(session, workspace_id, sorted({item_id for item_id, _ in wanted})):
         place = wanted.get((row.item_id, row.sentiment))
@@ -68,9 +71,20 @@ def verbatims_of(
         if place is not None and words.raw:
             found[place, row.sentiment].append((row, words))
     return [
-        [_public(*one) for sentiment in SENTIMENTS.values() for one in _best(found[column, sentiment])]
+        [_public(*one) for sentiment in SENTIMENTS.values() for one in _best(found[column, sentiment], most)]
         for column in range(columns)
     ]
+
+
+def _fewer(wanted: Candidates) -> Candidates:
+    """The newest few of each column and polarity."""
+    taken: Counter[tuple[int, str]] = Counter()
+    found: Candidates = {}
+    for (item_id, sentiment), column in wanted.items():
+        if taken[column, sentiment] < CANDIDATES_OF_FEWER:
+            taken[column, sentiment] += 1
+            found[item_id, sentiment] = column
+    return found
 
 
 def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[Any]:
@@ -103,7 +117,7 @@ def _segments(session: Session, workspace_id: int, item_ids: list[int]) -> list[
     )
 
 
-def _best(rows: list[_Candidate]) -> list[_Candidate]:
+def _best(rows: list[_Candidate], most: int) -> list[_Candidate]:
     """The newest of readable length, each of another person and saying something else."""
     low, high = GOOD_CHARS
     rows = sorted(rows, key=lambda one: (low <= len(one[1].raw) <= high, one[0].at, one[0].item_id), reverse=True)
@@ -118,7 +132,7 @@ def _best(rows: list[_Candidate]) -> list[_Candidate]:
         chosen.append((row, verbatim))
         people.add(person)
         words.append(own)
-        if len(chosen) == SHOWN:
+        if len(chosen) == most:
             break
     return chosen
 

@@ -51,7 +51,7 @@ def drivers_page(request: Request, caller: Reader, session: ReadDb) -> Response:
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
         query=MapQuery.model_validate({**selection.model_dump()}),
-        verbatims=False,
+        verbatims=0,
         course=False,
     )
     given = _given(whole["totals"]["scores"])

@@ -150,6 +150,7 @@ def _side(
         caller,
         seen,
         course=of_period and letter == "A",  # the change from B to A
+        verbatims=1,
         suggested=None if of_period and letter == "B" else _of_all_time,
     )
     who = names.get(seen.persona, "") if seen.persona else "Everybody"

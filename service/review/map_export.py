@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from service.aggregate.journey import journey_map
 from service.aggregate.query import MapQuery
+from service.aggregate.verbatims import SHOWN
 from service.dependencies import ReadDb, Reader
 from service.review import map_slide
 from service.review.map_picture import map_csv, map_pdf, map_png, map_svg
@@ -56,7 +57,7 @@ def _route(form: Form) -> None:
             workspace_id=caller.workspace_id,
             timezone=caller.timezone,
             query=MapQuery.model_validate({**selection.model_dump(), "model": model or caller.journey_model}),
-            verbatims=caller.may("verbatims"),
+            verbatims=SHOWN if caller.may("verbatims") else 0,
             suggestions_by_stage=suggestions_by_stage,
         )
         title = f"Customer journey, {caller.workspace}"

@@ -18,6 +18,7 @@ from service.aggregate.journey import SuggestionsByStage, journey_map
 from service.aggregate.journey_models import list_models
 from service.aggregate.query import MapQuery
 from service.aggregate.questions import top_questions
+from service.aggregate.verbatims import SHOWN
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader
 from service.moments import said_days
@@ -95,6 +96,7 @@ def counted(
     seen: Seen,
     *,
     course: bool = True,
+    verbatims: int = SHOWN,
     suggested: SuggestionsByStage | None = suggestions.suggestions_by_stage,
 ) -> dict[str, Any]:
     """The map of a view, as the API answers it; without trends and series, or suggestions, where told so."""
@@ -103,7 +105,7 @@ def counted(
         workspace_id=caller.workspace_id,
         timezone=caller.timezone,
         query=seen.query,
-        verbatims=caller.may("verbatims"),
+        verbatims=verbatims if caller.may("verbatims") else 0,
         course=course,
         suggestions_by_stage=suggested,
     )

@@ -113,13 +113,13 @@ def mixed_weeks(week: Array, other: Array, labelled: Array, *, weeks: int) -> Ar
     return np.asarray(others > (1 - NEARLY_ALL) * np.bincount(week[inside & labelled], minlength=weeks))
 
 
-def labelled_by(frame: Frame, mask: Array) -> list[dict[str, Any]]:
+def labelled_by(frame: Frame, mask: Array, rows: Array | None = None) -> list[dict[str, Any]]:
     """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first."""
     everything = bool(mask.all())  # made once a frame, and asked most often
     if everything:
         of_model = frame.once(_by_model, _more_by_model)
     else:
-        of_model = np.bincount(frame.rows["model"].take(np.flatnonzero(mask)) + 1)
+        of_model = np.bincount(frame.rows["model"].take(np.flatnonzero(mask) if rows is None else rows) + 1)
     counts = of_model[1:].tolist()
     versions = {number: version for version, number in frame.words["model"].items()}
     found = [

@@ -70,27 +70,34 @@ def trends(
     if np.count_nonzero(placed & (day >= periods.first) & (day < periods.end)) < SHORT_FROM_ITEMS:
         periods = last_full_weeks(newest, LONG_WEEKS)
     days = periods.end - periods.first
-    late = placed & (day >= periods.first) & (day < periods.end)
-    early = placed & (day >= periods.before) & (day < periods.first)
-    lead = model_of_both(counted.item_model[early], counted.item_model[late])
+    size = PERIODS * QUARTERS
+    rows = np.flatnonzero(placed & (day < periods.end) & (day >= periods.before - PAST * days))
+    model, stage, day = counted.item_model.take(rows), counted.item_stage.take(rows), day.take(rows)
+    late = day >= periods.first
+    early = (day >= periods.before) & ~late
+    lead = model_of_both(model[early], model[late])
     if lead is None:
-        of_stage = np.bincount(counted.item_stage[late], minlength=stages)
+        of_stage = np.bincount(stage[late], minlength=stages)
         return [
             Trend(recent_n=int(of_stage[code // topics]), days=days, withheld=WITHHELD) for code in codes.tolist()
         ]
-    usable = placed & (day < periods.end) & (day >= periods.before - PAST * days)
-    usable &= (counted.item_model == lead) | (counted.item_model < 0)
-    kind, kinds = fixed_mix(counted.item_source, counted.item_channel, early=early & usable, late=late & usable)
-    size = PERIODS * QUARTERS
-    place = np.where(usable, kind * size + periods.quarter(day), -1)
-    of_stage = np.bincount(
-        counted.item_stage[usable] * (kinds * size) + place[usable], minlength=stages * kinds * size
-    ).reshape(stages, kinds, size)
+    usable = (model == lead) | (model < 0)
+    if not usable.all():
+        rows, stage, day, early, late = (part[usable] for part in (rows, stage, day, early, late))
+    kind, kinds = fixed_mix(
+        counted.item_source.take(rows), counted.item_channel.take(rows), early=early, late=late
+    )
+    place = kind * size + periods.quarter(day)
+    of_stage = np.bincount(stage * (kinds * size) + place, minlength=stages * kinds * size)
+    of_stage = of_stage.reshape(stages, kinds, size)
+    place_of = np.full(len(counted.item_day), -1)
+    place_of[rows] = place
     number = np.full(stages * topics, -1)
     number[codes] = np.arange(len(codes))
-    told = place[items] >= 0
+    where = place_of.take(items)
+    told = np.flatnonzero(where >= 0)
     hits = np.bincount(
-        number[cell[told]] * (kinds * size) + place[items[told]], minlength=len(codes) * kinds * size
+        number.take(cell.take(told)) * (kinds * size) + where.take(told), minlength=len(codes) * kinds * size
     ).reshape(len(codes), kinds, size)
     now = np.s_[:, :, : 2 * QUARTERS]
     n = of_stage[:, :, : 2 * QUARTERS].sum(axis=1).reshape(stages, 2, QUARTERS).sum(axis=2)[codes // topics]

@@ -37,7 +37,7 @@ class Lately:
 def window(counted: Counted) -> int | None:
     """The days of the window, None for all of the selection."""
     placed = (counted.item_stage >= 0) & counted.item_dated
-    days = counted.item_day[placed]
+    days = counted.item_day if placed.all() else counted.item_day[placed]
     if len(days) < MIN_ITEMS:
         return None
     age = int(days.max()) - days
@@ -53,7 +53,7 @@ def lately_of(counted: Counted, *, days: int, items: Ints, cell: Ints, stages: i
     """Of every cell the numbers in the latest `days`; `items` and `cell` are pairs of item and pain."""
     cells = stages * topics
     placed = (counted.item_stage >= 0) & counted.item_dated
-    newest = int(counted.item_day[placed].max())
+    newest = int(counted.item_day.max(where=placed, initial=0))
     inside = placed & (counted.item_day > newest - days)
     people = Respondents(replace(counted, item_stage=np.where(inside, counted.item_stage, -1)), stages)
     kept = inside[items]

@@ -62,24 +62,28 @@ def find_pains(
     """
     stages, topics, touchpoints = (codebook.labels(name) for name in ("stage", "topic", "touchpoint"))
     cells, of = len(stages) * len(topics), counted.complaints
-    chosen = counted.item_stage[of.pair_item] >= 0
-    items, cell, harm = of.pair_item[chosen], of.pair_cell[chosen], of.pair_harm[chosen]
+    chosen = counted.item_stage.take(of.pair_item) >= 0
+    items, cell, harm = of.pair_item, of.pair_cell, of.pair_harm
+    if not chosen.all():
+        items, cell, harm = items[chosen], cell[chosen], harm[chosen]
     if not len(items):
         return {}
     counts = np.bincount(cell, minlength=cells)
     codes = np.flatnonzero(counts)
     begins = (np.cumsum(counts) - counts)[codes]  # pairs are sorted by cell
     harms = np.bincount(cell, harm, minlength=cells)
-    values = counted.item_value[items]
-    valued = ~np.isnan(values)
-    known_values = np.bincount(cell[valued], minlength=cells)
-    value_sums = np.bincount(cell[valued], values[valued], minlength=cells)
-    days, ids = counted.item_day[items], counted.item_id[items]
-    dated, speaker = counted.item_dated[items], counted.item_respondent[items]
+    values = counted.item_value.take(items)
+    valued = np.flatnonzero(~np.isnan(values))
+    known_values = np.bincount(cell.take(valued), minlength=cells)
+    value_sums = np.bincount(cell.take(valued), values.take(valued), minlength=cells)
+    days, ids = counted.item_day.take(items), counted.item_id.take(items)
+    dated, speaker = counted.item_dated.take(items), counted.item_respondent.take(items)
     first_days, last_days = np.minimum.reduceat(days, begins), np.maximum.reduceat(days, begins)
-    present = counted.item_stage[of.mention_item]
-    mentions = np.bincount(of.mention_cell[present >= 0], minlength=cells)
-    places = of.mention_place[(present >= 0) & (of.mention_place >= 0)]
+    present = counted.item_stage.take(of.mention_item) >= 0
+    everywhere = bool(present.all())
+    mentions = np.bincount(of.mention_cell if everywhere else of.mention_cell[present], minlength=cells)
+    placed = of.mention_place >= 0
+    places = of.mention_place.take(np.flatnonzero(placed if everywhere else placed & present))
     touched = np.bincount(places, minlength=cells * len(touchpoints)).reshape(cells, len(touchpoints))
 
     people = Respondents(counted, len(stages))

@@ -19,11 +19,12 @@ class Respondents:
         self._stages, self._alone = stages, counted.item_alone
         self._person = counted.item_respondent
         placed = stage >= 0
-        several = placed & ~self._alone
-        self.items = np.bincount(stage[placed], minlength=stages)
-        single = self.items - np.bincount(stage[several], minlength=stages)
+        several = np.flatnonzero(placed & ~self._alone)
+        of_several = stage.take(several)
+        self.items = np.bincount(stage if placed.all() else stage[placed], minlength=stages)
+        single = self.items - np.bincount(of_several, minlength=stages)
         # by person first: items mostly come ordered by respondent, so that sorting finds them sorted
-        self._keys, sizes = _grouped(self._person[several].astype(np.int64) * stages + stage[several])
+        self._keys, sizes = _grouped(self._person.take(several).astype(np.int64) * stages + of_several)
         self._sizes = sizes.astype(np.float64)
         self._clusters = single + np.bincount(self._keys % stages, minlength=stages)
         self._squares = single + np.bincount(self._keys % stages, self._sizes**2, minlength=stages)
@@ -33,11 +34,12 @@ class Respondents:
 
         `items` and `cell` are pairs of item and pain; a cell is stage * topics + topic.
         """
-        several = ~self._alone[items]
+        several = np.flatnonzero(~self._alone.take(items))
+        of_several = cell.take(several)
         hits = np.bincount(cell, minlength=cells)
-        single = hits - np.bincount(cell[several], minlength=cells)
-        person = self._person[items[several]].astype(np.int64)
-        keys, repeats = _grouped(cell[several] * (int(person.max(initial=0)) + 1) + person)
+        single = hits - np.bincount(of_several, minlength=cells)
+        person = self._person.take(items.take(several)).astype(np.int64)
+        keys, repeats = _grouped(of_several * (int(person.max(initial=0)) + 1) + person)
         key_cell, key_person = np.divmod(keys, int(person.max(initial=0)) + 1)
         sizes = self._sizes[np.searchsorted(self._keys, key_person * self._stages + key_cell // topics)]
         speakers = single + np.bincount(key_cell, minlength=cells)

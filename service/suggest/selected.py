@@ -107,8 +107,8 @@ def _found(counted: Counted, *, whole: bool, newest: int) -> Selected:
     book = rollup_codes.codebook()
     stages = book.labels("stage")
     items = np.bincount(counted.item_stage, minlength=len(stages))
-    days = counted.item_day[counted.item_dated]
-    values = counted.item_value[~np.isnan(counted.item_value)]
+    days = counted.item_day if counted.item_dated.all() else counted.item_day[counted.item_dated]
+    values = counted.item_value.take(np.flatnonzero(~np.isnan(counted.item_value)))
     return Selected(
         find_pains(counted, book, whole=whole, newest=newest),
         dict(zip(stages, items.tolist(), strict=True)),

@@ -333,7 +333,7 @@ def test_verbatims_are_the_segments_of_their_column(database: Database, workspac
     ]
     assert stage["pain_points"][0]["topic"] == stage["delights"][0]["topic"] == "payment"
     with database.read() as session:
-        hidden = journey_map(session, workspace_id=workspace_id, timezone="UTC", query=MapQuery(), verbatims=False)
+        hidden = journey_map(session, workspace_id=workspace_id, timezone="UTC", query=MapQuery(), verbatims=0)
     assert all(stage["verbatims"] == [] for stage in hidden["stages"])
 
 
