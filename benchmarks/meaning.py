@@ -28,7 +28,7 @@ import numpy as np
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from benchmarks.themes import CORPUS, rows_of
+from benchmarks.native_labels import CORPUS, rows_of
 from nlp.features import tokens
 from nlp.likeness import Likeness, readable
 from nlp.pipeline import Pipeline

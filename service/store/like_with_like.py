@@ -114,7 +114,10 @@ def mixed_weeks(week: Array, other: Array, labelled: Array, *, weeks: int) -> Ar
 
 
 def labelled_by(frame: Frame, mask: Array, rows: Array | None = None) -> list[dict[str, Any]]:
-    """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first."""
+    """Which models labelled the items of a mask: [{"model", "tier", "items"}], most items first.
+
+    `rows`: where the mask is true, if that is known already.
+    """
     everything = bool(mask.all())  # made once a frame, and asked most often
     if everything:
         of_model = frame.once(_by_model, _more_by_model)

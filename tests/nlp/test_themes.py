@@ -150,6 +150,25 @@ def test_two_voices_do_not_turn_a_word_round() -> None:
     assert "not" not in name
 
 
+def test_a_name_denies_as_people_do() -> None:
+    said = ["I could not verify the card", "could not verify card", "You could not verify the card?"]
+    group = [Said(text, person) for person, text in enumerate(said)]
+    found = names([group], others=TROUBLES["crash"])[0]
+    assert found.startswith("Could not verify")
+    assert supported(found, group)
+
+
+def test_a_name_has_three_phrases_and_eight_words_at_most() -> None:
+    def named(*parts: str) -> str:
+        group = [Said(part, 10 * turn + at) for at, part in enumerate(parts) for turn in range(4)]
+        return names([group], others=[text for text, _ in TEXTS])[0]
+
+    assert len(named("parcel delivery", "charging cable", "printed manual", "winter jacket").split(", ")) == 3
+    # nine words would be one too many, so that less is said of the third
+    long = named("slow parcel delivery", "broken charging cable", "missing printed manual")
+    assert (len(long.split(", ")), len(long.split())) == (3, 8)
+
+
 def test_a_number_is_no_name() -> None:
     said = ("four boots in it", "Spare parts: four came", "they took four", "lasted four", "four, again four")
     assert names([[Said(text, person) for person, text in enumerate(said)]]) == [""]
