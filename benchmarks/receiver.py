@@ -138,13 +138,13 @@ def progress(database: Database, import_id: int) -> dict[str, int]:
         return {"read": found.rows_read, "tagged": found.tagged}
 
 
-def wait_until(what: str, condition: Any) -> None:
+def wait_until(what: str, condition: Any, *, look_seconds: float = 0.1) -> None:
     """Poll, within bounds."""
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"not within {START_SECONDS} s: {what}")
-        time.sleep(0.1)
+        time.sleep(look_seconds)
 
 
 def answers(port: int) -> bool:

@@ -134,7 +134,11 @@ class Settings(BaseModel):
         default=10.0, gt=0, description="A job whose worker is silent for this long is given to another."
     )
     max_attempts: int = Field(default=5, ge=1, description="Tries before a job is set aside as dead.")
-    poll_seconds: float = Field(default=0.2, gt=0, description="How often an idle worker looks for jobs.")
+    poll_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        description="How often an idle worker looks for jobs; of new ones it learns at once.",
+    )
 
     retrain_after: int = Field(
         default=20,

@@ -41,6 +41,7 @@ from service.process import change_threads_less, look_for_rubbish_less
 from service.settings import Settings
 from service.stop import Stop
 from service.store import learned, queue
+from service.store.changes import Changes
 from service.store.engine import Database
 from service.store.meaning_blocks import ask_vectors
 from service.store.queue import ClaimedJob, Due, LeaseLost, Priority
@@ -85,6 +86,7 @@ HOUSEKEEPING_SECONDS = 10.0
 MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
+WATCH_SECONDS = 0.04  # how often an idle worker asks whether anything was committed, and if so looks for work
 # where more single arrivals come than can be tagged, other work still gets on: a step of it, then at most so many
 # times its length for them (after a slice of a file one batch of them), and a first step after so long
 SINGLE_SHARE = 4.0
@@ -93,16 +95,27 @@ ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for a
 
 
 class Worker:
-    """One process's loop over the queue; `run` returns when asked to stop."""
+    """One process's loop over the queue; `run` returns when asked to stop.
+
+    One that `watches` learns of new work within WATCH_SECONDS; any other at its next look, as both do of what
+    becomes due by time (setting POLL_SECONDS).
+    """
 
     def __init__(
-        self, work: Work, stop: Stop, *, kinds: Mapping[str, JobKind] = KINDS, beats_as: str = "worker"
+        self,
+        work: Work,
+        stop: Stop,
+        *,
+        kinds: Mapping[str, JobKind] = KINDS,
+        beats_as: str = "worker",
+        watches: bool = True,
     ) -> None:
         self._work = work
         self._database = work.database
         self._settings = work.settings
         self._stop = stop
         self._kinds = kinds
+        self._watches = watches
         self._heart = Heartbeat(work.database, lease_seconds=work.settings.lease_seconds, kind=beats_as)
         self._model: str | None = None  # version of the default one
         self._next_model_try = 0.0
@@ -114,7 +127,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until asked to stop. A database that is locked or away is waited for."""
-        with self._heart:
+        with self._heart, Changes(self._database) as changes:
             log.info("worker started", extra={"worker": self._heart.name})
             while not self._stop.requested:
                 try:
@@ -129,8 +142,16 @@ class Worker:
                     self._stop.wait(DATABASE_RETRY_SECONDS)
                     continue
                 if not busy:
-                    self._stop.wait(self._settings.poll_seconds)
+                    self._rest(changes)
         log.info("worker stopped", extra={"worker": self._heart.name})
+
+    def _rest(self, changes: Changes) -> None:
+        """Wait for the next look: for a while, until somebody commits something, or until asked to stop."""
+        until = time.monotonic() + self._settings.poll_seconds
+        while (left := until - time.monotonic()) > 0:
+            asked_to_stop = self._stop.wait(min(left, WATCH_SECONDS) if self._watches else left)
+            if asked_to_stop or (self._watches and changes.seen()):
+                return
 
     def run_until_idle(self) -> None:
         """Work until nothing is due; for one-off commands and tests."""
@@ -374,7 +395,8 @@ def run(settings: Settings, stop: Stop) -> None:
     database = Database(settings.sqlalchemy_url)
     work = Work(settings=settings, database=database, vault=Vault(settings))
     here = {name: kind for name, kind in KINDS.items() if name not in ASKING}
-    asking = Worker(work, stop, kinds={name: KINDS[name] for name in ASKING}, beats_as="asking")
+    # whom it asks takes longer than its next look comes: no need for one after every commit of the others
+    asking = Worker(work, stop, kinds={name: KINDS[name] for name in ASKING}, beats_as="asking", watches=False)
     thread = threading.Thread(target=asking.run, name="asking", daemon=True)
     try:
         thread.start()

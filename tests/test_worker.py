@@ -25,6 +25,7 @@ from service.classify import active_model
 from service.heartbeat import Heartbeat
 from service.stop import Stop
 from service.store import queue
+from service.store.changes import Changes
 from service.store.columns import now
 from service.store.queue import ClaimedJob, Priority
 from service.store.schema import FileImport, Job, ProcessBeat
@@ -329,6 +330,56 @@ def test_a_database_that_is_away_is_waited_for(
     Worker(work, stop, kinds={"one": JobKind(stage)}).run()
     assert recorder.seen == [[0]]
     assert troubles == []
+
+
+@contextmanager
+def _idle(work: Work, kinds: Mapping[str, JobKind], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While a worker runs in a thread that has found nothing to do."""
+    stop, rests = Stop(), threading.Event()
+    rest = Worker._rest
+
+    def resting(worker: Worker, changes: Changes) -> None:
+        rests.set()
+        rest(worker, changes)
+
+    monkeypatch.setattr(Worker, "_rest", resting)
+    thread = threading.Thread(target=Worker(work, stop, kinds=kinds).run)
+    thread.start()
+    try:
+        assert rests.wait(20)
+        yield
+    finally:
+        stop.request()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def _until(done: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    return done()
+
+
+def test_an_idle_worker_learns_of_new_work_between_its_looks(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    rarely = replace(work, settings=work.settings.model_copy(update={"poll_seconds": 3600.0}))
+    with _idle(rarely, recorder.kinds, monkeypatch):
+        for n in range(3):
+            enqueue(n)
+            assert _until(lambda n=n: [n] in recorder.seen)
+
+
+def test_a_worker_that_hears_of_nothing_finds_work_by_looking(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(Changes, "seen", lambda _changes: False)
+    with _idle(work, recorder.kinds, monkeypatch):
+        enqueue(1)
+        assert _until(lambda: recorder.seen == [[1]])
 
 
 def test_the_heartbeat_extends_leases_and_beats(work: Work, enqueue: Callable[..., None]) -> None:
