@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from service.intervals import Interval, difference_interval, share_interval
+from service.intervals import difference_bounds, share_bounds
 
 Array = NDArray[Any]
 LEVEL: Final = 0.95
@@ -317,15 +317,16 @@ def _keeps(deviation: Array, sizes: Array, sign: Array) -> Array:
 
 
 def _newcombe(n: Array, mean: Array, weight: Array, factor: Array, quantile: Array) -> tuple[Array, Array]:
-    low, high = np.full(len(n), -1.0), np.full(len(n), 1.0)
-    for cell in np.flatnonzero((weight[..., 0] > 0).any(axis=1)).tolist():
-        level = float(2 * ndtr(quantile[cell]) - 1)
-        sides: list[Interval] = []
-        for period in (0, 1):
-            shared = weight[cell, :, 0] > 0
-            share = float((weight[cell, shared, 0] * mean[cell, shared, period]).sum())
-            worth = 1 / float((weight[cell, shared, 0] ** 2 / n[cell, shared, period]).sum()) / float(factor[cell])
-            sides.append(share_interval(min(1.0, max(0.0, share)), worth, level=min(level, 1 - 1e-9)))
-        found = difference_interval(*sides)
-        low[cell], high[cell] = found.low, found.high
-    return low, high
+    held = weight[..., 0]
+    shared = held > 0
+    z = ndtri(0.5 + np.minimum(2 * ndtr(quantile) - 1, 1 - 1e-9) / 2)
+    shares, bounds = [], []
+    for period in (0, 1):
+        share = np.clip((held * mean[..., period]).sum(axis=1), 0.0, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            worth = 1 / np.where(shared, held**2 / n[..., period], 0.0).sum(axis=1) / factor
+        shares.append(share)
+        bounds.append(share_bounds(share, worth, z=z))
+    low, high = difference_bounds(shares[0], bounds[0], shares[1], bounds[1])
+    compared = shared.any(axis=1)
+    return np.where(compared, low, -1.0), np.where(compared, high, 1.0)

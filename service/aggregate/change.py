@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.aggregate.scores import Moments, moments
 from service.beyond_noise import (
     LEVEL,
     MIN_ITEMS,
@@ -33,6 +32,9 @@ from service.selection import day_text
 Array = NDArray[Any]
 TREND_WEEKS = 4  # without bounds: so many full weeks against as many before
 MAX_WEEKS = 105  # of a series
+SIGNS = 4  # of net sentiment: -1, 0, 1, none
+SAID = 3  # of these the ones that say something
+HALVES = np.array([[-1.0], [1.0]])  # the earlier and the later period in a change
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Course:
     day: Array  # since 1970-01-01
     group: Array  # what it is counted under, below `groups`
     cluster: Array  # respondent
-    value: Array  # net sentiment, NaN without one
+    sign: Array  # net sentiment as 0, 1, 2 for -1, 0, 1; 3 without one
     groups: int
     kind: Array | None = None  # source and channel, below `kinds`; None where all are alike
     kinds: int = 1
@@ -57,7 +59,7 @@ class Course:
             day=self.day.take(rows),
             group=self.group.take(rows),
             cluster=self.cluster.take(rows),
-            value=self.value.take(rows),
+            sign=self.sign.take(rows),
             kind=None if self.kind is None else self.kind.take(rows),
         )
 
@@ -89,27 +91,41 @@ def trends(
     the chance of any false alarm in this answer.
     """
     course = course.at((course.day >= past_of(periods)) & (course.day < periods.end))
-    place = course.group.astype(np.int64)  # a copy, changed in place
+    recent = course.at(course.day >= periods.before)
+    return trends_of(sums_of(course, periods.quarter(course.day)), recent, periods, complete=complete, alpha=alpha)
+
+
+def sums_of(course: Course, quarter: Array) -> Array:
+    """Items by group, source and channel, quarter and sign, given the quarter of each entry."""
+    size = PERIODS * QUARTERS
+    places = course.groups * course.kinds * size * SIGNS
+    place: Array = course.group.astype(np.int32 if places < 2**31 else np.int64)  # a copy, changed in place
     place *= course.kinds
     if course.kind is not None:
         place += course.kind
-    place *= PERIODS * QUARTERS
-    place += periods.quarter(course.day)
-    recent = course.at(course.day >= periods.before)
-    spoken = recent.at(~np.isnan(recent.value))
-    recent = replace(recent, value=np.ones(len(recent.day)))
-    said = np.flatnonzero(~np.isnan(course.value))
-    told, value = (place, course.value) if len(said) == len(place) else (place[said], course.value[said])
+    place *= size
+    place += quarter
+    place *= SIGNS
+    place += course.sign
+    counts: Array = np.bincount(place, minlength=places)
+    return counts.reshape(course.groups, course.kinds, size, SIGNS)
+
+
+def trends_of(
+    sums: Array, recent: Course, periods: Periods, *, complete: bool = True, alpha: float = 1 - LEVEL
+) -> list[dict[str, Any]]:
+    """The same of items that are counted already (`sums_of`), and those of both periods one by one."""
+    groups, kinds = sums.shape[:2]
+    negative, zero, positive = (sums[..., sign] for sign in (0, 1, 2))
+    items = sums.sum(axis=3)
+    of_mean, of_volume = repeats_of(recent, periods)
     sentiment = shares_or_means(
-        Counts(*(_spread(course, told, weight) for weight in (None, value, value**2))),
-        repeats=_repeats(spoken, periods, of_mean=True),
-        enough=np.ones(course.groups, dtype=bool),
+        Counts(negative + zero + positive, positive - negative, positive + negative),
+        repeats=of_mean,
+        enough=np.ones(groups, dtype=bool),
         shares=False,
     )
-    items = _spread(course, place, None)
-    volume = volumes(
-        Counts(items, items, items), repeats=_repeats(recent, periods, of_mean=False), complete=complete
-    )
+    volume = volumes(Counts(items, items, items), repeats=of_volume, complete=complete)
     chance = np.r_[sentiment.chance, volume.chance]
     tested = np.flatnonzero(np.r_[_enough(sentiment), _enough(volume)])
     held = holm(chance, among=tested, alpha=alpha).reshape(2, -1)
@@ -121,18 +137,12 @@ def trends(
     }
     return [
         {
-            "net_sentiment": _answer(sentiment, group, held[0], kinds=course.kinds),
+            "net_sentiment": _answer(sentiment, group, held[0], kinds=kinds),
             "items": _answer(volume, group, held[1], kinds=0),
             **period,
         }
-        for group in range(course.groups)
+        for group in range(groups)
     ]
-
-
-def _spread(course: Course, place: Array, weight: Array | None) -> Array:
-    size = course.groups * course.kinds * PERIODS * QUARTERS
-    found: Array = np.bincount(place, weight, minlength=size)
-    return found.reshape(course.groups, course.kinds, PERIODS * QUARTERS)
 
 
 def _enough(changes: Changes) -> Array:
@@ -140,23 +150,70 @@ def _enough(changes: Changes) -> Array:
     return np.asarray((changes.n >= MIN_ITEMS) & (changes.before_n >= MIN_ITEMS))
 
 
-def _repeats(course: Course, periods: Periods, *, of_mean: bool) -> Array:
-    """By group how many times the variance of independent items a change has because people repeat themselves.
+def repeats_of(recent: Course, periods: Periods) -> tuple[Array, Array]:
+    """By group how many times the variance of independent items a change has because people repeat themselves, of
+    net sentiment and of the number of items.
 
     Each respondent's summed influence, squared (K.-Y. Liang, S. Zeger, "Longitudinal data analysis using
-    generalized linear models", Biometrika 73, 1986), over that of each item.
+    generalized linear models", Biometrika 73, 1986), over that of each item. An item's influence is decided by its
+    group, its period and its sign, so that only those who said several things in a group are looked at one by one.
     """
-    groups, group, value = course.groups, course.group.astype(np.int64), course.value
-    half = 2 * group + (course.day >= periods.first)  # of each item: its group's first or second period
-    counts = np.maximum(np.bincount(half, minlength=2 * groups), 1)
-    weight = np.tile([-1.0, 1.0], groups) / counts
-    if of_mean:
-        value = value - (np.bincount(half, value, minlength=2 * groups) / counts).take(half)
-    influence = value * weight.take(half)
-    sums: Moments = moments(influence, group, course.cluster, groups=groups)
-    alone = np.bincount(group, influence**2, minlength=groups)
+    groups = recent.groups
+    cell: Array = recent.group.astype(np.int64)  # a copy, changed in place
+    cell *= 2
+    cell += recent.day >= periods.first
+    cell *= SIGNS
+    cell += recent.sign
+    counts = np.bincount(cell, minlength=groups * 2 * SIGNS).reshape(groups, 2, SIGNS)
+    several = _of_several(cell, recent.cluster)
+    said = counts[..., :SAID]
+    n = np.maximum(said.sum(axis=2, keepdims=True), 1)
+    mean = (said[..., 2:] - said[..., :1]) / n
+    of_mean = np.zeros(counts.shape)  # what is said without a sign has no influence
+    of_mean[..., :SAID] = (np.arange(-1.0, 2.0) - mean) * HALVES / n
+    of_volume = np.broadcast_to(HALVES / np.maximum(counts.sum(axis=2, keepdims=True), 1), counts.shape)
+    spoken = np.tile(np.arange(SIGNS) < SAID, groups * 2)
+    return (
+        _ratio(of_mean, counts, *several, counted=spoken),
+        _ratio(of_volume, counts, *several, counted=np.ones_like(spoken)),
+    )
+
+
+def _of_several(cell: Array, cluster: Array) -> tuple[Array, Array]:
+    """The cells of respondents with several items in a group, one respondent and group after the other, and where
+    each begins. A cell is (group * 2 + period) * SIGNS + sign.
+    """
+    # sorted by group, then by respondent
+    bits = (2 * SIGNS - 1).bit_length()
+    key = cell >> bits
+    key <<= 32
+    key += cluster
+    key <<= bits
+    key += cell & (2 * SIGNS - 1)
+    key.sort()
+    person = key >> bits
+    again = person[1:] == person[:-1]
+    several = np.flatnonzero(np.r_[again, False] | np.r_[False, again])
+    key, person = key.take(several), person.take(several)
+    starts = np.flatnonzero(np.r_[True, person[1:] != person[:-1]][: len(person)])
+    return (key >> (32 + bits) << bits) + (key & (2 * SIGNS - 1)), starts
+
+
+def _ratio(influence: Array, counts: Array, cell: Array, starts: Array, *, counted: Array) -> Array:
+    """Σ over respondents of their summed influence, squared, over Σ of each item's, squared."""
+    groups = len(counts)
+    alone = (counts * influence**2).sum(axis=(1, 2))
+    people = np.where(counted.reshape(counts.shape), counts, 0).sum(axis=(1, 2)).astype(np.float64)
+    squares = alone
+    if len(starts):
+        one = influence.reshape(-1).take(cell)
+        group = cell.take(starts) // (2 * SIGNS)
+        together = np.add.reduceat(one, starts) ** 2 - np.add.reduceat(one**2, starts)
+        squares = alone + np.bincount(group, together, minlength=groups)
+        more = np.maximum(np.add.reduceat(counted.take(cell).astype(np.int64), starts) - 1, 0)
+        people -= np.bincount(group, more, minlength=groups)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = sums.squares * sums.clusters / np.maximum(sums.clusters - 1, 1) / alone
+        ratio = squares * people / np.maximum(people - 1, 1) / alone
     return np.where(alone > 0, np.maximum(1.0, np.nan_to_num(ratio, nan=1.0)), 1.0)
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from nlp.codebook import JourneyModel
-from service.aggregate.change import Course, past_of, periods_of, trends, weekly, weekly_means
+from service.aggregate.calendar import calendar_of
+from service.aggregate.change import periods_of, trends_of, weekly, weekly_means
 from service.aggregate.columns import counted_columns
 from service.aggregate.evidence import staleness, strength
 from service.aggregate.map_metrics import with_metrics
@@ -22,7 +23,6 @@ from service.aggregate.map_scores import map_scores
 from service.aggregate.query import MapQuery
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Tally, columns_of, sentiment_of_mood, sign_of_mood
-from service.aggregate.trends import at_fixed_mix
 from service.aggregate.verbatims import SHOWN, Candidates, candidates, verbatims_of
 from service.beyond_noise import Periods
 from service.moments import rfc3339
@@ -269,19 +269,16 @@ def _changes(
     None as a whole where the labels of both periods are of different models.
     """
     frame = tally.frame
-    days = frame.rows["day"].take(np.flatnonzero(dated))
-    newest = int(days.max()) if len(days) else None
+    calendar = frame.once(calendar_of)
+    newest = calendar.newest(dated)
     periods = periods_of(first, end, newest)
     if periods is None or newest is None:
         return [None] * tally.groups
-    within = _within(frame, dated, past_of(periods), periods.end)
-    both = comparable(frame, within, first=periods.first, before=periods.before)
+    both = comparable(frame, dated, first=periods.first, before=periods.before, end=periods.end)
     if both is None:
         return None
-    of = replace(tally, mask=both)
-    return trends(
-        at_fixed_mix(frame, of.chosen_rows, _course(of), periods), periods, complete=newest + 1 >= periods.end
-    )
+    sums, recent = calendar.course(frame, both, periods, tally.place_column, groups=tally.groups)
+    return trends_of(sums, recent, periods, complete=newest + 1 >= periods.end)
 
 
 def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
@@ -299,16 +296,6 @@ def _series(tally: Tally, dated: Array) -> list[list[dict[str, Any]]]:
             labelled = of.chosen("model") >= 0
             weeks.said[:, mixed_weeks(weeks.week, other, labelled, weeks=weeks.items.shape[1])] = 0
     return weekly_means(weeks, tally.groups)
-
-
-def _course(tally: Tally) -> Course:
-    return Course(
-        day=tally.chosen("day"),
-        group=tally.column.astype(np.int64),
-        cluster=tally.cluster,
-        value=sentiment_of_mood().take(tally.chosen("mood")),
-        groups=tally.groups,
-    )
 
 
 def _suggestions_of(model: JourneyModel, proposed: dict[str, list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:

@@ -205,7 +205,7 @@ def course_of(frame: Frame, members: Members, counted: Counted) -> Course:
         day=frame.rows["day"][counted.row],
         group=counted.number,
         cluster=members.person[counted.row],
-        value=np.sign(counted.sentiment),
+        sign=np.nan_to_num(np.sign(counted.sentiment) + 1, nan=3).astype(np.uint8),
         groups=len(counted.themes),
     )
 

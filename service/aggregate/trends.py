@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from service.aggregate.change import Course, past_of, periods_of, trends, weekly
 from service.aggregate.scores import estimates, moments
-from service.aggregate.tally import sentiment_of_mood
+from service.aggregate.tally import sign_of_mood
 from service.beyond_noise import Periods, week_of
 from service.selection import Selection
 from service.store.label_quality import LABEL_QUALITY
@@ -97,7 +97,7 @@ def _course(frame: Frame, rows: Array, by: str) -> Course:
         day=frame.rows["day"][rows],
         group=label_numbers(frame, rows, by),
         cluster=frame.rows["cluster"][rows],
-        value=sentiment_of_mood()[frame.rows["mood"][rows]],
+        sign=sign_of_mood()[frame.rows["mood"][rows]],
         groups=codes().size(by),
     )
 
@@ -110,15 +110,14 @@ def series_of(
     `everything`: the days of all items of which shares are, where the course does not hold each of them once.
     """
     if other is not None:
-        course = replace(course, value=np.where(other, np.nan, course.value))
-    sign = np.nan_to_num(course.value + 1, nan=3).astype(np.uint8)
-    weeks = weekly(course.day, course.group, sign, groups=course.groups)
+        course = replace(course, sign=np.where(other, np.uint8(3), course.sign))
+    weeks = weekly(course.day, course.group, course.sign, groups=course.groups)
     if weeks is None:
         return [[] for _ in range(course.groups)]
     count = weeks.items.shape[1]
-    kept = (weeks.week >= 0) & ~np.isnan(course.value)
+    kept = (weeks.week >= 0) & (course.sign < 3)
     cell = course.group[kept] * count + weeks.week[kept]
-    of = moments(course.value[kept], cell, course.cluster[kept], groups=course.groups * count)
+    of = moments(course.sign[kept] - 1.0, cell, course.cluster[kept], groups=course.groups * count)
     net = estimates(of, low=-1, high=1, scale=100, digits=2)
     whole = np.maximum(weeks.items.sum(axis=0), 1)
     if everything is not None:

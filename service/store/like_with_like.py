@@ -45,16 +45,21 @@ def model_of_both(early: Array, late: Array) -> int | None:
     return best if covered[best] >= NEARLY_ALL else None
 
 
-def comparable(frame: Frame, mask: Array, *, first: int, before: int | None = None) -> Array | None:
+def comparable(
+    frame: Frame, mask: Array, *, first: int, before: int | None = None, end: int | None = None
+) -> Array | None:
     """The rows of a mask from which a change is told between the days before `first` and those from it on.
 
     None where the labels are of different models: see WITHHELD. With `before` only the rows from that day on
-    decide; older ones, the past by which a change is judged, follow the model that they have.
+    decide, with `end` only those before that one; older ones, the past by which a change is judged, follow the
+    model that they have.
     """
     if _uniform(frame):
         return mask
     model, day = frame.rows["model"], frame.rows["day"]
     early, decide = day < first, mask if before is None else mask & (day >= before)
+    if end is not None:
+        decide = decide & (day < end)
     lead = model_of_both(model[decide & early], model[decide & ~early])
     return None if lead is None else mask & ((model == lead) | (model < 0))
 
@@ -72,24 +77,34 @@ def fixed_mix(source: Array, channel: Array, *, early: Array, late: Array) -> tu
     if not len(source):
         return np.zeros(0, np.int64), 1
     channels = int(channel.max()) + 2  # with the one for none
-    period = early + 2 * late.astype(np.intp)  # 0: in neither
+    mix = source.astype(np.int32)  # a copy, changed in place
+    mix += 1
+    mix *= channels
+    mix += channel
+    mix += 1
+    return kinds_of(mix, channels, early=mix[early], late=mix[late])
+
+
+def kinds_of(mix: Array, channels: int, *, early: Array, late: Array) -> tuple[Array, int]:
+    """`fixed_mix` of sources and channels that are one number already: (source + 1) * channels + channel + 1.
+
+    `channels` counts the one for none. `early` and `late` are the numbers of the items of both periods.
+    """
+    size = int(mix.max(initial=channels - 1)) // channels + 1
+    before, after = (np.bincount(part, minlength=size * channels) for part in (early, late))
     for apart in (True, False):
-        code = channel.astype(np.intp)  # a copy, changed in place
-        code += 1
-        if apart:
-            code += (source.astype(np.intp) + 1) * channels
-        size = int(code.max()) + 1
-        _, before, after = np.bincount(code * 3 + period, minlength=3 * size).reshape(size, 3).T
+        if not apart:
+            before, after = (part.reshape(size, channels).sum(axis=0) for part in (before, after))
         shared = (before > 0) & (after > 0)
         if all(counts[shared].sum() >= COVERED * counts.sum() for counts in (before, after)):
             break
     sizes = before + after
     largest = np.argsort(-sizes, kind="stable")[:MIX_KINDS]
     largest = largest[sizes[largest] > 0]
-    number = np.full(size, min(len(largest), MIX_KINDS - 1))
+    number = np.full(len(sizes), min(len(largest), MIX_KINDS - 1), dtype=np.int32)
     number[largest] = np.minimum(np.arange(len(largest)), MIX_KINDS - 1)
-    found = number.take(code)
-    return found, int(found.max()) + 1
+    found = (number if apart else np.tile(number, size)).take(mix)
+    return found, int(found.max(initial=0)) + 1
 
 
 def foreign(frame: Frame, rows: Array) -> Array | None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from service.intervals import share_interval
+from service.intervals import share_bounds
 from service.suggest.counted import Counted, Floats, Ints
 from service.suggest.respondents import Respondents
 
@@ -60,9 +60,10 @@ def lately_of(counted: Counted, *, days: int, items: Ints, cell: Ints, stages: i
     count = np.bincount(cell[kept], minlength=cells)
     worth: Floats
     worth, speakers = people.of_pains(items[kept], cell[kept], topics=topics, cells=cells)
-    found = []
-    for code in range(cells):
-        hits, n = int(count[code]), int(people.items[code // topics])
-        low = share_interval(hits / n, float(worth[code])).low if hits else 0.0
-        found.append(Lately(hits, n, low, int(speakers[code]), days))
-    return found
+    n = people.items[np.arange(cells) // topics]
+    low, _ = share_bounds(count / np.maximum(n, 1), worth)
+    lows = np.where(count > 0, low, 0.0)
+    return [
+        Lately(*numbers, days)
+        for numbers in zip(count.tolist(), n.tolist(), lows.tolist(), speakers.tolist(), strict=True)
+    ]

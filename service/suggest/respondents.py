@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.intervals import effective_n_of_sums
+from service.intervals import effective_ns_of_sums
 from service.suggest.counted import Counted, Floats, Ints
 
 
@@ -45,18 +45,16 @@ class Respondents:
         speakers = single + np.bincount(key_cell, minlength=cells)
         squares = single + np.bincount(key_cell, repeats.astype(np.float64) ** 2, minlength=cells)
         products = single + np.bincount(key_cell, repeats * sizes, minlength=cells)
-        worth = np.zeros(cells)
-        for code in np.flatnonzero(hits).tolist():
-            stage = code // topics
-            worth[code] = effective_n_of_sums(
-                clusters=int(self._clusters[stage]),
-                total=float(self.items[stage]),
-                hits=float(hits[code]),
-                hits_squared=float(squares[code]),
-                hits_by_size=float(products[code]),
-                sizes_squared=float(self._squares[stage]),
-            )
-        return worth, speakers
+        stage = np.arange(cells) // topics
+        worth = effective_ns_of_sums(
+            clusters=self._clusters[stage],
+            total=self.items[stage],
+            hits=hits,
+            hits_squared=squares,
+            hits_by_size=products,
+            sizes_squared=self._squares[stage],
+        )
+        return np.where(hits > 0, worth, 0.0), speakers
 
 
 def _grouped(keys: Ints) -> tuple[Ints, Ints]:

@@ -114,7 +114,7 @@ def test_noise_is_rarely_called_a_change() -> None:
             day=rng.integers(0, 56, n),
             group=rng.integers(0, groups, n),
             cluster=np.arange(n),
-            value=rng.choice([-1.0, 0.0, 1.0], n),
+            sign=rng.integers(0, 3, n),
             groups=groups,
         )
         found = trends(course, Periods(0, 28, 56))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.intervals import Interval, difference_interval, effective_n, share_interval
+from service.intervals import (
+    Interval,
+    difference_bounds,
+    difference_interval,
+    effective_n,
+    effective_n_of_sums,
+    effective_ns_of_sums,
+    share_bounds,
+    share_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +65,39 @@ def test_interval_covers_with_respondents_who_repeat() -> None:
         plain += found.low <= truth <= found.high
     assert 0.92 <= clustered / worlds <= 0.98
     assert plain / worlds < 0.9
+
+
+def test_many_shares_at_once_are_told_as_each_by_itself() -> None:
+    random = np.random.default_rng(11)
+    share = np.r_[0.0, 1.0, 0.3, random.random(40)]
+    n = np.r_[12.0, 12.0, 0.0, random.uniform(0.5, 900, 40)]
+    low, high = share_bounds(share, n)
+    each = [share_interval(p, size) for p, size in zip(share.tolist(), n.tolist(), strict=True)]
+    np.testing.assert_allclose(low, [one.low for one in each], atol=1e-12)
+    np.testing.assert_allclose(high, [one.high for one in each], atol=1e-12)
+    low, high = difference_bounds(share, (low, high), share[::-1], (low[::-1], high[::-1]))
+    pairs = [difference_interval(after, before) for after, before in zip(each, each[::-1], strict=True)]
+    np.testing.assert_allclose(low, [one.low for one in pairs], atol=1e-12)
+    np.testing.assert_allclose(high, [one.high for one in pairs], atol=1e-12)
+
+
+def test_what_many_shares_are_worth_is_what_each_is_worth() -> None:
+    random = np.random.default_rng(12)
+    worlds = [(np.ones(9), np.r_[np.ones(3), np.zeros(6)]), (np.array([5.0]), np.array([2.0]))]
+    for people in range(2, 40):
+        sizes = 1.0 + random.poisson(2, people)
+        # among them shares of 0 and 1, and people of whom each says the same
+        worlds.append((sizes, np.floor(sizes * random.choice([0.0, 0.5, 1.0], people))))
+    sums = [
+        {
+            "clusters": len(sizes),
+            "total": float(sizes.sum()),
+            "hits": float(hits.sum()),
+            "hits_squared": float((hits**2).sum()),
+            "hits_by_size": float((hits * sizes).sum()),
+            "sizes_squared": float((sizes**2).sum()),
+        }
+        for sizes, hits in worlds
+    ]
+    found = effective_ns_of_sums(**{name: np.array([one[name] for one in sums]) for name in sums[0]})
+    np.testing.assert_allclose(found, [effective_n_of_sums(**one) for one in sums], atol=1e-9)
