@@ -16,6 +16,7 @@ from service import access
 from service.aggregate.api import WorkspaceBody, put_workspace
 from service.auth import SCOPES, Caller
 from service.dependencies import Admin, DatabaseOf, Db, ReadDb, Reader, SettingsOf, VaultOf
+from service.desk.audit_words import audit_words
 from service.desk.model_figures import reports_of
 from service.desk.settings_frame import ABOUT, OVERVIEW, checked, settings_page
 from service.errors import BadInput, CannotStore, FieldError, JourneymapError
@@ -246,5 +247,8 @@ def audit_page(caller: Admin, session: ReadDb, cursor: str | None = None) -> HTM
     """Who changed what, when."""
     found = access.audit_page(session, caller, PageQuery(limit=AUDIT_ROWS, cursor=cursor))
     return settings_page(
-        "settings_audit.html", caller, "/settings/audit", {"rows": found.data, "next": found.next}
+        "settings_audit.html",
+        caller,
+        "/settings/audit",
+        {"rows": found.data, "next": found.next, "said": audit_words},
     )

@@ -148,7 +148,7 @@ def test_a_key_is_shown_once(browser: Browser) -> None:
     revoke = re.search(r'action="(/settings/keys/\d+/revoke)"', listed)
     assert revoke is not None
     assert "does not hold any more" in admin.post(revoke[1], data={"csrf": token}).text
-    assert "key: revoke" in admin.get("/settings/audit").text
+    assert "API key: revoked" in admin.get("/settings/audit").text
     assert browser(role="admin", workspace="elsewhere").post(revoke[1], data={"csrf": token}).status_code in (
         403,
         404,
