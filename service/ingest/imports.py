@@ -5,7 +5,7 @@ A worker that dies between two slices leaves a row that says how far the file is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import insert, update
 from sqlmodel import Session, col, select
 
+from service.ahead import Ahead
 from service.ingest.equal_rows import EqualRows
 from service.ingest.files import FileRefused, Row, RowError, Table
 from service.ingest.identity import content_key
@@ -29,7 +30,6 @@ from service.ingest.mapping import Plan, body_of
 from service.ingest.receive import Outcome, receive
 from service.ingest.rejects import reject_cells
 from service.ingest.row_items import ItemReader, RowRefused, text_columns
-from service.read_ahead import ReadAhead
 from service.store import queue
 from service.store.columns import now
 from service.store.import_progress import close_if_done
@@ -37,7 +37,8 @@ from service.store.queue import ClaimedJob, Priority
 from service.store.schema import FileImport, ImportReject
 from service.work import Work
 
-SKIPPED_AT_ONCE = 5000
+STEP_ROWS = 100  # read at once while a server stores others
+STEPS_AT_ONCE = 50  # taken at once where nothing is stored: what is more urgent waits for their end
 SLICE_CHARS = 2_000_000
 """A slice of long texts ends here: what it holds in memory stays bounded, as does its transaction."""
 ANSWER_STEP = 10**12  # beyond any row: further answers of one row have numbers of their own
@@ -152,14 +153,18 @@ class _Reading:
             queue.finish(session, self._job)
 
     def _slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[None]:
-        with ReadAhead(self._read_slices(table, plan, reader)) as slices:
-            for slice_ in slices:
-                if slice_ is not None:
-                    self._store(slice_)
-                yield
+        slices = Ahead(self._read_slices(table, plan, reader))
+        steps = 0
+        for slice_ in slices:
+            if slice_ is not None:
+                self._store(slice_, slices.step)
+            elif (steps := steps + 1) < STEPS_AT_ONCE:
+                continue
+            steps = 0
+            yield
 
     def _read_slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[_Slice | None]:
-        """The slices that are not stored yet; None now and then while stored rows are passed over."""
+        """The slices that are not stored yet; None after every few rows that do not end one."""
         limit = self._work.settings.import_slice_rows
         is_json = table.format in JSON_FORMATS
         abort = self._import.options.get("on_error") == "abort"
@@ -169,7 +174,7 @@ class _Reading:
             if skipped < stored_before:
                 skipped += 1
                 self._recount(row, reader)
-                if skipped % SKIPPED_AT_ONCE == 0:
+                if skipped % STEP_ROWS == 0:
                     yield None
                 continue
             self._take(slice_, row, reader, table.columns, is_json=is_json, abort=abort)
@@ -179,6 +184,8 @@ class _Reading:
                 slice_.read_fraction = table.read_fraction
                 yield slice_
                 slice_ = _Slice()
+            elif slice_.rows % STEP_ROWS == 0:
+                yield None
         slice_.last = True
         yield slice_
 
@@ -241,7 +248,7 @@ class _Reading:
         slice_.items_of_rows.append(len(items))
         slice_.numbers += [row.number + turn * ANSWER_STEP for turn in range(len(items))]
 
-    def _store(self, slice_: _Slice) -> None:
+    def _store(self, slice_: _Slice, meanwhile: Callable[[], object]) -> None:
         """One slice's transaction."""
         found = self._import
         assert found.id is not None
@@ -262,6 +269,7 @@ class _Reading:
                 equal_before={key: self._equal.count(key) for key in keys},
                 priority=Priority.BULK,
                 redact=self._work.settings.redact_stored,
+                meanwhile=meanwhile,
             )
             if slice_.rejects:
                 session.execute(insert(ImportReject), slice_.rejects)

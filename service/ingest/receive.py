@@ -6,7 +6,7 @@ onto it in memory in their order, and what came out is written in bulk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -77,6 +77,7 @@ def receive(
     replayed: bool = False,
     redact: bool = False,
     whole: Sequence[Whole] = (),
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
@@ -87,6 +88,7 @@ def receive(
     REDACT_STORED): texts are stored without what is personal; what identifies an item is still made from what was
     sent. `whole`: survey responses of which items that are stored and not among these were taken back. Rollups
     move with it.
+    `meanwhile`: what the caller has to do beside it, see `bulk.insert_with_ids`.
     """
     if not items and not whole:
         return []
@@ -111,6 +113,7 @@ def receive(
         enqueue=enqueue,
         replayed=replayed,
         redact=redact,
+        meanwhile=meanwhile,
     )
     return outcomes
 
@@ -128,6 +131,7 @@ def receive_parts(
     enqueue: bool = True,
     replayed: bool = False,
     redact: bool = False,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[list[Outcome]]:
     """`receive` for several deliveries of one workspace, in their order, in as many statements as for one."""
     keys = [
@@ -180,7 +184,7 @@ def receive_parts(
                 replayed=replayed,
                 redact=redact,
             )
-        if _insert_new(session, drafts):
+        if _insert_new(session, drafts, meanwhile):
             break
         # someone stored one of these a moment ago: let go of every lock, then look again
         savepoint.rollback()
@@ -330,11 +334,11 @@ def _fold(
     return statuses
 
 
-def _insert_new(session: Session, drafts: dict[Key, Draft]) -> bool:
+def _insert_new(session: Session, drafts: dict[Key, Draft], meanwhile: Callable[[], object] | None) -> bool:
     """Insert the new drafts and give them their ids; False if another transaction stored one of them meanwhile."""
     # in key order: two callers with the same rows wait for each other instead of deadlocking
     new = [drafts[key] for key in sorted(key for key, draft in drafts.items() if draft.id is None)]
-    ids = bulk.insert_with_ids(session, TABLE, [draft.columns for draft in new])
+    ids = bulk.insert_with_ids(session, TABLE, [draft.columns for draft in new], meanwhile=meanwhile)
     if ids is None:
         return False
     for draft, new_id in zip(new, ids, strict=True):

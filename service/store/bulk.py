@@ -25,15 +25,25 @@ from service.store.columns import UtcDateTime
 
 Converter = Callable[[Any], Any]
 UNIQUE_VIOLATION = "23505"
+ROWS_BETWEEN = 100  # rows sent to a server between two pieces of other work: it is never out of rows
 
 
-def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int] | None:
+def insert_with_ids(
+    session: Session,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    meanwhile: Callable[[], object] | None = None,
+) -> list[int] | None:
     """Store rows that name every column but `id`, and give them their ids, in order.
 
     None where a unique constraint says that one of them is there already, whoever stored it: nothing of the
     transaction holds then, and the caller goes back to its savepoint. Rows that others may store as well have to
     come in one order everywhere, or two callers wait for each other crosswise. None as a value is NULL, also for
     columns of JSON.
+
+    `meanwhile` is called again and again while a server takes the rows in: it does a little of what the caller has
+    to do anyway, and nothing with the session. SQLite works in this process, so that it is not called there.
     """
     if not rows:
         return []
@@ -42,7 +52,7 @@ def insert_with_ids(session: Session, table: Table, rows: Sequence[Mapping[str, 
     try:
         if connection.dialect.name == "postgresql":
             ids = _drawn_ids(connection, table, len(rows))
-            _copy(connection, table, ("id", *names), zip(ids, *values, strict=True))
+            _copy(connection, table, ("id", *names), zip(ids, *values, strict=True), meanwhile)
         else:
             # the write lock is ours: nobody else gives the next id away
             first = 1 + (connection.execute(_last_id(table)).scalar_one() or 0)
@@ -275,15 +285,23 @@ def _drawn_ids(connection: Connection, table: Table, count: int) -> list[int]:
     return list(drawn.scalars())
 
 
-def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _copy(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    meanwhile: Callable[[], object] | None,
+) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     with _failing_as_usual(connection, f"COPY {table.name}"):
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
+            for number, row in enumerate(rows, 1):
                 copy.write_row(row)
+                if meanwhile is not None and number % ROWS_BETWEEN == 0:
+                    meanwhile()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from service.ahead import Ahead
 from service.ingest.import_requests import import_path
 from service.ingest.imports import on_dead, read_file
 from service.settings import Settings
@@ -113,6 +115,57 @@ def test_long_texts_end_a_slice_early(client: Any, work: Work, monkeypatch: pyte
     for _ in stage:
         pass
     assert client.get(f"/v1/imports/{shown['id']}").json()["rows"] == rows(read=6, accepted=6)
+
+
+def test_what_is_read_while_a_slice_is_stored_is_taken_as_ever(
+    client: Any, work: Work, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[bool] = []
+    whole_step = Ahead.step
+
+    def step(ahead: Ahead[Any]) -> None:
+        steps.append(sys._getframe(1).f_code is not Ahead.__iter__.__code__)
+        whole_step(ahead)
+
+    # one row is no number, one stands there twice; the last slice is of its own length
+    content = table_of(27) + b"\nlate,2026-11-01,eleven,x\n3,2026-11-04,3,text number 3\n" + table_of(9, start=30)
+    expected = imported(client, work, content, source="at once")
+    monkeypatch.setattr("service.store.bulk.ROWS_BETWEEN", 3)
+    monkeypatch.setattr("service.ingest.imports.STEP_ROWS", 2)
+    monkeypatch.setattr(Ahead, "step", step)
+    found = imported(client, work, content, source="ahead")
+    assert any(steps) == (not database.is_sqlite)
+    assert (found["rows"], found["state"], found["items"]) == (
+        expected["rows"],
+        expected["state"],
+        expected["items"],
+    )
+    assert found["rows"]["rejected"] > 0
+    with database.read() as session:
+        at_once, ahead = (
+            session.execute(
+                select(FeedbackItem.external_id, FeedbackItem.text, FeedbackItem.score_value)
+                .where(FeedbackItem.source == source)  # type: ignore[arg-type]
+                .order_by(FeedbackItem.identity)
+            ).all()
+            for source in ("at once", "ahead")
+        )
+    assert len(ahead) > 30
+    assert ahead == at_once
+
+
+def test_a_worker_that_dies_with_rows_read_ahead_loses_none(
+    client: Any, work: Work, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.bulk.ROWS_BETWEEN", 1)
+    monkeypatch.setattr("service.ingest.imports.STEP_ROWS", 2)
+    shown = client.post("/v1/imports", content=table_of(35), params={"filename": "shop.csv"}).json()
+    dead, _ = begin(work, slices=2)
+    assert stored(database) == 20
+    read_all(work)
+    assert stored(database) == 35
+    assert client.get(f"/v1/imports/{shown['id']}").json()["rows"] == rows(read=35, accepted=35)
+    dead.close()  # type: ignore[attr-defined]
 
 
 def test_the_same_file_again_brings_nothing_new(client: Any, work: Work, database: Database) -> None:

@@ -107,6 +107,20 @@ def test_a_row_that_is_there_already_is_told(database: Database, workspace_id: i
         assert bulk.ids_of_items(session, workspace_id + 1, keys) == []
 
 
+def test_while_a_server_takes_rows_in_other_work_gets_on(
+    database: Database, workspace_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "ROWS_BETWEEN", 3)
+    rows = [columns(workspace_id, f"id:{turn}", text="long " * 20_000) for turn in range(10)]
+    calls: list[None] = []
+    with database.write() as session:
+        ids = bulk.insert_with_ids(session, TABLE, rows, meanwhile=lambda: calls.append(None))
+    assert len(calls) == (0 if database.is_sqlite else 3)
+    with database.read() as session:
+        found = session.execute(select(TABLE.c.id, TABLE.c.identity).order_by(TABLE.c.id)).all()
+    assert [tuple(row) for row in found] == list(zip(ids or (), [row["identity"] for row in rows], strict=True))
+
+
 def test_other_errors_are_those_of_any_statement(database: Database, workspace_id: int) -> None:
     with pytest.raises(IntegrityError), database.write() as session:
         bulk.insert_with_ids(session, TABLE, [columns(workspace_id + 1, "id:1")])
