@@ -29,6 +29,7 @@ from service.ingest.erasure import erase
 from service.ingest.fetch import fetch
 from service.ingest.imports import on_dead as import_given_up
 from service.ingest.imports import read_file
+from service.ingest.merges import merge
 from service.ingest.poll import enqueue_due, poll
 from service.ingest.replays import replay
 from service.ingest.sample import run as sample
@@ -61,6 +62,7 @@ KINDS: Mapping[str, JobKind] = {
     "vectors": JobKind(make_vectors),
     "themes": JobKind(partial(regroup, likeness_of=likeness_of, afterwards=fit_themes)),
     "erase": JobKind(erase),
+    "merge": JobKind(merge),
     "fetch": JobKind(fetch),
     "poll": JobKind(poll),
     "replay": JobKind(replay),

@@ -455,6 +455,7 @@ def test_every_kind_of_job_has_its_stage() -> None:
         "sample",
         "import",
         "erase",
+        "merge",
         "replay",
         "news",
         "compact",

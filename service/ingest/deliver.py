@@ -20,6 +20,7 @@ from service.errors import BadInput, TooLarge
 from service.ingest.endpoints import options_of
 from service.ingest.erasure import erase_told
 from service.ingest.incoming import Call, CannotParse, IncomingItem, Parsed, read_item
+from service.ingest.merges import merge_told
 from service.ingest.receive import Outcome, receive
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Sender
@@ -206,6 +207,7 @@ def _parse_and_receive(
     reading = read(settings, endpoint=endpoint, call=call)
     # first: what the same delivery tells of somebody who is gone must not come in
     erased = erase_told(session, vault, endpoint=endpoint, delivery=delivery, told=reading.parsed.erased)
+    merged = merge_told(session, vault, endpoint=endpoint, delivery=delivery, told=reading.parsed.merged)
     outcomes = receive(
         session,
         vault,
@@ -226,7 +228,15 @@ def _parse_and_receive(
         raise CannotParse("it only names what happened, and the API of this sender is not asked")
     if asking and (reading.parsed.wanted or replayed):
         waits = ask_for(session, endpoint=endpoint, delivery=delivery, wanted=reading.parsed.wanted)
-    note(delivery, reading, outcomes, erased=bool(erased), waits=waits, redact=settings.redact_stored)
+    note(
+        delivery,
+        reading,
+        outcomes,
+        erased=bool(erased),
+        merged=bool(merged),
+        waits=waits,
+        redact=settings.redact_stored,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +288,7 @@ def note(
     outcomes: Sequence[Outcome],
     *,
     erased: bool = False,
+    merged: bool = False,
     waits: str = "",
     redact: bool = False,
 ) -> None:
@@ -300,8 +311,12 @@ def note(
         delivery.state, delivery.detail = "parsed", "what it says is gone was erased here"
     elif results:
         delivery.state = "parsed"
+    elif merged:
+        delivery.state, delivery.detail = "parsed", "whom it says to be one person are one here"
     else:
         delivery.state, delivery.detail = "ignored", parsed.ignored or "there is no item in it"
+    if merged:
+        delivery.body = b""  # an erasure that comes later could not find whom it names
     if any(one.kind == "respondent" for one in parsed.erased):
         delivery.body, delivery.headers = b"", {}
     if waits and delivery.state != "unparsed":

@@ -161,7 +161,8 @@ def _ready(settings: Settings, number: int, arrival: Arrival) -> _Ready:
     if not call.fetched:
         with suppress(CannotParse, TooLarge, *NOT_UNDERSTOOD):
             reading = read(settings, endpoint=endpoint, call=call)
-            if not reading.parsed.erased and not reading.parsed.wanted:
+            parsed = reading.parsed
+            if not parsed.erased and not parsed.merged and not parsed.wanted:
                 external_id = delivery_id_of(sender, call, body_limit(sender, settings))
                 return _Ready(number, arrival, external_id, reading)
     return _Ready(number, arrival)

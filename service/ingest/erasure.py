@@ -12,121 +12,30 @@ sender, so that it is erased everywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col
 
 from service.auth import Vault
-from service.ingest import traces
+from service.ingest import people, traces
 from service.ingest.identity import conversation_mark, item_mark, person_mark, respondent_mark
 from service.ingest.incoming import Erased
+from service.ingest.removal import Mark, mark, take_out
+from service.ingest.withdrawn import withdraw
 from service.settings import Settings
-from service.store import queue, rollups
+from service.store import queue
 from service.store.columns import now
 from service.store.engine import Database
-from service.store.learned import ask_retrain
-from service.store.meaning_blocks import forget_vectors
 from service.store.queue import Priority
-from service.store.schema import AuditEvent, Delivery, Endpoint, ErasureMark, FeedbackItem
-from service.store.theme_upkeep import forget_words
+from service.store.schema import AuditEvent, Delivery, Endpoint, FeedbackItem
 from service.work import Work
 
-PAGE = 500  # items deleted at once
 # a call that was under way while its item was erased has stored it by then; the job looks once more
 LATECOMER_SECONDS = 15.0
-
-Mark = tuple[str, str]  # kind, key_hash
-
-
-def mark(session: Session, workspace_id: int, marks: Collection[Mark]) -> None:
-    """Keep what these keyed hashes stand for from coming back."""
-    if not marks:
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    moment = now()
-    rows = [
-        {"workspace_id": workspace_id, "kind": kind, "key_hash": key_hash, "created_at": moment}
-        for kind, key_hash in sorted(marks)
-    ]
-    new = dialect.insert(ErasureMark)
-    # a second erasure renews the mark: spooled deliveries are told by its time to have come before
-    renewed = new.on_conflict_do_update(
-        index_elements=["workspace_id", "kind", "key_hash"], set_={"created_at": new.excluded.created_at}
-    )
-    session.execute(renewed, rows)
-
-
-def delete_items(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
-    """Delete items (versions, segments, classifications and corrections go with them) and uncount them.
-
-    What was learnt from them is learnt anew without them.
-    """
-    if ids:
-        ask_retrain(session, workspace_id, because="erasure")
-    for start in range(0, len(ids), PAGE):
-        some = ids[start : start + PAGE]
-        before = rollups.snapshot(session, workspace_id, some)
-        forget_words(session, workspace_id, some)
-        forget_vectors(session, workspace_id, some)
-        session.execute(
-            delete(FeedbackItem)
-            .where(col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.id).in_(some))
-            .execution_options(synchronize_session=False)
-        )
-        rollups.apply(session, workspace_id, before=before, after=[])
-
-
-def _items_where(session: Session, workspace_id: int, *conditions: ColumnElement[bool]) -> Sequence[Any]:
-    """What has to be known of the items that go, in the order of their ids and locked."""
-    return session.execute(
-        select(
-            col(FeedbackItem.id),
-            col(FeedbackItem.source),
-            col(FeedbackItem.identity),
-            col(FeedbackItem.delivery_id),
-            col(FeedbackItem.received_at),
-        )
-        .where(col(FeedbackItem.workspace_id) == workspace_id, *conditions)
-        .order_by(col(FeedbackItem.id))
-        .with_for_update()
-    ).all()
-
-
-def _take_out(
-    session: Session, vault: Vault, workspace_id: int, *conditions: ColumnElement[bool]
-) -> Sequence[Any]:
-    """Delete the items that fit, and mark each: a part of it that comes later need not say whose it is."""
-    rows = _items_where(session, workspace_id, *conditions)
-    mark(session, workspace_id, _item_marks(vault, workspace_id, [(row.source, row.identity) for row in rows]))
-    delete_items(session, workspace_id, [row.id for row in rows])
-    return rows
-
-
-def _item_marks(vault: Vault, workspace_id: int, keys: Collection[tuple[str, str]]) -> set[Mark]:
-    # only what the sender gave an id can be told again in parts
-    return {("item", item_mark(vault, workspace_id, *key)) for key in keys if key[1].startswith("id:")}
-
-
-def keep_away(session: Session, vault: Vault, workspace_id: int, keys: Collection[tuple[str, str]]) -> None:
-    """Items (source, identity) that were told to be of an erased person or conversation: gone, in all their parts.
-
-    A part that did not say whose it is may have been stored before.
-    """
-    for source in sorted({source for source, _ in keys}):
-        identities = sorted({identity for own, identity in keys if own == source})
-        _take_out(
-            session,
-            vault,
-            workspace_id,
-            col(FeedbackItem.source) == source,
-            col(FeedbackItem.identity).in_(identities),
-        )
-    mark(session, workspace_id, _item_marks(vault, workspace_id, keys))
 
 
 def erase_person(
@@ -141,22 +50,45 @@ def erase_person(
 ) -> int:
     """Erase a person, named as the sender names them; the number of items that went (0 is no error).
 
-    `source`: only what this one brought. `actor` is noted in the audit log. The mark is committed first, so that
-    nothing of them comes in while the rest is looked for; that is done by reading, and everything found goes in
-    one transaction. Calling it again is harmless.
+    `source`: only what this one brought. `actor` is noted in the audit log. Whoever was merged into them goes as
+    well. The marks are committed first, so that nothing of them comes in while the rest is looked for; that is
+    done by reading, and everything found of one name goes in one transaction. Calling it again is harmless.
     """
-    pseudonym = vault.pseudonym(workspace_id, respondent)
     with database.write() as session:
-        mark(session, workspace_id, {("respondent", _person_hash(vault, workspace_id, respondent, source))})
+        below = people.merged_into(
+            session, vault, workspace_id, [vault.pseudonym(workspace_id, respondent)], source=source
+        )
+        # those who were merged first: until all of them are gone, the merges lead to them from the last one
+        named = [*((key, _scope(key, own)) for (own, _), key in reversed(below.items())), (respondent, source)]
+        mark(session, workspace_id, {("respondent", _person_hash(vault, workspace_id, *one)) for one in named})
+    return sum(
+        _erase_name(database, settings, vault, workspace_id=workspace_id, name=name, source=own, actor=actor)
+        for name, own in named
+    )
+
+
+def _erase_name(
+    database: Database,
+    settings: Settings,
+    vault: Vault,
+    *,
+    workspace_id: int,
+    name: str,
+    source: str | None,
+    actor: str | None,
+) -> int:
+    """Erase what was told of one name of a person; how many items that were."""
+    pseudonym = vault.pseudonym(workspace_id, name)
     found = traces.of_person(
-        database, workspace_id=workspace_id, respondent=respondent, pseudonym=pseudonym, source=source
+        database, workspace_id=workspace_id, respondent=name, pseudonym=pseudonym, source=source
     )
     with database.write() as session:
         # again, now held: some may have come in while we looked
-        theirs = [col(FeedbackItem.respondent) == pseudonym]
+        theirs = [people.told_of([pseudonym])]
         if source is not None:
             theirs.append(col(FeedbackItem.source) == source)
-        rows = _take_out(session, vault, workspace_id, *theirs)
+        rows = take_out(session, vault, workspace_id, *theirs)
+        people.forget(session, workspace_id, pseudonym, source=source)
         found.deliveries |= {row.delivery_id for row in rows if row.delivery_id is not None}
         traces.blank(session, workspace_id, found)
         paths = traces.forget_files(session, workspace_id)
@@ -189,7 +121,7 @@ def _scope(key: str, source: str) -> str | None:
 def erase_told(
     session: Session, vault: Vault, *, endpoint: Endpoint, delivery: Delivery, told: Sequence[Erased]
 ) -> int:
-    """Erase what a sender says is gone, in the transaction of its delivery; how many of these it told.
+    """Erase or withdraw what a sender says is gone, in the transaction of its delivery; how many of these it told.
 
     Marks and items at once; what else names them is looked for by a job. The delivery keeps no content where it
     names a person.
@@ -198,8 +130,8 @@ def erase_told(
     if not told:
         return 0
     workspace_id = endpoint.workspace_id
-    mark(session, workspace_id, {_mark_of(vault, endpoint, one) for one in told})
-    rows = _take_out(session, vault, workspace_id, _told_items(vault, endpoint, told))
+    told += _merged_into(session, vault, endpoint, told)
+    rows = _take_told(session, vault, endpoint, told)
     since = min((row.received_at for row in rows), default=None)
     queue.enqueue(
         session,
@@ -208,9 +140,10 @@ def erase_told(
         payload={
             "endpoint_id": endpoint.id,
             # a job's payload can be read by whoever runs the installation: not who was erased
-            "told": vault.encrypt(json.dumps([[one.kind, one.key] for one in told])),
+            "told": vault.encrypt(json.dumps([[one.kind, one.key, one.up_to] for one in told])),
             "items": [str(row.id) for row in rows],
             "since": since.isoformat() if since is not None else None,
+            "until": now().isoformat(),
         },
         priority=Priority.UPKEEP,
         delay_seconds=LATECOMER_SECONDS,
@@ -219,6 +152,33 @@ def erase_told(
     detail = {"items": len(rows), "told": kinds}
     audit(session, workspace_id, f"sender:{endpoint.name}", "feedback.erase", f"delivery:{delivery.id}", detail)
     return len(told)
+
+
+def _merged_into(session: Session, vault: Vault, endpoint: Endpoint, told: Sequence[Erased]) -> list[Erased]:
+    """The people who were merged into those who are told to be gone."""
+    names = [vault.pseudonym(endpoint.workspace_id, one.key) for one in told if one.kind == "respondent"]
+    if not names:
+        return []
+    found = people.merged_into(session, vault, endpoint.workspace_id, names, source=endpoint.source)
+    return [one for key in found.values() if (one := Erased("respondent", key)) not in told]
+
+
+def _take_told(session: Session, vault: Vault, endpoint: Endpoint, told: Sequence[Erased]) -> list[Any]:
+    """Mark and take out what is told to be gone, up to its time where it has one; the items that went."""
+    by_time: dict[datetime | None, list[Erased]] = {}
+    for one in told:
+        # people are erased, never withdrawn
+        up_to = datetime.fromisoformat(one.up_to) if one.up_to and one.kind != "respondent" else None
+        by_time.setdefault(up_to, []).append(one)
+    rows: list[Any] = []
+    for up_to, some in by_time.items():
+        mark(session, endpoint.workspace_id, {_mark_of(vault, endpoint, one) for one in some}, up_to=up_to)
+        these = _told_items(vault, endpoint, some)
+        if up_to is None:
+            rows += take_out(session, vault, endpoint.workspace_id, these)
+        else:
+            rows += withdraw(session, vault, endpoint.workspace_id, these, up_to=up_to)
+    return rows
 
 
 def _mark_of(vault: Vault, endpoint: Endpoint, one: Erased) -> Mark:
@@ -246,9 +206,9 @@ def _told_items(vault: Vault, endpoint: Endpoint, told: Sequence[Erased]) -> Col
     if keys["conversation"]:
         found.append(here & col(FeedbackItem.conversation_id).in_(keys["conversation"]))
     if keys["respondent"]:
-        found.append(here & col(FeedbackItem.respondent).in_(keys["respondent"]))
+        found.append(here & people.told_of(keys["respondent"]))
     if keys["anywhere"]:
-        found.append(col(FeedbackItem.respondent).in_(keys["anywhere"]))
+        found.append(people.told_of(keys["anywhere"]))
     return or_(*found)
 
 
@@ -257,8 +217,9 @@ def erase(work: Work, jobs: Sequence[queue.ClaimedJob]) -> Iterator[None]:
     for job in jobs:
         with work.database.read() as session:
             endpoint = session.get(Endpoint, job.payload["endpoint_id"])
-        told = [Erased(*pair) for pair in json.loads(work.vault.decrypt(job.payload["told"]))]
+        told = [Erased(*parts) for parts in json.loads(work.vault.decrypt(job.payload["told"]))]
         ids, since = set(job.payload["items"]), job.payload["since"]
+        until = job.payload.get("until") or now().isoformat()
         if endpoint is not None:
             for one in told:
                 if one.kind == "respondent":
@@ -273,17 +234,18 @@ def erase(work: Work, jobs: Sequence[queue.ClaimedJob]) -> Iterator[None]:
                     yield
             with work.database.write() as session:
                 queue.hold(session, job)
-                rows = _take_out(session, work.vault, job.workspace_id, _told_items(work.vault, endpoint, told))
-            ids |= {str(row.id) for row in rows}
+                rows = _take_told(session, work.vault, endpoint, told)
             first = min(
                 [row.received_at for row in rows] + ([datetime.fromisoformat(since)] if since else []),
                 default=None,
             )
+            latest = now() if rows else datetime.fromisoformat(until)
+            ids |= {str(row.id) for row in rows}
             yield
             found = traces.Found()
             if first is not None:
                 found.deliveries = traces.deliveries_of_items(
-                    work.database, endpoint=endpoint, public_ids=ids, since=first
+                    work.database, endpoint=endpoint, public_ids=ids, since=first, until=latest
                 )
             with work.database.write() as session:
                 queue.hold(session, job)

@@ -79,6 +79,7 @@ TOLD_COLUMNS = (
 
 _NOTHING_SENT: dict[str, Any] = {
     **dict.fromkeys(SENDER_COLUMNS),
+    "respondent_told": None,
     "follow_up": None,
     "follow_up_owner": None,
     "follow_up_note": None,
@@ -132,6 +133,30 @@ class Draft:
             self.reread = True
         return "updated"
 
+    def withdraw(self, up_to: datetime) -> bool:
+        """Forget what was told up to then or at a time that nobody told; whether text or score is left."""
+        stored = self.columns
+        times = _told_times(stored)
+        gone = {name for name, told in times.items() if told is None or told <= up_to}
+        if not gone:
+            return True
+        left: dict[str, datetime | None] = {name: told for name, told in times.items() if name not in gone}
+        if "channel" in gone:  # every item has one: any later word holds against it
+            gone.remove("channel")
+            left["channel"] = None
+        if "text" in gone and stored["text"] is not None:
+            stored.update(NO_LABELS)
+            stored.update(text_version=stored["text_version"] + 1, state=_first_state(None))
+            self.reread = True
+        stored.update({name: {} if name == "attributes" else None for name in gone})
+        if "respondent" in gone:
+            stored["respondent_told"] = None
+        if stored["sender_updated_at"] is not None:
+            stored["field_times"] = _field_times(stored, left, stored["sender_updated_at"])
+        stored["at"] = stored["occurred_at"] or stored["received_at"]
+        self.touched = self.counted = True
+        return stored["text"] is not None or stored["score_kind"] is not None
+
     def _keep_times(
         self, times: dict[str, datetime | None], holding: Mapping[str, Any], sent_time: datetime | None
     ) -> None:
@@ -147,6 +172,15 @@ class Draft:
         if (newest, kept) != (row_time, stored["field_times"]):
             stored.update(sender_updated_at=newest, field_times=kept)
             self.touched = True
+
+
+def stored_draft(columns: dict[str, Any]) -> Draft:
+    """The draft of a row of `feedback_item`, with the respondent as the sender told of them.
+
+    Whom they were merged into is found anew for what is written.
+    """
+    columns["respondent"] = columns["respondent_told"] or columns["respondent"]
+    return Draft(columns=columns, id=columns["id"])
 
 
 def _is_empty(value: Any) -> bool:

@@ -205,10 +205,23 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What the sender says is gone; it stays gone whatever arrives later."""
+    """What the sender says is gone; it stays gone whatever arrives later.
+
+    With `up_to` it is withdrawn, and may come back: gone is what was told up to then by the sender's clock, and
+    what the sender tells of it later is taken. Persons are never withdrawn.
+    """
 
     kind: Literal["item", "conversation", "respondent"]
     key: str  # an item's external_id, a conversation_id, a respondent as the sender calls them
+    up_to: str | None = None  # RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Two entries of the sender's that are one person from now on, and were before."""
+
+    gone: str  # as the sender calls them
+    survivor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +250,7 @@ class Parsed:
     wanted: list[Wanted] = field(default_factory=list)
     whole: list[Whole] = field(default_factory=list)
     ignored: str = ""  # why there is nothing of a customer in it
+    merged: list[Merged] = field(default_factory=list)
 
 
 class CannotParse(ValueError):

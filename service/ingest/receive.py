@@ -16,22 +16,28 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from service.auth import Vault
-from service.ingest.erasure import Mark, delete_items, keep_away
-from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns
-from service.ingest.identity import conversation_mark, identities, item_mark, person_mark, respondent_mark
+from service.ingest import people
+from service.ingest.fold import Draft, Status, new_draft, redacted, sent_columns, stored_draft
+from service.ingest.identity import identities
 from service.ingest.incoming import IncomingItem, Whole
+from service.ingest.kept_out import kept_out
+from service.ingest.removal import delete_items
 from service.ingest.taken_back import Key, ToldWhole, one_at_a_time, taken_back, told_whole
 from service.store import bulk, queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
-from service.store.schema import ErasureMark, FeedbackItem, ItemVersion
+from service.store.schema import ErasureMark, FeedbackItem, ItemVersion, MergedPerson
 from service.store.shown import delete_segments
 
 MAX_ATTEMPTS = 20
 JOB_ITEMS = 500  # tagged by one job: what is more urgent waits for its end
 
 TABLE = FeedbackItem.__table__  # type: ignore[attr-defined]
-_ANY_MARK = select(col(ErasureMark.id)).where(col(ErasureMark.workspace_id) == bindparam("workspace_id")).limit(1)
+# in the usual case nobody was ever erased or merged, and nothing has to be hashed or looked for
+_EVER = select(
+    select(col(ErasureMark.id)).where(col(ErasureMark.workspace_id) == bindparam("workspace_id")).exists(),
+    select(col(MergedPerson.id)).where(col(MergedPerson.workspace_id) == bindparam("workspace_id")).exists(),
+)
 VERSIONS = ItemVersion.__table__  # type: ignore[attr-defined]
 
 
@@ -159,7 +165,10 @@ def receive_parts(
     if not keys and not told:
         return [[] for _ in parts]
     items = [item for part in parts for item in part.items]
-    erased = _erased(session, vault, workspace_id=workspace_id, keys=keys, items=items)
+    erased_ever, merged_ever = session.execute(_EVER, {"workspace_id": workspace_id}).one()
+    erased = [False] * len(keys)
+    if erased_ever:
+        erased = kept_out(session, vault, workspace_id=workspace_id, keys=keys, items=items)
     for _ in range(MAX_ATTEMPTS):
         savepoint = session.begin_nested()
         one_at_a_time(session, vault, workspace_id, told)
@@ -167,7 +176,7 @@ def receive_parts(
             session, workspace_id, {key for key, gone in zip(keys, erased, strict=True) if not gone}
         )
         gone, late = _taken_back(session, vault, workspace_id, told, replayed=replayed)
-        kept_out = [is_erased or key in late for key, is_erased in zip(keys, erased, strict=True)]
+        stay_out = [is_erased or key in late for key, is_erased in zip(keys, erased, strict=True)]
         statuses: list[Status | None] = []
         for part in parts:
             own = slice(len(statuses), len(statuses) + len(part.items))
@@ -177,13 +186,15 @@ def receive_parts(
                 workspace_id=workspace_id,
                 keys=keys[own],
                 items=part.items,
-                kept_out=kept_out[own],
+                stay_out=stay_out[own],
                 moment=part.received_at,
                 origin={"delivery_id": part.delivery_id, "import_id": import_id},
                 default_channel=part.default_channel,
                 replayed=replayed,
                 redact=redact,
             )
+        if merged_ever:
+            _join_people(session, workspace_id, drafts)
         if _insert_new(session, drafts, meanwhile):
             break
         # someone stored one of these a moment ago: let go of every lock, then look again
@@ -241,45 +252,6 @@ def _places(
     return None
 
 
-def _erased(
-    session: Session, vault: Vault, *, workspace_id: int, keys: Sequence[Key], items: Sequence[IncomingItem]
-) -> list[bool]:
-    """Which items must not come back: they, their conversation or their person were erased."""
-    if session.execute(_ANY_MARK, {"workspace_id": workspace_id}).first() is None:
-        return [False] * len(keys)  # the usual case: nobody was ever erased, and nothing has to be hashed
-    marks = [_marks(vault, workspace_id, key, item) for key, item in zip(keys, items, strict=True)]
-    found = {
-        (row.kind, row.key_hash)
-        for row in session.execute(
-            select(col(ErasureMark.kind), col(ErasureMark.key_hash)).where(
-                col(ErasureMark.workspace_id) == workspace_id,
-                col(ErasureMark.kind).in_(("item", "conversation", "respondent")),
-                bulk.among(
-                    session, col(ErasureMark.key_hash), sorted({key_hash for own in marks for _, key_hash in own})
-                ),
-            )
-        )
-    }
-    held = {key: own & found for key, own in zip(keys, marks, strict=True) if own & found}
-    # some were told to be of an erased person or conversation: parts that did not say so go as well
-    newly = {key for key, own in held.items() if all(kind != "item" for kind, _ in own)}
-    if newly:
-        keep_away(session, vault, workspace_id, newly)
-    return [key in held for key in keys]
-
-
-def _marks(vault: Vault, workspace_id: int, key: Key, item: IncomingItem) -> set[Mark]:
-    """The marks of which any one keeps this item away."""
-    source = key[0]
-    found: set[Mark] = {("item", item_mark(vault, workspace_id, *key))}
-    if item.respondent:
-        found.add(("respondent", respondent_mark(vault, workspace_id, item.respondent)))
-        found.add(("respondent", person_mark(vault, workspace_id, source, item.respondent)))
-    if item.conversation_id:
-        found.add(("conversation", conversation_mark(vault, workspace_id, source, item.conversation_id)))
-    return found
-
-
 def _existing(session: Session, workspace_id: int, keys: set[Key]) -> dict[Key, Draft]:
     """The stored items of these keys, locked in the order of their ids: two callers can't lock crosswise."""
     if not keys:
@@ -293,7 +265,7 @@ def _existing(session: Session, workspace_id: int, keys: set[Key]) -> dict[Key, 
         .order_by(TABLE.c.id)
         .with_for_update()
     ).mappings()
-    return {(row["source"], row["identity"]): Draft(columns=dict(row), id=row["id"]) for row in rows}
+    return {(row["source"], row["identity"]): stored_draft(dict(row)) for row in rows}
 
 
 def _fold(
@@ -303,7 +275,7 @@ def _fold(
     workspace_id: int,
     keys: Sequence[Key],
     items: Sequence[IncomingItem],
-    kept_out: Sequence[bool],
+    stay_out: Sequence[bool],
     moment: datetime,
     origin: dict[str, Any],
     default_channel: str,
@@ -312,7 +284,7 @@ def _fold(
 ) -> list[Status | None]:
     """Apply the items to the drafts in their order; the status of each, None for those kept out."""
     statuses: list[Status | None] = []
-    for key, item, is_out in zip(keys, items, kept_out, strict=True):
+    for key, item, is_out in zip(keys, items, stay_out, strict=True):
         if is_out:
             statuses.append(None)
             continue
@@ -332,6 +304,17 @@ def _fold(
         else:
             statuses.append(draft.apply(sent, origin=origin, replayed=replayed))
     return statuses
+
+
+def _join_people(session: Session, workspace_id: int, drafts: Mapping[Key, Draft]) -> None:
+    """Who the respondents of what is written are today: the sender may have merged them into others."""
+    written = [(key[0], draft.columns) for key, draft in drafts.items() if draft.touched]
+    told = {(source, columns["respondent"]) for source, columns in written if columns["respondent"] is not None}
+    today = people.survivors(session, workspace_id, told) if told else {}
+    for source, columns in written:
+        name = columns["respondent"]
+        _, survivor = today.get((source, name), (source, name))
+        columns.update(respondent=survivor, respondent_told=None if survivor == name else name)
 
 
 def _insert_new(session: Session, drafts: dict[Key, Draft], meanwhile: Callable[[], object] | None) -> bool:

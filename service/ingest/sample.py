@@ -26,9 +26,10 @@ from sqlmodel import Session, col
 from service.errors import Conflict
 from service.ingest.deliver import deliver
 from service.ingest.endpoint_secrets import encrypted, first_secrets
-from service.ingest.erasure import audit, delete_items
+from service.ingest.erasure import audit
 from service.ingest.import_requests import import_path
 from service.ingest.incoming import Call
+from service.ingest.removal import delete_items
 from service.ingest.senders import SENDERS
 from service.store import queue
 from service.store.columns import now

@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy import case, delete, select, update
 from sqlmodel import Session, col
 
+from service.ingest.people import told_of
 from service.store.bulk import by_walk
 from service.store.engine import Database
 from service.store.schema import (
@@ -44,7 +45,7 @@ def of_person(
     database: Database, *, workspace_id: int, respondent: str, pseudonym: str, source: str | None
 ) -> Found:
     """What names the person or their items; with `source` only what came from there."""
-    theirs = [col(FeedbackItem.workspace_id) == workspace_id, col(FeedbackItem.respondent) == pseudonym]
+    theirs = [col(FeedbackItem.workspace_id) == workspace_id, told_of([pseudonym])]
     received, refused = [], []
     if source is not None:
         theirs.append(col(FeedbackItem.source) == source)
@@ -101,10 +102,13 @@ def of_person(
 
 
 def deliveries_of_items(
-    database: Database, *, endpoint: Endpoint, public_ids: Collection[str], since: datetime
+    database: Database, *, endpoint: Endpoint, public_ids: Collection[str], since: datetime, until: datetime
 ) -> set[int]:
-    """Deliveries of an endpoint, received since then, that brought one of these items."""
-    later = (col(Delivery.endpoint_id) == endpoint.id, col(Delivery.received_at) >= since)
+    """Deliveries of an endpoint, received between these, that brought one of these items.
+
+    What came later may be another item: SQLite gives the number of the last one that went to the next.
+    """
+    later = (col(Delivery.endpoint_id) == endpoint.id, col(Delivery.received_at).between(since, until))
     return {
         row.id
         for row in _pages(database, endpoint.workspace_id, Delivery, ("results",), *later)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from service.auth import Caller, Vault
-from service.ingest import erasure
+from service.ingest import erasure, removal
 from service.ingest.identity import item_mark
 from service.review.feedback_view import item_of
 from service.settings import Settings
@@ -16,8 +16,8 @@ def delete_item(session: Session, vault: Vault, caller: Caller, item_id: int) ->
     """Delete one item with all that hangs on it; NotFound for another workspace's."""
     item = item_of(session, caller, item_id, lock=True)
     key_hash = item_mark(vault, caller.workspace_id, item.source, item.identity)
-    erasure.mark(session, caller.workspace_id, {("item", key_hash)})
-    erasure.delete_items(session, caller.workspace_id, [item_id])
+    removal.mark(session, caller.workspace_id, {("item", key_hash)})
+    removal.delete_items(session, caller.workspace_id, [item_id])
     session.expunge(item)
     erasure.audit(session, caller.workspace_id, caller.actor, "feedback.delete", f"feedback:{item_id}", {})
 

@@ -323,6 +323,14 @@ class FeedbackItem(SQLModel, table=True):
         Index("ix_feedback_item_workspace_id_at", "workspace_id", "at"),
         Index("ix_feedback_item_workspace_id_stage_topic_at", "workspace_id", "stage", "topic", "at"),
         Index("ix_feedback_item_workspace_id_respondent", "workspace_id", "respondent"),
+        # few people are merged into others
+        Index(
+            "ix_feedback_item_respondent_told",
+            "workspace_id",
+            "respondent_told",
+            sqlite_where=text("respondent_told IS NOT NULL"),
+            postgresql_where=text("respondent_told IS NOT NULL"),
+        ),
         # whole for the question which models labelled an import's items
         Index("ix_feedback_item_import_id", "import_id", "workspace_id", "state", "model"),
         # senders erase whole conversations
@@ -374,6 +382,7 @@ class FeedbackItem(SQLModel, table=True):
     # when parts of it were told at other times: see service/ingest/fold.py; null in the usual case
     field_times: dict[str, Any] | None = Field(default=None, sa_column=Column(JsonOrNull, nullable=True))
     respondent: str | None = None  # pseudonym: keyed hash of what the sender sent, never the thing itself
+    respondent_told: str | None = None  # the sender's own word, where that person was merged into `respondent`
     response_id: str | None = None
     conversation_id: str | None = None
     url: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
@@ -429,6 +438,26 @@ class ErasureMark(SQLModel, table=True):
     workspace_id: int = _workspace()
     kind: str  # respondent, conversation, item
     key_hash: str
+    created_at: datetime = _time()
+    # withdrawn, not erased: only what the sender told up to then stays away; null stands for all of it, for good
+    up_to: datetime | None = _time(nullable=True)
+
+
+class MergedPerson(SQLModel, table=True):
+    """Two entries of a sender's that are one person: what either of them said is the survivor's."""
+
+    __tablename__ = "merged_person"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "source", "gone", "survivor"),
+        Index("ix_merged_person_survivor", "workspace_id", "survivor"),
+    )
+
+    id: int | None = _id()
+    workspace_id: int = _workspace()
+    source: str
+    gone: str  # pseudonym
+    survivor: str  # pseudonym
+    gone_key: str  # what the sender calls the one that is gone, encrypted: to be found with the survivor's erasure
     created_at: datetime = _time()
 
 

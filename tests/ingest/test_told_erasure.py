@@ -11,70 +11,17 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from service.ingest import erasure
-from service.ingest.deliver import deliver
-from service.ingest.incoming import Call, CannotParse, Erased, Parsed
+from service.ingest import erasure, removal
+from service.ingest.incoming import Erased
 from service.ingest.senders import SENDERS
-from service.ingest.senders.contract import Sender
-from service.ingest.senders.signatures import check_token
-from service.stop import Stop
 from service.store.engine import Database
-from service.store.rollups import verify
-from service.store.schema import AuditEvent, Delivery, Endpoint, FeedbackItem, Job
+from service.store.schema import AuditEvent, Delivery, Endpoint, ErasureMark, FeedbackItem, Job
 from service.work import Work
-from service.worker import KINDS, Worker
+from tests.ingest.telling import TOLD, Desk, check_rollups, run_jobs
 
 COMMENT = {"external_id": "c-1", "text": "It broke at once.", "conversation_id": "t-1", "respondent": "42"}
 RATING = {"external_id": "c-1", "score": 1}
 OTHER = {"external_id": "c-2", "text": "All is well.", "conversation_id": "t-2", "respondent": "43"}
-
-
-def _parse(call: Call, _options: Any) -> Parsed:
-    payload = json.loads(call.body)
-    if payload.get("unknown"):
-        raise CannotParse("not known")
-    return Parsed(items=payload.get("items", []), erased=[Erased(*pair) for pair in payload.get("gone", [])])
-
-
-TOLD = Sender(
-    name="told",
-    title="Told",
-    kind="support",
-    default_channel="ticket",
-    verify=lambda call, secrets, _options, _now: check_token(call, secrets),
-    parse=_parse,
-    secret_needed=False,
-)
-
-
-class Desk:
-    """One endpoint of the sender, and the calls it makes."""
-
-    def __init__(self, work: Work, workspace_id: int, source: str) -> None:
-        self._work = work
-        self._numbers = itertools.count()
-        with work.database.write() as session:
-            self.endpoint = Endpoint(
-                workspace_id=workspace_id,
-                public_id=f"told-{source}",
-                sender="told",
-                name=source,
-                source=source,
-                secrets=work.vault.encrypt("[]"),
-                options={},
-            )
-            session.add(self.endpoint)
-
-    def tells(self, **payload: Any) -> int:
-        """Deliver it; the delivery's id."""
-        body = json.dumps(payload | {"number": next(self._numbers)}).encode()
-        with self._work.database.write() as session:
-            endpoint = session.get_one(Endpoint, self.endpoint.id)
-            call = Call({}, body)
-            found = deliver(session, self._work.vault, self._work.settings, endpoint=endpoint, call=call)
-            assert found is not None
-            assert found.id is not None
-            return found.id
 
 
 @pytest.fixture
@@ -90,13 +37,6 @@ def items(database: Database) -> list[tuple[str, str | None]]:
             select(col(FeedbackItem.source), col(FeedbackItem.external_id)).order_by(col(FeedbackItem.id))
         )
         return [(row.source, row.external_id) for row in rows]
-
-
-def run_jobs(work: Work) -> None:
-    kinds = {"erase": KINDS["erase"]}
-    Worker(work, Stop(), kinds=kinds).run_until_idle()
-    with work.database.read() as session:
-        assert session.execute(select(Job.error).where(col(Job.kind) == "erase")).all() == []
 
 
 def bodies(database: Database) -> dict[int, bytes]:
@@ -123,9 +63,8 @@ def test_whatever_the_order_nothing_of_it_stands(
             place.tells(**call)
         assert items(database) == [(f"desk {number}", "c-2")], order
         with database.write() as session:
-            erasure.delete_items(session, workspace_id, list(session.execute(select(FeedbackItem.id)).scalars()))
-    with database.read() as session:
-        assert verify(session, workspace_id) == []
+            removal.delete_items(session, workspace_id, list(session.execute(select(FeedbackItem.id)).scalars()))
+    check_rollups(work, workspace_id)
 
 
 def test_an_erasure_beside_items_of_the_same_delivery(desk: Callable[[str], Desk], database: Database) -> None:
@@ -199,7 +138,7 @@ def test_what_slipped_in_meanwhile_goes_with_the_job(
         session.flush()
         erasure.erase_told(session, work.vault, endpoint=endpoint, delivery=delivery, told=[told])
         # as a transaction that had begun before leaves it
-        session.execute(erasure.ErasureMark.__table__.delete())  # type: ignore[attr-defined]
+        session.execute(ErasureMark.__table__.delete())  # type: ignore[attr-defined]
     place.tells(items=[COMMENT])
     assert len(items(database)) == 1
     run_jobs(work)

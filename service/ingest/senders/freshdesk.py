@@ -101,7 +101,8 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
         yes_or_no(first(fields, flag)) for flag in ("deleted", "spam")
     )  # as Freshdesk's API tells it
     if event in GONE or TICKET_GONE.search(set_off) or thrown_away:
-        return Parsed(erased=[Erased("conversation", ticket)])
+        # a ticket comes back out of the bin, and out of spam: what is told of it later is taken
+        return Parsed(erased=[Erased("conversation", ticket, _changed_at(fields))])
     rated = bool(RATED.search(event) or (not event and RATED.search(set_off)))
     items = []
     if rated or not about_message(event):

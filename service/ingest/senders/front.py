@@ -35,7 +35,9 @@ API = "https://api2.frontapp.com"
 # application webhooks and rule webhooks name the same events differently
 INBOUND = frozenset({"inbound", "inbound_received"})
 THROWN_AWAY = ("deleted", "spam", "trashed")
+# into the bin and out of it
 DELETED = frozenset({"trash", "delete", "conversation_deleted"})
+RESTORED = frozenset({"restore", "restored", "undelete", "conversation_restored"})
 IGNORED = {
     "sync": "Front's check of the address",
     "outbound": "an agent's reply",
@@ -127,10 +129,12 @@ def parse(call: Call, options: Options) -> Parsed:
     if DELETED.intersection(kinds):
         if conversation_id is None:
             raise CannotParse("a deletion without the conversation's id")
-        return Parsed(erased=[Erased("conversation", conversation_id)])
-    if not INBOUND.intersection(kinds):
+        return Parsed(erased=[Erased("conversation", conversation_id, moment(event.get("emitted_at")))])
+    if not (INBOUND | RESTORED).intersection(kinds):
         return Parsed(ignored=next((IGNORED[kind] for kind in kinds if kind in IGNORED), "not a message"))
     message = _message(event)
+    if not message and not INBOUND.intersection(kinds):
+        return Parsed(ignored="a conversation out of the bin, without its message")
     if _object(event.get("conversation")).get("status") in THROWN_AWAY:
         return Parsed(ignored="a conversation that the team threw away or called spam")
     if yes_or_no(message.get("is_inbound")) is False or message.get("author"):

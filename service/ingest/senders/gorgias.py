@@ -78,7 +78,8 @@ def parse(call: Call, options: Options) -> Parsed:
         ticket = body  # a ticket as the API has it
     key = identifier(ticket.get("id"))
     if key is not None and (_truth(ticket.get("spam")) or moment(ticket.get("trashed_datetime"))):
-        return Parsed(erased=[Erased("conversation", key)])
+        told = (moment(ticket.get(name)) for name in ("updated_datetime", "trashed_datetime"))
+        return Parsed(erased=[Erased("conversation", key, max(filter(None, told), default=None))])
     messages = _messages(body, ticket)
     surveys = (body.get("satisfaction_survey"), body.get("survey"), ticket.get("satisfaction_survey"))
     survey = next(filter(None, map(_object, surveys)), {})

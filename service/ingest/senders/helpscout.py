@@ -22,6 +22,7 @@ from service.ingest.senders.helpscout_items import (
     rating_items,
     survey_items,
     thread_items,
+    told_at,
 )
 from service.ingest.senders.signatures import SenderOptions, check_hmac
 from service.ingest.senders.values import identifier
@@ -85,7 +86,8 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
     if event in CHAT:
         return _found(chat_items(payload), "nothing in it is written by a customer")
     if is_gone(payload):
-        return Parsed(erased=[Erased("conversation", _gone(dict(conversation_of(payload)), "conversation"))])
+        key = _gone(dict(conversation_of(payload)), "conversation")
+        return Parsed(erased=[Erased("conversation", key, told_at(payload, later_by=CONVERSATION[event]))])
     return _found(thread_items(payload, later_by=CONVERSATION[event]), "nothing in it is written by a customer")
 
 

@@ -83,6 +83,18 @@ def is_gone(payload: Mapping[str, Any]) -> bool:
     )
 
 
+def told_at(payload: Mapping[str, Any], *, later_by: int) -> str | None:
+    """When the conversation was as the event tells it; `later_by` as in `thread_items`."""
+    conversation = conversation_of(payload)
+    return moment_after(_changed_at(conversation, list(_threads(conversation))), later_by)
+
+
+def _changed_at(conversation: Mapping[str, Any], threads: list[Mapping[str, Any]]) -> str | None:
+    """The conversation's own time counts what the team does; a customer's reply is newer than that."""
+    own = ("userUpdatedAt", "userModifiedAt", "updatedAt", "modifiedAt", "createdAt")
+    return _latest(*(conversation.get(name) for name in own), *(thread.get("createdAt") for thread in threads))
+
+
 def thread_items(payload: Mapping[str, Any], *, later_by: int = 0) -> list[dict[str, Any]]:
     """The customers' published threads of a conversation; the subject stands before the first.
 
@@ -156,15 +168,7 @@ def _about(conversation: Mapping[str, Any], key: str, threads: list[Mapping[str,
             "url": web_address(
                 f"https://secure.helpscout.net/conversation/{key}/{number_shown or ''}".rstrip("/")
             ),
-            # the conversation's own time counts what the team does; a customer's reply is newer than that
-            "updated_at": _latest(
-                *(
-                    conversation.get(name)
-                    for name in ("userUpdatedAt", "userModifiedAt", "updatedAt", "modifiedAt")
-                ),
-                conversation.get("createdAt"),
-                *(thread.get("createdAt") for thread in threads),
-            ),
+            "updated_at": _changed_at(conversation, threads),
             "attributes": attributes(
                 {
                     "status": conversation.get("status"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.ingest.incoming import Call, CannotParse, Erased, Parsed, Wanted
+from service.ingest.incoming import Call, CannotParse, Erased, Merged, Parsed, Wanted
 from service.ingest.senders.bodies import json_value
 from service.ingest.senders.contract import Fetcher, Sender
 from service.ingest.senders.hubspot_api import (
@@ -112,13 +112,20 @@ def parse(call: Call, options: Options) -> Parsed:
         return fetched_items(call, options)
     events = _events(call)
     erased: list[Erased] = []
+    merged: list[Merged] = []
     wanted: dict[tuple[str, str, str], Wanted] = {}
+    told_at: dict[tuple[str, str], str] = {}  # when something else than the end of it was told last
     changes: dict[Key, dict[str, tuple[str, str]]] = {}
     created: dict[Key, str | None] = {}
     reasons: list[str] = []
     for event in events:
         kind, action = _kind_and_action(event)
         object_id = identifier(event.get("objectId"))
+        at = moment(event.get("occurredAt")) or ""
+        if kind == "contact" and action == "merge":
+            merged += _merged_contacts(event)
+            reasons.append("a merge that does not say which contacts")
+            continue
         if kind in KINDS and action == "merge":
             object_id = _survivor(event)
             if object_id is None:
@@ -126,19 +133,24 @@ def parse(call: Call, options: Options) -> Parsed:
                 continue
         if object_id is None:
             reasons.append("an event without an object")
-        elif (gone := _erased(kind, action, object_id)) is not None:
+        elif (gone := _erased(kind, action, object_id, at)) is not None:
             erased.append(gone)
         elif kind == "conversation":
             _conversation_event(event, action, object_id, wanted, reasons)
+            told_at["conversation", object_id] = max(at, told_at.get(("conversation", object_id), ""))
         elif kind in KINDS and action in READS:
             wanted[KINDS[kind], object_id, ""] = Wanted(KINDS[kind], {"id": object_id})
+            key = f"{KINDS[kind]}:{object_id}"
+            told_at["item", key] = max(at, told_at.get(("item", key), ""))
             if action == "creation":
                 created[kind, object_id] = moment(event.get("occurredAt"))
             _note_change(event, kind, action, changes.setdefault((kind, object_id), {}))
         else:
             reasons.append("nothing that a customer said")
-    gone_items = {one.key for one in erased if one.kind == "item"}
-    gone_threads = {one.key for one in erased if one.kind == "conversation"}
+    # what was told after the deletion may have been restored: HubSpot's API says so, or has nothing of it
+    ended = [one for one in erased if not one.up_to or told_at.get((one.kind, one.key), "") <= one.up_to]
+    gone_items = {one.key for one in ended if one.kind == "item"}
+    gone_threads = {one.key for one in ended if one.kind == "conversation"}
     items = [_item(key, found, created.get(key)) for key, found in changes.items() if found]
     items = [item for item in items if item.get("text") and item["external_id"] not in gone_items]
     left = [
@@ -146,8 +158,8 @@ def parse(call: Call, options: Options) -> Parsed:
         for one in wanted.values()
         if f"{one.what}:{one.ids['id']}" not in gone_items and one.ids.get("thread") not in gone_threads
     ]
-    if items or erased or left:
-        return Parsed(items, erased, left)
+    if items or erased or left or merged:
+        return Parsed(items, erased, left, merged=merged)
     return Parsed(ignored="; ".join(dict.fromkeys(reasons)) or "an empty batch")
 
 
@@ -172,15 +184,26 @@ def _kind_and_action(event: Mapping[str, Any]) -> tuple[str, str]:
     return kind.lower(), action.lower()
 
 
-def _erased(kind: str, action: str, object_id: str) -> Erased | None:
+def _erased(kind: str, action: str, object_id: str, at: str) -> Erased | None:
     if action not in ("deletion", "privacydeletion"):
         return None
+    # HubSpot restores what was deleted otherwise than for privacy; people stay away in any case
+    up_to = at or None if action == "deletion" else None
     if kind == "contact":
         return Erased("respondent", object_id)
     if kind == "conversation":
-        return Erased("conversation", object_id)
+        return Erased("conversation", object_id, up_to)
     # not as a conversation: a thread may have the same number as the ticket
-    return Erased("item", f"{KINDS[kind]}:{object_id}") if kind in KINDS else None
+    return Erased("item", f"{KINDS[kind]}:{object_id}", up_to) if kind in KINDS else None
+
+
+def _merged_contacts(event: Mapping[str, Any]) -> list[Merged]:
+    """The contacts that went on in another one, or in a new one that HubSpot made of all."""
+    primary = identifier(event.get("primaryObjectId")) or identifier(event.get("objectId"))
+    survivor = identifier(event.get("newObjectId")) or primary
+    others = event.get("mergedObjectIds")
+    gone = [primary, *map(identifier, others if isinstance(others, list) else [others])]
+    return [Merged(one, survivor) for one in gone if one and survivor and one != survivor]
 
 
 def _survivor(event: Mapping[str, Any]) -> str | None:

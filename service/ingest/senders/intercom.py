@@ -22,6 +22,7 @@ from service.ingest.senders.intercom_items import (
     ticket_id,
     ticket_items,
 )
+from service.ingest.senders.merged_people import merged_with
 from service.ingest.senders.signatures import SenderOptions, check_hmac
 from service.ingest.senders.values import identifier, inner
 
@@ -136,6 +137,15 @@ def _contact_gone(item: dict[str, Any], _payload: dict[str, Any]) -> Parsed:
     return Parsed(erased=erased)
 
 
+def _contacts_merged(item: dict[str, Any], _payload: dict[str, Any]) -> Parsed:
+    contact = item.get("contact") if isinstance(item.get("contact"), dict) else item
+    own = identifier(inner(contact, "id"))
+    merged = [] if own is None else merged_with(own, {**item, "contact": None}, inner(item, "merge_history"))
+    if not merged:
+        raise CannotParse("the notification does not say which contacts were merged")
+    return Parsed(merged=merged)
+
+
 TOPICS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Parsed]] = {
     "conversation.user.created": _opened,
     "conversation.contact.created": _opened,
@@ -156,6 +166,9 @@ TOPICS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Parsed]] = {
     "contact.user.deleted": _contact_gone,
     "contact.lead.deleted": _contact_gone,
     "visitor.deleted": _contact_gone,
+    "contact.merged": _contacts_merged,
+    "contact.user.merged": _contacts_merged,
+    "contact.lead.merged": _contacts_merged,
 }
 
 SENDER = Sender(

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from service.ingest.incoming import CannotParse, Erased, Parsed
+from service.ingest.senders.merged_people import merged_with
 from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import attributes, identifier, inner, moment, said, titled
 from service.ingest.senders.written_fields import channel_of, yes_or_no
@@ -30,9 +31,15 @@ TICKET_CHANGES = frozenset(
         "submitter_changed",
         "tags_changed",
         "type_changed",
+        # out of the bin again, and the same for spam
+        "undeleted",
+        "restored",
+        "unmarked_as_spam",
     )
 )
-GONE = frozenset(("soft_deleted", "permanently_deleted", "deleted", "marked_as_spam", "spam"))
+# thrown away, and to be had back for a while; what Zendesk tells of the ticket later says that it is there again
+BINNED = frozenset(("soft_deleted", "deleted", "marked_as_spam", "spam"))
+GONE = "permanently_deleted"
 RATED = ("csat", "satisfaction", "survey_response")
 ASKED_TO_RATE = ("requested", "offered", "sent", "expired")
 # what Zendesk puts in place of redacted characters
@@ -47,8 +54,10 @@ def parse_event(payload: dict[str, Any]) -> Parsed:
     """What a customer said in the event, or what is gone since; CannotParse where it names no ticket."""
     domain, _, happened = str(payload["type"]).removeprefix(EVENT_PREFIX).partition(".")
     detail, event = _object(payload.get("detail")), _object(payload.get("event"))
-    if domain == "user" and happened in ("deleted", "permanently_deleted"):
+    if domain == "user" and happened in ("deleted", GONE):
         return _user_gone(detail, payload)
+    if domain == "user" and happened == "merged":
+        return _users_merged(detail, event, payload)
     if any(word in domain or word in happened for word in RATED):
         return _rated(detail, event, payload, happened)
     if domain == "messaging_ticket" and happened == "message_added":
@@ -56,8 +65,12 @@ def parse_event(payload: dict[str, Any]) -> Parsed:
     if domain != "ticket":
         return Parsed(ignored="an event about something else than a ticket")
     ticket = _ticket_id(detail, payload)
-    if happened in GONE:
+    if happened == GONE:
         return Parsed(erased=[Erased("conversation", ticket)])
+    if happened in BINNED or _lower(detail.get("status")) == "deleted":
+        # other changes of a ticket in the bin are no sign that it is there again
+        at = moment(payload.get("time")) or moment(detail.get("updated_at"))
+        return Parsed(erased=[Erased("conversation", ticket, at)])
     if happened in ("comment_added", "comment_created"):
         return _comment(ticket, detail, event, payload)
     if happened in ("comment_redacted", "comment_made_private"):
@@ -261,6 +274,14 @@ def _rated(detail: dict[str, Any], event: dict[str, Any], payload: dict[str, Any
             }
         ]
     )
+
+
+def _users_merged(detail: dict[str, Any], event: dict[str, Any], payload: dict[str, Any]) -> Parsed:
+    own = identifier(detail.get("id")) or _from_subject(payload, "zen:user:")
+    merged = [] if own is None else merged_with(own, event)
+    if not merged:
+        raise CannotParse("the event does not say which users were merged")
+    return Parsed(merged=merged)
 
 
 def _user_gone(detail: dict[str, Any], payload: dict[str, Any]) -> Parsed:

@@ -93,7 +93,7 @@ def parse_trigger(content: Any, *, only_customers: bool) -> Parsed:
         raise CannotParse("the body names no ticket; put {{ticket.id}} into it as ticket_id")
     event = _event(fields)
     if event in GONE:
-        return Parsed(erased=[Erased("conversation", ticket)])
+        return Parsed(erased=[Erased("conversation", ticket, _changed_at(fields))])
     rated = bool(RATED.search(event))
     items = []
     # beside a message the rating is an old one, whose time is not known

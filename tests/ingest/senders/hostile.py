@@ -94,7 +94,9 @@ def survives(sender: str, call: Call, **given: Any) -> int:
             continue
         understood += 1
         assert isinstance(found, Parsed)
-        assert found.items or found.erased or found.wanted or found.ignored, "nothing came of it, and no reason"
+        assert found.items or found.erased or found.merged or found.wanted or found.ignored, (
+            "nothing came of it, and no reason"
+        )
         for item in found.items:
             assert item["external_id"]
             read_item(item, max_text_chars=20_000)

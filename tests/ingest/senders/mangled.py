@@ -67,7 +67,7 @@ def understood(sender: str, call: Call, **given: Any) -> Parsed | None:
         found = adapter.parse(call, options(sender, **given))
     except CannotParse:
         return None
-    assert found.items or found.erased or found.wanted or found.ignored
+    assert found.items or found.erased or found.merged or found.wanted or found.ignored
     for item in found.items:
         assert item["external_id"]
         assert _problems(item) <= {"string_too_long"}

@@ -161,7 +161,9 @@ def test_what_freshdesk_says_set_off_the_rule(set_off: str) -> None:
     for gone in ("deleted", "marked_spam", "spam"):
         body = {"ticket_id": 5, "ticket_description": "It broke.", "triggered_event": f"{{ticket_action:{gone}}}"}
         assert parsed("freshdesk", json_call("freshdesk", body)).erased == [Erased("conversation", "5")]
-    assert parsed("freshdesk", rule("ticket_deleted")).erased == [Erased("conversation", "197416")]
+    withdrawn = Erased("conversation", "197416", "2026-11-20T10:02:11+00:00")
+    assert parsed("freshdesk", rule("ticket_deleted")).erased == [withdrawn]
+    assert parsed("freshdesk", rule("ticket_deleted", updated_at="")).erased == [Erased("conversation", "197416")]
 
 
 def test_tickets_that_agents_open_by_mail_are_not_the_customers_words() -> None:
@@ -281,6 +283,23 @@ def test_rules_fire_in_any_order(database: Database, settings: Settings) -> None
         rule("csat", rating="unhappy", feedback="Two weeks!", updated_at="2026-11-20T11:01:00Z"),
     ]
     order_free(database, settings, "freshdesk", calls)
+
+
+def test_a_ticket_out_of_the_bin_is_taken_again_in_any_order(database: Database, settings: Settings) -> None:
+    calls = [
+        rule("ticket_created", latest_public_comment="", updated_at="2026-11-20T09:14:03Z"),
+        rule(updated_at="2026-11-20T10:00:00Z"),
+        rule("ticket_deleted", updated_at="2026-11-20T11:00:00Z"),
+        rule("ticket_restored", latest_public_comment="", updated_at="2026-11-20T12:00:00Z"),
+        rule(latest_public_comment="Jane Roe : Thank you.", updated_at="2026-11-20T13:00:00Z"),
+    ]
+    ends = order_free(database, settings, "freshdesk", calls)
+    assert sorted(str(row["text"]).partition("\n")[0] for row in ends.values()) == [
+        "Parcel never came",
+        "Thank you.",
+    ]
+    gone = [*calls, rule("ticket_deleted", latest_public_comment="", updated_at="")]
+    assert order_free(database, settings, "freshdesk", gone) == {}
 
 
 def test_a_deleted_ticket_stays_gone_in_any_order(database: Database, settings: Settings) -> None:

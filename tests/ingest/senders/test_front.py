@@ -222,7 +222,10 @@ def test_what_no_customer_wrote_is_ignored_with_its_reason(call: Call) -> None:
 @pytest.mark.parametrize("kind", ["conversation_deleted", "trash"])
 def test_a_deleted_conversation_is_erased(kind: str) -> None:
     for call in (application(kind, event(9, "trash")), json_call("front", event(9, kind))):
-        assert parsed("front", call).erased == [Erased("conversation", "cnv_1")]
+        up_to = "2026-11-20T09:13:30.250000+00:00"
+        assert parsed("front", call).erased == [Erased("conversation", "cnv_1", up_to)]
+    timeless = application(kind, {**event(9, "trash"), "emitted_at": None})
+    assert parsed("front", timeless).erased == [Erased("conversation", "cnv_1")]
     with pytest.raises(CannotParse):
         parsed("front", application(kind, {"id": "evt_9", "type": "trash"}))
 
@@ -318,6 +321,19 @@ def test_any_order_and_repetition_ends_in_the_same_state(database: Database, set
     ]
     order_free(database, settings, "front", calls)
     order_free(database, settings, "front", [*calls, application("conversation_deleted", event(9, "trash"))])
+
+
+def test_a_conversation_out_of_the_bin_is_taken_again_in_any_order(database: Database, settings: Settings) -> None:
+    restored = event(10, "restore", message(1, "Too dear"))
+    calls = [
+        inbound(1, "Too dear"),
+        inbound(2, "Still waiting"),
+        application("conversation_deleted", event(9, "trash")),
+        application("conversation_restored", restored),
+        inbound(11, "Thanks"),
+    ]
+    ends = order_free(database, settings, "front", calls)
+    assert set(ends) == {"msg_1", "msg_11"}
 
 
 def test_hostile_shapes() -> None:

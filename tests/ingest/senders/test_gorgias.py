@@ -307,4 +307,23 @@ def test_a_survey_by_its_other_name_and_a_deleted_customer() -> None:
 @pytest.mark.parametrize("mark", [{"spam": "True"}, {"spam": True}, {"trashed_datetime": "2026-11-20T10:00:00"}])
 def test_a_ticket_called_spam_or_trashed_is_erased(mark: dict[str, Any]) -> None:
     found = parsed("gorgias", sent(ticket={"id": 21, **mark}))
-    assert (found.items, found.erased) == ([], [Erased("conversation", "21")])
+    trashed = "2026-11-20T10:00:00+00:00" if "trashed_datetime" in mark else None
+    assert (found.items, found.erased) == ([], [Erased("conversation", "21", trashed)])
+    (gone,) = parsed("gorgias", sent(ticket={"id": 21, "updated_datetime": "2026-11-20T11:00:00", **mark})).erased
+    assert gone.up_to == "2026-11-20T11:00:00+00:00"
+
+
+def test_a_ticket_that_is_no_spam_after_all_is_taken_again_in_any_order(
+    database: Database, settings: Settings
+) -> None:
+    calls = [
+        sent(ticket={"updated_datetime": "2026-11-20T09:14:04Z"}),
+        sent({"id": 200000003, "stripped_text": "Again"}, {"updated_datetime": "2026-11-20T09:20:00Z"}),
+        sent(ticket={"updated_datetime": "2026-11-20T10:00:00Z", "spam": True}),
+        sent(ticket={"updated_datetime": "2026-11-20T11:00:00Z", "spam": False}),
+        survey(),
+    ]
+    ends = order_free(database, settings, "gorgias", calls)
+    assert set(ends) == {"200000001", "survey:80000001"}
+    gone = [*calls, json_call("gorgias", {"event": "ticket-deleted", "ticket": {"id": 80000001}})]
+    assert order_free(database, settings, "gorgias", gone) == {}

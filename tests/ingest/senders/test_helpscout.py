@@ -420,6 +420,20 @@ def test_content_of_any_shape_is_understood_or_refused(call: Call) -> None:
     assert survives("helpscout", call) > (0 if len(json.loads(call.body)) == 1 else 50)
 
 
+def test_what_is_no_spam_after_all_is_taken_again_in_any_order(database: Database, settings: Settings) -> None:
+    first, second = thread(1, "It crashes."), thread(2, "Hello?", createdAt="2026-11-20T15:00:00Z")
+    calls = [
+        hook("convo.created", conversation(first)),
+        hook("convo.status", conversation(first, status="spam", userUpdatedAt="2026-11-20T13:00:00Z")),
+        hook("convo.tags", conversation(first, status="spam", userUpdatedAt="2026-11-20T13:00:00Z")),
+        hook("convo.status", conversation(first, status="active", userUpdatedAt="2026-11-20T14:00:00Z")),
+        hook(REPLY, conversation(second, userUpdatedAt="2026-11-20T14:00:00Z")),
+    ]
+    ends = order_free(database, settings, "helpscout", calls)
+    assert {name: row["attributes"]["status"] for name, row in ends.items()} == {"1": "active", "2": "active"}
+    assert order_free(database, settings, "helpscout", [*calls, hook("convo.deleted", {"id": 77})]) == {}
+
+
 def test_spam_and_what_the_team_threw_away_is_erased() -> None:
     for fields in ({"status": "spam"}, {"state": "deleted"}):
         found = parsed("helpscout", hook("convo.status", conversation(thread(1, "Buy now"), **fields)))

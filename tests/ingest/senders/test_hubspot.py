@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.incoming import Call, CannotParse, Erased, Wanted
+from service.ingest.incoming import Call, CannotParse, Erased, Merged, Wanted
 from service.ingest.senders import SENDERS
 from service.ingest.senders.contract import Fetched, NotThere, Refused, TryLater
 from service.ingest.senders.hubspot_api import AccessToken
@@ -26,6 +26,7 @@ SECRET = "test_hubspot_client_secret_c0ffee"
 HUBSPOT = SENDERS["hubspot"]
 NAME = "batch.ticket+conversation"
 T0 = 1795166044000
+AT_T0 = "2026-11-20T09:14:04+00:00"
 TOKEN = AccessToken(access_token="pat-1")
 
 
@@ -229,10 +230,11 @@ def test_what_no_customer_said_is_ignored_with_its_reason(sent: dict[str, Any]) 
         (event("contact.privacyDeletion", 5), Erased("respondent", "5")),
         (event("contact.deletion", "5"), Erased("respondent", "5")),
         (event("object.deletion", 5, objectTypeId="0-1"), Erased("respondent", "5")),
-        (event("ticket.deletion"), Erased("item", "ticket:60")),
-        (event("object.deletion", objectTypeId="0-5"), Erased("item", "ticket:60")),
-        (event("feedback_submission.deletion", 7), Erased("item", "feedback:7")),
-        (event("conversation.deletion", 98), Erased("conversation", "98")),
+        (event("ticket.deletion"), Erased("item", "ticket:60", AT_T0)),
+        (event("ticket.deletion", occurredAt=None), Erased("item", "ticket:60")),
+        (event("object.deletion", objectTypeId="0-5"), Erased("item", "ticket:60", AT_T0)),
+        (event("feedback_submission.deletion", 7), Erased("item", "feedback:7", AT_T0)),
+        (event("conversation.deletion", 98), Erased("conversation", "98", AT_T0)),
         (event("conversation.privacyDeletion", 98), Erased("conversation", "98")),
     ],
 )
@@ -254,6 +256,67 @@ def test_what_is_deleted_in_the_same_batch_is_neither_taken_nor_fetched() -> Non
     )
     assert (found.items, found.wanted) == ([], [])
     assert len(found.erased) == 2
+
+
+def test_what_is_restored_in_the_same_batch_is_fetched() -> None:
+    found = parsed(
+        "hubspot",
+        batch(
+            event("ticket.deletion", at=9),
+            event("ticket.restore", at=20),
+            event("conversation.deletion", 98, at=9),
+            event("conversation.newMessage", 98, at=20, messageId="a1"),
+        ),
+    )
+    assert [one.what for one in found.wanted] == ["ticket", "message"]
+    assert len(found.erased) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "merged"),
+    [
+        ({"primaryObjectId": 5, "mergedObjectIds": [6]}, [Merged("6", "5")]),
+        (
+            {"mergedObjectIds": [6, 7], "newObjectId": 5},
+            [Merged("6", "5"), Merged("7", "5")],
+        ),
+        ({"primaryObjectId": 5, "mergedObjectIds": [6], "newObjectId": 8}, [Merged("5", "8"), Merged("6", "8")]),
+        ({"mergedObjectIds": 6}, [Merged("6", "5")]),
+        ({}, []),
+    ],
+)
+def test_merged_contacts(told: dict[str, Any], merged: list[Merged]) -> None:
+    for sent in (event("contact.merge", 5, **told), event("object.merge", 5, objectTypeId="0-1", **told)):
+        found = parsed("hubspot", batch(sent))
+        assert found.merged == merged
+        assert bool(found.ignored) is not bool(merged)
+
+
+def test_an_erasure_reaches_merged_contacts_in_any_order(database: Database, settings: Settings) -> None:
+    other = json.loads(json.dumps(TICKET)) | {"id": "61"}
+    other["associations"] = {"contacts": {"results": [{"id": "6"}]}}
+    merged = batch(event("contact.merge", 5, primaryObjectId=5, mergedObjectIds=[6], newObjectId=8))
+    calls = [fetched("ticket", TICKET), fetched("ticket", other), merged]
+    ends = order_free(database, settings, "hubspot", calls)
+    assert len({row["respondent"] for row in ends.values()}) == 1
+    assert len(ends) == 2
+    assert order_free(database, settings, "hubspot", [*calls, batch(event("contact.privacyDeletion", 8))]) == {}
+    left = order_free(database, settings, "hubspot", [*calls, batch(event("contact.privacyDeletion", 6))])
+    assert set(left) == {"ticket:60"}
+
+
+def test_a_restored_ticket_is_taken_again_in_any_order(database: Database, settings: Settings) -> None:
+    back = json.loads(json.dumps(TICKET))
+    back["properties"] |= {"hs_lastmodifieddate": "2026-11-21T10:00:00Z"}
+    calls = [
+        batch(event("ticket.creation"), changed("content", "It logs me out")),
+        fetched("ticket", TICKET),
+        batch(event("ticket.deletion", at=3_600_000)),
+        batch(event("ticket.restore", at=90_000_000)),
+    ]
+    order_free(database, settings, "hubspot", calls)
+    ends = order_free(database, settings, "hubspot", [*calls, fetched("ticket", back)])
+    assert set(ends) == {"ticket:60"}
 
 
 def test_a_batch_with_strange_entries_keeps_the_others_and_nothing_but_strange_ones_is_not_hubspot() -> None:

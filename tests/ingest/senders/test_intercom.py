@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.incoming import Call, CannotParse, Erased
+from service.ingest.incoming import Call, CannotParse, Erased, Merged
 from service.ingest.senders import SENDERS
 from service.settings import Settings
 from service.store.engine import Database
@@ -494,3 +494,26 @@ def test_the_nps_of_a_survey_is_a_score_also_without_words() -> None:
     assert found["attributes"] == {"How satisfied are you?": "4"}, "its scale is not told"
     nps["response"] = 11
     assert parsed("intercom", note("content_stat.survey.answer", item)).ignored
+
+
+def test_merged_contacts_are_one_in_any_order(database: Database, settings: Settings) -> None:
+    lead, user = {"type": "lead", "id": "lead-1"}, {"type": "user", "id": "user-1"}
+    said = {"type": "conversation", "id": "331", "body": "<p>It logs me out.</p>"}
+    calls = [
+        note("conversation.user.created", conversation(id="1", source=said | {"author": lead})),
+        note("conversation.user.created", conversation(id="2", source=said | {"author": user}), at=NOW + 1),
+    ]
+    merged = note("contact.merged", {"type": "contact", "id": "user-1", "merged_from": {"id": "lead-1"}})
+    assert parsed("intercom", merged).merged == [Merged("lead-1", "user-1")]
+    ends = order_free(database, settings, "intercom", [*calls, merged])
+    assert len({row["respondent"] for row in ends.values()}) == 1
+    gone = note("contact.deleted", {"type": "contact", "id": "user-1"})
+    assert order_free(database, settings, "intercom", [*calls, merged, gone]) == {}
+    only_the_lead = note("contact.deleted", {"type": "contact", "id": "lead-1"}, at=NOW + 1)
+    assert set(order_free(database, settings, "intercom", [*calls, merged, only_the_lead])) == {"conversation:2"}
+
+
+@pytest.mark.parametrize("item", [{}, {"id": "user-1"}, {"id": "user-1", "from": {"id": "user-1"}}])
+def test_a_merge_that_names_one_contact_is_kept_to_be_seen(item: dict[str, Any]) -> None:
+    with pytest.raises(CannotParse):
+        parsed("intercom", note("contact.merged", item))

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from service.ingest.incoming import Call, CannotParse, Erased
+from service.ingest.incoming import Call, CannotParse, Erased, Merged
 from service.ingest.senders import SENDERS
 from service.ingest.senders.guide import read_guide
 from service.settings import Settings
@@ -23,6 +23,12 @@ from tests.ingest.senders.recorded import Recorded, accepted, json_call, order_f
 
 NAMES = ("ticket.created", "ticket.comment_added", "trigger.custom")
 CUSTOMER, AGENT = "9000000000494", "9000000000001"
+COMMENT_BACK = {
+    "id": "800",
+    "body": "Thank you.",
+    "is_public": True,
+    "author": {"id": CUSTOMER, "is_staff": False, "name": "Jane Roe"},
+}
 
 
 def signed(one: Recorded, body: bytes, *, secret: str | None = None, at: str | None = None) -> Call:
@@ -271,7 +277,8 @@ def test_chats_are_named_by_zendesk_and_are_chats() -> None:
     "kind", ["soft_deleted", "permanently_deleted", "deleted", "marked_as_spam"], ids=lambda kind: kind
 )
 def test_deleted_tickets_are_erased(kind: str) -> None:
-    assert parsed("zendesk", event(f"ticket.{kind}")).erased == [Erased("conversation", "5158")]
+    up_to = None if kind == "permanently_deleted" else "2026-11-20T11:00:00.500000+00:00"
+    assert parsed("zendesk", event(f"ticket.{kind}")).erased == [Erased("conversation", "5158", up_to)]
     bare = {"type": f"zen:event-type:ticket.{kind}", "subject": "zen:ticket:5158", "detail": {}, "event": {}}
     assert parsed("zendesk", json_call("zendesk", bare)).erased == [Erased("conversation", "5158")]
 
@@ -308,7 +315,6 @@ def test_a_deleted_user_is_erased_by_id_and_address() -> None:
     "kind",
     [
         "ticket.merged",
-        "ticket.undeleted",
         "ticket.attachment_linked_to_comment",
         "ticket.csat_requested",
         "ticket.something_new",
@@ -619,12 +625,63 @@ def test_a_deleted_ticket_stays_gone_in_any_order(database: Database, settings: 
     order_free(database, settings, "zendesk", calls)
 
 
+def test_a_ticket_out_of_the_bin_is_taken_again_in_any_order(database: Database, settings: Settings) -> None:
+    calls = [
+        recorded("zendesk", "ticket.created").call,
+        recorded("zendesk", "ticket.comment_added").call,
+        event("ticket.marked_as_spam", time="2026-11-20T12:00:00Z"),
+        # changes of a ticket that lies in the bin are told as well
+        event("ticket.status_changed", {"status": "DELETED"}, time="2026-11-20T12:00:00.1Z"),
+        event("ticket.undeleted", time="2026-11-20T13:00:00Z"),
+        event("ticket.comment_added", time="2026-11-20T14:00:00Z", comment=COMMENT_BACK),
+    ]
+    ends = order_free(database, settings, "zendesk", calls)
+    assert set(ends) == {"ticket:5158", "800"}
+    assert (ends["ticket:5158"]["attributes"]["status"], ends["800"]["text"]) == ("new", "Thank you.")
+    gone = [*calls, event("ticket.permanently_deleted", time="2026-11-20T12:30:00Z")]
+    assert order_free(database, settings, "zendesk", gone) == {}
+
+
+def test_merged_users_are_one_in_any_order(database: Database, settings: Settings) -> None:
+    other = {"id": "9001", "requester_id": "9000000000495", "submitter_id": "9000000000495"}
+    opened = [recorded("zendesk", "ticket.created").call, event("ticket.created", other)]
+    merged = event("user.merged", {"id": CUSTOMER}, user={"id": "9000000000495"})
+    assert parsed("zendesk", merged).merged == [Merged("9000000000495", CUSTOMER)]
+    ends = order_free(database, settings, "zendesk", [*opened, merged])
+    assert ends["ticket:5158"]["respondent"] == ends["ticket:9001"]["respondent"]
+    erased = event("user.deleted", {"id": CUSTOMER, "email": ""})
+    assert order_free(database, settings, "zendesk", [*opened, merged, erased]) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "merged"),
+    [
+        ({"user": {"id": 8}}, [Merged("8", "7")]),
+        ({"merged_user": {"id": 8}}, [Merged("8", "7")]),
+        ({"merged_user_id": 8}, [Merged("8", "7")]),
+        ({"merged_into": {"id": 8}}, [Merged("7", "8")]),
+        ({"winner": {"id": 9}, "loser": {"id": 8}}, [Merged("7", "9"), Merged("8", "9")]),
+        ({"winner": {"id": 7}, "loser": {"id": 8}}, [Merged("8", "7")]),
+        ({"merged_users": [{"id": 8}, 9]}, [Merged("8", "7"), Merged("9", "7")]),
+    ],
+)
+def test_who_was_merged_into_whom(told: dict[str, Any], merged: list[Merged]) -> None:
+    assert parsed("zendesk", event("user.merged", {"id": 7}, **told)).merged == merged
+
+
+def test_a_merge_that_does_not_say_who_is_kept_to_be_seen() -> None:
+    for told in ({}, {"user": {"id": 7}}, {"user": None}, {"user": {"name": "Jane"}}):
+        with pytest.raises(CannotParse):
+            parsed("zendesk", event("user.merged", {"id": 7}, **told))
+
+
 @pytest.mark.parametrize(
     "call",
     [
         recorded("zendesk", "ticket.created").call,
         recorded("zendesk", "ticket.comment_added").call,
         recorded("zendesk", "trigger.custom").call,
+        event("user.merged", {"id": CUSTOMER}, user={"id": "9000000000495"}),
         trigger(),
         trigger("csat", satisfaction_rating="Bad"),
         event(
