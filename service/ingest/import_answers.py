@@ -34,6 +34,7 @@ EXAMPLE: dict[str, Any] = {
     "same_file_as": "9",
     "read_as_in": "12",
     "left_out": [{"column": "Telephone", "note": "personal data"}],
+    "notes": [],
 }
 
 
@@ -96,6 +97,7 @@ class ImportAnswer(BaseModel):
     same_file_as: str | None = Field(description="The earlier import of the same bytes; its source is this one's.")
     read_as_in: str | None = Field(description="The earlier import whose answers about reading were used again.")
     left_out: list[LeftOut] = Field(description="Columns that no item has, beyond twenty attributes among them.")
+    notes: list[str] = Field(description="What may surprise, once the file is read: formulas without a value.")
 
 
 class ImportList(BaseModel):
@@ -172,6 +174,7 @@ class DryRun(BaseModel):
                 "rejected": [
                     {"row": 2, "code": "wrong_width", "detail": "The row has 4 cells, the header has 5 columns."}
                 ],
+                "notes": [],
             }
         }
     )
@@ -194,6 +197,7 @@ class DryRun(BaseModel):
     items: list[dict[str, Any]]
     rows: CheckedRows
     rejected: list[WouldReject]
+    notes: list[str] = Field(description="What may surprise in the rows that were checked.")
 
 
 class Reading(BaseModel):
@@ -277,5 +281,6 @@ def _answer(found: FileImport, tiers: Counter[str]) -> ImportAnswer:
                 for use in plan.columns
                 if use.field is None and use.note != ADDED
             ],
+            "notes": found.layout.get("notes", []),
         }
     )

@@ -299,6 +299,7 @@ def preview(
             for item in found[: PREVIEW_ITEMS - len(items)]:
                 shown = item.model_dump(mode="json", exclude_none=True)
                 items.append({**shown, "source": item.source or layout["source"]})
+        notes = table.notes
     return {
         **{name: layout[name] for name in SHOWN},
         "preset": plan.preset,
@@ -313,6 +314,7 @@ def preview(
         "items": items,
         "rows": {"checked": read, "rejected": rejected, "empty": empty, "complete": complete},
         "rejected": rejects,
+        "notes": notes,
     }
 
 

@@ -63,6 +63,7 @@ class _Slice:
     aborted: bool = False
     read_fraction: float = 1.0  # of the file, with this slice
     last: bool = False
+    notes: list[str] = field(default_factory=list)  # of the whole file, with the last slice
 
 
 def read_file(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
@@ -186,7 +187,7 @@ class _Reading:
                 slice_ = _Slice()
             elif slice_.rows % STEP_ROWS == 0:
                 yield None
-        slice_.last = True
+        slice_.last, slice_.notes = True, table.notes
         yield slice_
 
     def _recount(self, row: Row | RowError, reader: ItemReader) -> None:
@@ -315,6 +316,7 @@ class _Reading:
                 to_tag=col(row.to_tag) + sum(outcome.needs_tagging for outcome in outcomes),
                 read_fraction=slice_.read_fraction,
                 read_done=slice_.last,
+                **({"layout": {**self._layout, "notes": slice_.notes}} if slice_.notes else {}),
                 rows_total=self._rows_read + slice_.rows if slice_.last and slice_.error is None else None,
                 error=slice_.error,
             )

@@ -388,6 +388,46 @@ def test_titles_above_the_header_are_no_header(opened: Any, above: str, end: str
 
 
 @pytest.mark.parametrize(
+    "above",
+    [
+        "Survey results; November 2026\n",
+        "Feedback export;;\n",
+        ";Feedback export;\n",
+        '"Feedback; all shops"\n',
+        "Shop north\nExported 2026-11-20; by Jane; for all; of us\n\n",
+        "Shop north; 2026\n;;\n",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_titles_that_hold_the_delimiter_are_no_header(opened: Any, above: str, end: str) -> None:
+    text = f'{above}id;comment;nps\n1;"good\nand; more";9\n2;bad, slow;3\n'.replace("\n", end)
+    table, rows = opened(text.encode())
+    assert table.columns == ["id", "comment", "nps"]
+    assert cells(rows) == [["1", f"good{end}and; more", "9"], ["2", "bad, slow", "3"]]
+    assert [row.number for row in rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,comment,nps\n1,good,9\n2,bad,3\n",
+        # names that are missing, a row of names as answers, rows of another width
+        "id,comment\n1,good,9\n2,bad,3\n3,fine,5\n",
+        "Q1,Q2,Q3\nEmail,Rating,Comment\nPhone,Date,Title\nEmail,Text,Url\n",
+        "Respondent ID,What do you like?,,\n,Price,Delivery,Comment\n1,x,,fine\n2,,x,good\n",
+        "id,comment,nps\nname,text,score\n1,good,9\n2,bad,3\n",
+        "Kommentar,,\nEmail,Rating,Comment\n",
+        "comment,rating\nid,text\nemail,phone\nname,nps\n",
+        "Shop,Notes\n1,a,b\n2,c,d\nname,e,f\n",
+    ],
+)
+def test_the_first_row_of_an_ordinary_file_is_its_header(opened: Any, text: str) -> None:
+    table, _ = opened(text.encode())
+    first = [name for name in text.partition("\n")[0].split(",") if name]
+    assert [name for name in table.columns if not name.startswith("column_")] == first
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "comment\nI like it, really\nGood, fast\nSlow, sorry\n",

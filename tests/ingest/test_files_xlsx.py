@@ -255,3 +255,32 @@ def test_one_column_with_stray_notes_keeps_its_name(opened: Any) -> None:
         found, rows = opened(workbook(("S", [["comment"], ["good"], stray, ["bad"]])))
         assert found.columns[0] == "comment"
         assert len(rows) == 3
+
+
+def test_formulas_without_a_value_are_told_of(opened: Any) -> None:
+    def row(number: int, formula: str) -> str:
+        return (
+            f'<row r="{number}"><c r="A{number}"><v>{number}</v></c><c r="B{number}">{formula}</c>'
+            f'<c r="C{number}" t="str"><f>A{number}</f><v>good</v></c></row>'
+        )
+
+    names = ("id", "comment", "stored")
+    head = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in names)
+    sheet = f'<row r="1">{head}<c r="D1"><f>A1</f></c></row>'
+    sheet += row(2, "<f>A2&amp;B1</f>") + row(3, '<f t="shared" si="0"/>') + row(4, "<f>1</f><v>7</v>")
+    sheet += row(5, '<f>""</f><v></v>') + row(6, "")
+    for below in range(7, 7 + 1500):
+        sheet += row(below, "<f>A1</f>")
+    table, rows = opened(by_hand(sheet))
+    assert [one.cells[:3] for one in rows[:3]] == [[2, None, "good"], [3, None, "good"], [4, 7, "good"]]
+    (note,) = table.notes
+    assert "«comment»" in note
+    assert "1,502 of its cells have a formula" in note
+
+
+def test_a_single_formula_without_a_value_and_a_file_without_any(opened: Any) -> None:
+    head = '<row r="1"><c t="inlineStr"><is><t>comment</t></is></c></row>'
+    table, _ = opened(by_hand(head + '<row r="2"><c r="A2"><f>B1</f></c></row><row r="3"><c><v>1</v></c></row>'))
+    assert "1 of its cells has a formula" in table.notes[0]
+    table, _ = opened(by_hand(head + '<row r="2"><c r="A2"><f>B1</f><v>2</v></c></row>'))
+    assert table.notes == []

@@ -17,6 +17,7 @@ from service.store.schema import FileImport, IdempotencyKey, Job
 from service.work import Work
 from tests.ingest.importing import imported, read_all, rows
 from tests.ingest.rows import stored
+from tests.ingest.test_files_xlsx import by_hand
 
 FIXTURES = Path(__file__).parent / "fixtures" / "generic"
 ADDRESS = "/v1/imports"
@@ -355,3 +356,20 @@ def test_every_route_is_in_the_document_with_an_example(client: Any) -> None:
     assert set(schemas["ImportAnswer"]["example"]) | {"finished_at", "error"} == set(
         schemas["ImportAnswer"]["properties"]
     )
+
+
+def test_formulas_without_a_value_are_said_before_and_after(client: Any, work: Work) -> None:
+    head = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in ("id", "comment", "plan"))
+    sheet = f'<row r="1">{head}</row>' + "".join(
+        f'<row r="{number}"><c><v>{number}</v></c><c t="inlineStr"><is><t>The words.</t></is></c>'
+        "<c><f>VLOOKUP(A1,B:C,2)</f></c></row>"
+        for number in range(2, 7)
+    )
+    workbook = by_hand(sheet)
+    tried = client.post(ADDRESS, content=workbook, params={"filename": "f.xlsx", "dry_run": "true"})
+    done = imported(client, work, workbook, "f.xlsx")
+    for notes in (tried.json()["notes"], done["notes"]):
+        (note,) = notes
+        assert "«plan»" in note
+        assert "5 of its cells" in note
+    assert imported(client, work, CONTENT, "plain.csv")["notes"] == []

@@ -16,6 +16,7 @@ from service.store.engine import Database
 from service.store.schema import FeedbackItem, FileImport
 from service.work import Work
 from tests.ingest.importing import read_all, tag_all
+from tests.ingest.test_files_xlsx import by_hand
 from tests.review.test_pages import MARKUP, browser
 from tests.review.test_sources import _csrf
 
@@ -208,3 +209,18 @@ def test_an_import_of_the_api_can_be_begun_from_the_page(browser: Browser, clien
     page = analyst.get(f"/sources/imports/{asked['id']}")
     _look(analyst, page, do="start", **{"day_first": "false", "score.2": "score_nps"})
     assert read_all(work) == 1
+
+
+def test_formulas_without_a_value_are_said_before_and_after(browser: Browser, work: Work) -> None:
+    names = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in ("id", "comment", "plan"))
+    sheet = f'<row r="1">{names}</row>' + "".join(
+        f'<row r="{number}"><c><v>{number}</v></c><c t="inlineStr"><is><t>Far too slow.</t></is></c>'
+        "<c><f>VLOOKUP(A1,B:C,2)</f></c></row>"
+        for number in range(2, 7)
+    )
+    analyst = browser("analyst")
+    sent = _send(analyst, by_hand(sheet), "shops.xlsx")
+    assert "Column «plan»: 5 of its cells have a formula" in html.unescape(sent.text)
+    _look(analyst, sent, "start")
+    assert read_all(work) == 1
+    assert "Column «plan»: 5 of its cells have a formula" in html.unescape(analyst.get(sent.url.path).text)

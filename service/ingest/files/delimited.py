@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from service.ingest.column_names import guess_field, is_personal
 from service.ingest.files.table import (
     MAX_CELL_CHARS,
     MAX_RECORD_CHARS,
@@ -66,11 +67,15 @@ def title_lines(sample: str, *, whole: bool, delimiter: str | None = None) -> in
     """How many lines stand above the header: a title, a date, each without any delimiter, above a real table.
 
     A file of one column has none: below its name stand texts, not rows that agree on three columns or more (on
-    two, where a blank line stands between).
+    two, where a blank line stands between). A title may hold the delimiter where the names below it are known.
     """
     lines = _LINE_END.split(sample)
     if not whole:
         lines.pop()
+    return _plain_titles(lines, delimiter) or _titles_with_delimiter(lines, delimiter)
+
+
+def _plain_titles(lines: Sequence[str], delimiter: str | None) -> int:
     signs = (delimiter,) if delimiter else DELIMITERS
     for place, line in enumerate(lines[: MAX_TITLE_LINES + 1]):
         if not line.strip():
@@ -93,6 +98,46 @@ def title_lines(sample: str, *, whole: bool, delimiter: str | None = None) -> in
         named = all(0 < len(name) <= MAX_NAME_CHARS and not name[0].isdigit() for name in names)
         return place if agree and named else 0
     return 0
+
+
+def _titles_with_delimiter(lines: Sequence[str], delimiter: str | None) -> int:
+    """How many lines above a row of well-known names are titles: of another width, or one cell and blank ones.
+
+    Spreadsheet programs fill a title up with blank cells. Careful, because a wrong guess costs the file its
+    header: all rows below agree on three columns or more, and that row names two more fields of feedback than any
+    above it.
+    """
+    for place in range(1, min(MAX_TITLE_LINES + 1, len(lines))):
+        if lines[place - 1].count('"') % 2:
+            return 0
+        if not lines[place].strip():
+            continue
+        table = "\n".join(lines[place:])
+        sign = delimiter or sniff_delimiter(table, whole=True)
+        records = [one for one in _LINE_END.split(_QUOTED.sub("x", table)) if one.strip()][:SAMPLE_RECORDS]
+        marks = [record.count(sign or NO_DELIMITER) for record in records]
+        if sign is None or len(records) < 3 or marks[0] < 2 or any(mark != marks[0] for mark in marks):
+            continue
+        titles = [_cells(line, sign) for line in lines[:place] if line.strip()]
+        header = _cells(lines[place], sign)
+        named = all(0 < len(name) <= MAX_NAME_CHARS and not name[0].isdigit() for name in header)
+        known = max((_known(cells) for cells in titles), default=0)
+        if (
+            named
+            and all(len(cells) != len(header) or len(list(filter(None, cells))) <= 1 for cells in titles)
+            and _known(header) >= known + 2
+        ):
+            return place
+    return 0
+
+
+def _cells(line: str, sign: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=sign), [])]
+
+
+def _known(cells: Sequence[str]) -> int:
+    """How many of these are names of what feedback consists of."""
+    return sum(guess_field(cell) is not None or is_personal(cell) for cell in cells if cell)
 
 
 def _width(header: Sequence[str], below: Sequence[str]) -> int:
@@ -225,6 +270,10 @@ class DelimitedTable:
     @property
     def read_fraction(self) -> float:
         return self._text.fraction
+
+    @property
+    def notes(self) -> list[str]:
+        return []
 
     def rows(self, *, skip: int = 0) -> Iterator[Row | RowError]:
         """All rows in order, without the first `skip`; can be called once."""

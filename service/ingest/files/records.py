@@ -206,6 +206,10 @@ class RecordsTable:
     def read_fraction(self) -> float:
         return self._text.fraction
 
+    @property
+    def notes(self) -> list[str]:
+        return []
+
     def rows(self, *, skip: int = 0) -> Iterator[Row | RowError]:
         """All rows in order, without the first `skip`; can be called once."""
         for record in self._records():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
@@ -28,6 +29,8 @@ MAX_ROWS = 1_048_576  # what a sheet can have
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
 
 MAX_TITLE_ROWS = 4
+FIRST_ROWS = 1000  # the header stands among these, in all likelihood
+MAX_NOTES = 20
 
 Cell = str | int | float | bool | datetime | None
 SheetRow = tuple[int, dict[int, Cell], str | None]  # its number in the sheet, its cells by column, what is wrong
@@ -48,11 +51,18 @@ class _Rows:
         self._parts: list[str] = []
         self._chars = 0
         self._inside = self._phonetic = False
+        self._is_formula = self._has_value = False
+        # formulas that no program has calculated, by row (of the first rows, 0 for all others) and column
+        self.unread: Counter[tuple[int, int]] = Counter()
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name in ("v", "t"):
             self._inside = not self._phonetic
+            self._has_value = True
+        elif name == "f":
+            self._is_formula = True
         elif name == "c":
+            self._is_formula = self._has_value = False
             found = _CELL.match(attributes.get("r", ""))
             self._column = _column_number(found[1]) if found else self._column + 1
             self._type = attributes.get("t", "n")
@@ -74,6 +84,8 @@ class _Rows:
             self._inside = False
         elif name == "rPh":
             self._phonetic = False
+        elif name == "c" and self._is_formula and not self._has_value:
+            self.unread[self._row if self._row <= FIRST_ROWS else 0, self._column] += 1
         elif name == "c" and self._parts:
             if self._chars > MAX_CELL_CHARS:
                 self._fault = "cell_too_long"
@@ -146,6 +158,7 @@ class SheetTable:
         self._read_bytes = 0
         self._book: Workbook | None = None
         self._has_header = header
+        self._unread: Counter[tuple[int, int]] = Counter()
         try:
             archive = self._checked_archive(file)
             try:
@@ -250,6 +263,7 @@ class SheetTable:
     def _rows_of(self, part: str) -> Iterator[tuple[int, dict[int, Cell], str | None]]:
         assert self._book is not None
         found = _Rows(self._book)
+        self._unread = found.unread
         with self._book.archive.open(part) as stream:
             chunks = parse(stream, found.start, found.end, found.text)
             while True:
@@ -265,6 +279,20 @@ class SheetTable:
                 if self._read_bytes < 0:
                     self._read_bytes = self._book.archive.getinfo(part).file_size
                     return
+
+    @property
+    def notes(self) -> list[str]:
+        """Formulas without a stored value: a column of them would else be empty for no reason that one can see."""
+        by_column: Counter[int] = Counter()
+        for (row, column), count in self._unread.items():
+            if (row == 0 or row > self._header_row) and column < len(self.columns):
+                by_column[column] += count
+        found = [
+            f"Column «{self.columns[column]}»: {count:,} of its cells {'has' if count == 1 else 'have'} a formula "
+            "without its value, read as empty. Open the workbook in a spreadsheet program and save it there."
+            for column, count in sorted(by_column.items())
+        ]
+        return found[:MAX_NOTES]
 
     @property
     def read_fraction(self) -> float:

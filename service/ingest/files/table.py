@@ -103,6 +103,10 @@ class Table(Protocol):
     def read_fraction(self) -> float:
         """How much of the file has been read, 0 to 1, by bytes."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What would surprise, of the rows that were read so far: sentences without cells' words."""
+
     def rows(self, *, skip: int = 0) -> Iterator[Row | RowError]:
         """All rows in order, without the first `skip`; can be called once."""
 
