@@ -12,6 +12,7 @@ from pydantic import Field
 from service.ingest.incoming import Call, CannotParse, Channel, Erased, Parsed
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.questions import asks_contact, has_words, is_e_mail, is_phone
 from service.ingest.senders.quotes import plain_reply
 from service.ingest.senders.signatures import (
     BadSignature,
@@ -79,7 +80,8 @@ def parse(call: Call, options: Options) -> Parsed:
     if not isinstance(data, dict):
         raise CannotParse("there is no data in the event")
     if event in ("message:send", "message:received"):
-        return _message(body, data)  # which way it goes is said by `from`
+        # which way it goes is said by `from`; a bot that asks may have filled the field in for the visitor
+        return _field(body, data) if _is_field(data) and data.get("from") == "user" else _message(body, data)
     if event == "session:sync:rating":
         return _rating(body, data)
     if event == "message:removed":
@@ -91,6 +93,8 @@ def parse(call: Call, options: Options) -> Parsed:
         if person is None:
             raise CannotParse("it does not say who is gone")
         return Parsed(erased=[Erased("respondent", person)])
+    if _is_field(data):
+        return _field(body, data)
     if "from" not in data:
         return Parsed(ignored="an edit does not say whose message it was")
     return _message(body, data)
@@ -134,6 +138,38 @@ def _message(body: dict[str, Any], data: dict[str, Any]) -> Parsed:
         "updated_at": told or written,
         "conversation_id": _session(data),
         "respondent": _visitor(data),
+        "url": _link(body, data),
+        "attributes": _attributes(body, data),
+    }
+    return Parsed([said(item)])
+
+
+def _is_field(data: dict[str, Any]) -> bool:
+    content = data.get("content")
+    if not isinstance(content, dict) or data.get("type", "field") != "field":
+        return False
+    return "value" in content or data.get("type") == "field"
+
+
+def _field(body: dict[str, Any], data: dict[str, Any]) -> Parsed:
+    """What the visitor wrote into the field that a bot asked to fill in; not who they are."""
+    value, question = words(inner(data, "content", "value")), words(inner(data, "content", "text"))
+    if value is None:
+        return Parsed(ignored="a bot asks for something, nothing is answered yet")
+    name = words(inner(data, "content", "id"))
+    if is_e_mail(value) or is_phone(value) or asks_contact(question or name) or not has_words(value):
+        return Parsed(ignored="a bot asked who the visitor is, or for a number")
+    told = moment(body.get("timestamp"))
+    item = {
+        "external_id": _key(data),
+        "text": value,
+        "question": question,
+        "channel": "chat",
+        "occurred_at": told or moment(data.get("timestamp")),
+        "updated_at": told or moment(data.get("timestamp")),
+        "conversation_id": _session(data),
+        # the message is the bot's, and so is its `user`
+        "respondent": _visitor(data if data.get("from") == "user" else {"session_id": data.get("session_id")}),
         "url": _link(body, data),
         "attributes": _attributes(body, data),
     }

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from service.ingest.incoming import Call, CannotParse, Erased, Parsed
+from service.ingest.senders.answers import SurveyOptions
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.helpscout_items import (
@@ -24,7 +25,7 @@ from service.ingest.senders.helpscout_items import (
     thread_items,
     told_at,
 )
-from service.ingest.senders.signatures import SenderOptions, check_hmac
+from service.ingest.senders.signatures import check_hmac
 from service.ingest.senders.values import identifier
 
 EVENT, SIGNATURE = "x-helpscout-event", "x-helpscout-signature"
@@ -42,7 +43,7 @@ CONVERSATION = {
 CHAT = frozenset(("beacon.chat.created", "beacon.chat.customer.replied"))
 
 
-def verify(call: Call, given: Sequence[str], _options: SenderOptions, _now: datetime) -> None:
+def verify(call: Call, given: Sequence[str], _options: SurveyOptions, _now: datetime) -> None:
     """BadSignature unless the body was signed with one of the secrets."""
     check_hmac(call.headers.get(SIGNATURE), given, call.body, algorithm="sha1", encoding="base64")
 
@@ -63,7 +64,7 @@ def check_secret(secret: str) -> None:
         raise ValueError(f"Help Scout takes secrets of 1 to {MAX_SECRET_CHARS} characters")
 
 
-def parse(call: Call, _options: SenderOptions) -> Parsed:
+def parse(call: Call, options: SurveyOptions) -> Parsed:
     """What a customer said, or what is gone since; CannotParse without the header that tells the event."""
     event = call.headers.get(EVENT, "").strip().lower()
     if not event:
@@ -82,7 +83,7 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
     if event == "satisfaction.ratings":
         return _found(rating_items(payload), "there is no rating in it")
     if event == "message.survey.response.received":
-        return _found(survey_items(payload), "a choice without a comment or a number")
+        return _found(survey_items(payload, options), "a choice or number without a comment or a known scale")
     if event in CHAT:
         return _found(chat_items(payload), "nothing in it is written by a customer")
     if is_gone(payload):
@@ -115,6 +116,7 @@ SENDER = Sender(
     default_channel="ticket",
     verify=verify,
     parse=parse,
+    options=SurveyOptions,
     delivery_id=delivery_id,
     new_secret=new_secret,
     check_secret=check_secret,

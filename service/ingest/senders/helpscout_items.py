@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service.ingest.incoming import Channel
+from service.ingest.senders.answers import Answer, SurveyOptions, score_of
 from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import (
     attributes,
@@ -269,18 +270,26 @@ def chat_items(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def survey_items(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The answer to a survey message: NPS, faces and thumbs as scores, other choices beside the comment."""
+def survey_items(payload: Mapping[str, Any], options: SurveyOptions) -> list[dict[str, Any]]:
+    """The answer to a survey message: NPS, faces and thumbs as scores, other choices beside the comment.
+
+    Of other numbers Help Scout does not tell the scale: the options do, by the survey's id or name.
+    """
     response = payload.get("response")
     response = response if isinstance(response, Mapping) else payload
     value, label = response.get("value"), response.get("name")
     comment = text_of_html(response.get("comment"))
-    score = _survey_score(value, label, response.get("category"))
+    survey_id, survey_name = identifier(inner(payload, "message", "id")), inner(payload, "message", "name")
+    name = survey_name if isinstance(survey_name, str) else None
+    if options.scales.keys() & {survey_id, name}:
+        score = score_of(Answer(survey_id or "", name, "rating", value), options)
+    else:
+        score = _survey_score(value, label, response.get("category"))
     if score is None and comment is None:
         return []
     customer = inner(payload, "_embedded", "customer") or payload.get("customer")
     at = moment(response.get("timestamp") or response.get("createdAt"))
-    survey = identifier(inner(payload, "message", "id")) or identifier(inner(payload, "message", "name"))
+    survey = survey_id or identifier(survey_name)
     person = person_of(customer)
     key = identifier(response.get("id") or payload.get("id"))
     if key is None:

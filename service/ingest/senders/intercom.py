@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from service.ingest.incoming import Call, CannotParse, Erased, Parsed
+from service.ingest.senders.answers import SurveyOptions
 from service.ingest.senders.bodies import json_object
 from service.ingest.senders.contract import Sender
 from service.ingest.senders.intercom_items import (
@@ -23,7 +24,7 @@ from service.ingest.senders.intercom_items import (
     ticket_items,
 )
 from service.ingest.senders.merged_people import merged_with
-from service.ingest.senders.signatures import SenderOptions, check_hmac
+from service.ingest.senders.signatures import check_hmac
 from service.ingest.senders.values import identifier, inner
 
 SIGNATURE = "x-hub-signature"
@@ -38,7 +39,7 @@ TICKET_CHANGES = {
 WITHOUT_CUSTOMER = ("admin", "operator", "note", "assigned", "team")
 
 
-def verify(call: Call, secrets: Sequence[str], _options: SenderOptions, _now: datetime) -> None:
+def verify(call: Call, secrets: Sequence[str], _options: SurveyOptions, _now: datetime) -> None:
     """BadSignature unless the body was signed with one of the app's client secrets."""
     check_hmac(call.headers.get(SIGNATURE), secrets, call.body, algorithm="sha1", encoding="hex", prefix="sha1=")
 
@@ -51,7 +52,7 @@ def delivery_id(call: Call) -> str | None:
         return None
 
 
-def parse(call: Call, _options: SenderOptions) -> Parsed:
+def parse(call: Call, options: SurveyOptions) -> Parsed:
     """What a contact said in the notification, or what is gone since."""
     payload = json_object(call)
     topic = payload.get("topic")
@@ -69,7 +70,7 @@ def parse(call: Call, _options: SenderOptions) -> Parsed:
         found = ticket_items(item, payload, opening=True, later_by=TICKET_CHANGES[topic])
         return Parsed(found) if found else Parsed(ignored="a ticket without words of a customer")
     if topic.startswith("content_stat.survey"):
-        found = survey_items(item, payload)
+        found = survey_items(item, payload, options)
         return Parsed(found) if found else Parsed(ignored="nothing written was answered in the survey")
     if topic not in TOPICS:
         return Parsed(ignored=_nothing_in(topic))
@@ -178,5 +179,6 @@ SENDER = Sender(
     default_channel="chat",
     verify=verify,
     parse=parse,
+    options=SurveyOptions,
     delivery_id=delivery_id,
 )

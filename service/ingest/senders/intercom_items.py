@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.ingest.incoming import Channel, Erased
+from service.ingest.senders.answers import Answer, SurveyOptions, score_of
 from service.ingest.senders.questions import asked_score
 from service.ingest.senders.quotes import own_words
 from service.ingest.senders.values import (
@@ -274,8 +275,20 @@ def rating_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
     ]
 
 
-def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The written answers of an in-app survey and its NPS; other numbers and choices become attributes."""
+def _survey_score(key: str, question: str | None, response: Any, options: SurveyOptions) -> dict[str, Any] | None:
+    """NPS by its words; of other ratings Intercom does not tell the scale, so that the options have to."""
+    if options.scales.keys() & {key, question}:
+        return score_of(Answer(key, question, "rating", response), options)
+    points = number(response)
+    if points is None or not 0 <= points <= 10 or asked_score(question) != "nps":
+        return None
+    return {"kind": "nps", "value": points, "scale_min": 0, "scale_max": 10}
+
+
+def survey_items(
+    item: Mapping[str, Any], payload: Mapping[str, Any], options: SurveyOptions
+) -> list[dict[str, Any]]:
+    """The written answers of an in-app survey and its score; other numbers and choices become attributes."""
     stat = item.get("content_stat")
     stat = stat if isinstance(stat, Mapping) else item
     person = _person(item.get("contact"), stat.get("contact"))
@@ -298,10 +311,9 @@ def survey_items(item: Mapping[str, Any], payload: Mapping[str, Any]) -> list[di
         response, question = answer.get("response"), text_of_html(answer.get("question_text"))
         text, points = text_of_html(response), number(response)
         key = identifier(answer.get("question_id")) or question or "0"
-        # of other ratings the scale is not told
-        if not rated and points is not None and 0 <= points <= 10 and asked_score(question) == "nps":
+        score = None if rated else _survey_score(key, question, response, options)
+        if score is not None:
             rated = True
-            score = {"kind": "nps", "value": points, "scale_min": 0, "scale_max": 10}
             told.append((key, {"score": score}, answer))
         elif text is None or points is not None:
             if question:

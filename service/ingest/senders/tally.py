@@ -47,8 +47,11 @@ LEFT_OUT = frozenset({"FILE_UPLOAD", "SIGNATURE", "PAYMENT", "WALLET_CONNECT"})
 
 
 class Options(SurveyOptions):
-    """How linear scales are read."""
+    """How linear scales and stars are read."""
 
+    rating_max: int = Field(
+        default=5, ge=2, le=10, description="How many stars ratings have; Tally does not tell it."
+    )
     linear_scale_max: int = Field(
         default=5, ge=2, le=10, description="Highest step of linear scales; Tally does not tell it."
     )
@@ -117,7 +120,7 @@ def _answers(fields: Sequence[Mapping[str, Any]], options: Options) -> Iterable[
 
 def _scale(told: str, label: str | None, options: Options) -> tuple[float, float] | None:
     if told == "RATING":
-        return 1, 5
+        return 1, options.rating_max
     if told == "LINEAR_SCALE" and asked_score(label) != "nps":
         return 1, options.linear_scale_max
     return None

@@ -136,6 +136,55 @@ def test_an_edit_is_the_visitors_where_it_says_so() -> None:
     assert "occurred_at" not in item
 
 
+def field(value: Any, *, event: str = "message:updated", at: int = 1795166050000, **fields: Any) -> Call:
+    content = {"id": "reason", "text": "Why do you leave?", "explain": "A few words", "value": value}
+    data = {"fingerprint": 99, "content": content, "user": {"user_id": "bot-1", "nickname": "Bot"}, **fields}
+    return happened(event, at, **data)
+
+
+def test_what_a_visitor_writes_into_a_bots_field_is_theirs() -> None:
+    for call in (
+        field("It is too dear for us."),
+        field("It is too dear for us.", type="field", **{"from": "operator"}),
+    ):
+        (item,) = parsed("crisp", call).items
+        assert (item["external_id"], item["conversation_id"]) == (f"{SESSION}:99", SESSION)
+        assert (item["text"], item["question"]) == ("It is too dear for us.", "Why do you leave?")
+        assert (item["respondent"], item["channel"]) == (SESSION, "chat")
+        assert item["occurred_at"] == "2026-11-20T09:14:10+00:00"
+    sent = field("It is too dear.", event="message:send", type="field", **{"from": "user"})
+    assert parsed("crisp", sent).items[0]["text"] == "It is too dear."
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        field(None),
+        field(""),
+        field({"a": 1}),
+        field("jane@example.com"),
+        field("+49 30 1234567"),
+        field("42"),
+        field("Jane Roe", content={"id": "name", "text": "What is your name?", "value": "Jane Roe"}),
+        field("Jane", content={"id": "email", "value": "jane at example"}),
+        # filled in by the bot that asks
+        field("Too dear", event="message:send", type="field", **{"from": "operator", "automated": True}),
+        field("Yes", type="picker", **{"from": "operator"}),
+    ],
+)
+def test_fields_that_say_nothing_or_who_it_is_are_ignored(call: Call) -> None:
+    found = parsed("crisp", call)
+    assert found.items == []
+    assert found.ignored
+
+
+def test_a_field_arrives_in_any_order(database: Database, settings: Settings) -> None:
+    asked = field(None, event="message:send", at=1795166040000, type="field", **{"from": "operator"})
+    calls = [asked, field("It is too dear.", at=1795166050000), field("It is far too dear.", at=1795166060000)]
+    (end,) = order_free(database, settings, "crisp", calls).values()
+    assert end["text"] == "It is far too dear."
+
+
 def test_times_come_in_seconds_or_milliseconds() -> None:
     for at in (1795166045, 1795166045000):
         assert parsed("crisp", message(at)).items[0]["occurred_at"] == "2026-11-20T09:14:05+00:00"

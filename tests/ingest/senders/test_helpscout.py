@@ -347,6 +347,22 @@ def test_answers_to_survey_messages(response: dict[str, Any], score: tuple[Any, 
     assert item["external_id"] == item["response_id"]
 
 
+def test_numbers_of_a_survey_are_scores_where_their_scale_is_said() -> None:
+    call = hook("message.survey.response.received", survey(value="4"))
+    assert parsed("helpscout", call).ignored
+    for scales, score in (
+        ({"Monthly survey": "csat:1-5"}, ("csat", 4, 1, 5)),
+        ({"Monthly survey": "ces"}, ("ces", 4, 1, 7)),
+        ({"Another": "csat:1-5"}, None),
+        ({"Monthly survey": "csat:1-3"}, None),
+    ):
+        items = parsed("helpscout", call, scales=scales).items
+        found = [
+            tuple(item["score"][name] for name in ("kind", "value", "scale_min", "scale_max")) for item in items
+        ]
+        assert found == ([score] if score else [])
+
+
 def test_survey_responses_have_no_id_of_their_own() -> None:
     def key(body: dict[str, Any]) -> str:
         return str(parsed("helpscout", hook("message.survey.response.received", body)).items[0]["external_id"])

@@ -492,6 +492,17 @@ def test_the_nps_of_a_survey_is_a_score_also_without_words() -> None:
     assert (found["external_id"], found["response_id"]) == ("survey:901:q1", "survey:901")
     assert found["score"] == {"kind": "nps", "value": 9, "scale_min": 0, "scale_max": 10}
     assert found["attributes"] == {"How satisfied are you?": "4"}, "its scale is not told"
+    told = {"scales": {"How satisfied are you?": "csat:1-5"}}
+    (found,) = parsed("intercom", note("content_stat.survey.answer", item), **told).items
+    assert found["score"]["kind"] == "nps", "a response has one score: the first"
+    item["content_stat"]["answers"].reverse()
+    (found,) = parsed("intercom", note("content_stat.survey.answer", item), **told).items
+    assert (found["external_id"], found["response_id"]) == ("survey:901:q3", "survey:901")
+    assert found["score"] == {"kind": "csat", "value": 4, "scale_min": 1, "scale_max": 5}
+    (found,) = parsed("intercom", note("content_stat.survey.answer", item), scales={"q3": "ces:1-7"}).items
+    assert found["score"] == {"kind": "ces", "value": 4, "scale_min": 1, "scale_max": 7}
+    off = {"scales": {"q3": "csat:1-3", "q1": "none"}}
+    assert parsed("intercom", note("content_stat.survey.answer", item), **off).ignored
     nps["response"] = 11
     assert parsed("intercom", note("content_stat.survey.answer", item)).ignored
 

@@ -113,6 +113,12 @@ def test_the_scale_is_set_where_tally_tells_none() -> None:
     assert not items(response(scale))
     (item,) = items(response(scale), linear_scale_max=10)
     assert item["score"] == {"kind": "stars", "value": 8, "scale_min": 1, "scale_max": 10}
+    stars = field("RATING", "Rate the course", 8)
+    assert not items(response(stars)), "more stars than five, and nobody says how many there are"
+    (item,) = items(response(stars), rating_max=10)
+    assert item["score"] == {"kind": "stars", "value": 8, "scale_min": 1, "scale_max": 10}
+    (item,) = items(response(field("RATING", "Rate the course", 3)), rating_max=10)
+    assert item["score"] == {"kind": "stars", "value": 3, "scale_min": 1, "scale_max": 10}
     (item,) = items(response(scale), scales={"Rate the course": "csat:0-10"})
     assert item["score"] == {"kind": "csat", "value": 8, "scale_min": 0, "scale_max": 10}
     (item,) = items(response(field("LINEAR_SCALE", "How likely are you to recommend us?", 0)))
