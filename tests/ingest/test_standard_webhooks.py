@@ -215,6 +215,26 @@ def test_what_an_event_says_is_gone_in_any_spelling(name: str, gone: str | None)
     assert gone or found.ignored
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "merged"),
+    [
+        ("customer.merged", {"id": "1", "into": "2"}, [("1", "2")]),
+        ("com.acme.UserMerged.v2", {"user_id": 1, "merged_into_id": 2}, [("1", "2")]),
+        ("contacts/merge", [{"id": "1", "from": ["2", {"id": "3"}]}], [("2", "1"), ("3", "1")]),
+        ("customer.merged", {"id": "1"}, []),
+        ("customer.merged", {"id": "1", "into": "1"}, []),
+        ("customer.merged", ["1"], []),
+    ],
+)
+def test_merged_people_in_any_spelling(name: str, data: Any, merged: list[tuple[str, str]]) -> None:
+    found = sender.parse(Call({}, json.dumps({"type": name, "data": data}).encode()), SenderOptions())
+    assert [(one.gone, one.survivor) for one in found.merged] == merged
+    assert bool(found.ignored) is not bool(merged)
+    assert not found.items
+    branch = {"type": "branch.merged", "data": {"id": "1", "text": "Words", "into": "2"}}
+    assert not sender.parse(Call({}, json.dumps(branch).encode()), SenderOptions()).merged
+
+
 def test_a_kind_of_feedback_in_words_is_no_event() -> None:
     (found,) = items({"type": "Account deletion", "id": "x-1", "text": "Please delete my account"})
     assert found["text"] == "Please delete my account"

@@ -15,6 +15,7 @@ from service.ingest.incoming import Call, CannotParse, Erased, Parsed
 from service.ingest.senders.bodies import json_object, json_value
 from service.ingest.senders.chatwoot_api import CONVERSATION, CSAT, POLLER, Options
 from service.ingest.senders.contract import Sender
+from service.ingest.senders.questions import asks_contact, has_words, is_e_mail, is_phone
 from service.ingest.senders.quotes import opening_subject, own_words, plain_reply
 from service.ingest.senders.signatures import check_fresh, check_hmac, unix_time
 from service.ingest.senders.values import (
@@ -33,6 +34,8 @@ from service.ingest.senders.values import (
 SIGNATURE, TIMESTAMP = "x-chatwoot-signature", "x-chatwoot-timestamp"
 INCOMING = ("incoming", 0, "0")
 CSAT_CONTENT = "input_csat"
+FORM_CONTENT = "form"  # a bot asks, the customer fills in
+WRITTEN = frozenset(("text", "text_area"))  # fields of a form that are not chosen
 # a rule's or macro's own webhook action, which tells the conversation like its other events
 BY_RULE = "macro.executed"
 AUTOMATION = "automation_event."
@@ -113,6 +116,10 @@ def _gathered(
         key = identifier(message.get("id"))
         content = _object(message.get("content_attributes"))
         survey = message.get("content_type") == CSAT_CONTENT
+        if key is not None and message.get("content_type") == FORM_CONTENT:
+            context = _context(message, conversation, event, options)
+            items += [said({"external_id": f"{key}:{name}", **context, **told}) for name, told in _form(content)]
+            continue
         if key is None or not (survey or _by_customer(message)):
             continue
         if content.get("deleted") is True:
@@ -132,7 +139,7 @@ def _by_customer(message: dict[str, Any]) -> bool:
 
 
 def _words(message: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] | None:
-    """The text of a message; None where it is a picture alone."""
+    """The text of a message, and what was spoken where Chatwoot wrote it down; None for a picture alone."""
     mail = _object(content.get("email"))
     text = inner(mail, "text_content", "reply")
     marked_up = inner(mail, "html_content", "reply") or inner(mail, "html_content", "full")
@@ -140,7 +147,24 @@ def _words(message: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] |
     if mail:
         subject = None if mail.get("in_reply_to") else opening_subject(mail.get("subject"))
         text = titled(subject, plain_reply(text))
+    spoken = (words(one.get("transcribed_text")) for one in _objects(message.get("attachments")))
+    text = "\n\n".join(filter(None, (text, *spoken)))
     return {"text": text} if text else None
+
+
+def _form(content: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What the customer wrote into a form, by the field's name; nothing of who they are."""
+    asked = {name: one for one in _objects(content.get("items")) if (name := identifier(one.get("name")))}
+    found: dict[str, dict[str, Any]] = {}
+    for one in _objects(content.get("submitted_values")):
+        name, text = identifier(one.get("name")), words(one.get("value"))
+        field = asked.get(name or "", {})
+        question = words(field.get("label")) or words(field.get("placeholder"))
+        if name is None or text is None or field.get("type") not in WRITTEN or not has_words(text):
+            continue
+        if not (is_e_mail(text) or is_phone(text) or asks_contact(question or name)):
+            found[name] = {"text": text, "question": question}
+    return list(found.items())
 
 
 def _answer(content: dict[str, Any]) -> dict[str, Any] | None:
@@ -193,9 +217,9 @@ def _context(
 
 
 def _contact(message: dict[str, Any], conversation: dict[str, Any]) -> dict[str, Any]:
-    """The customer. The author of a satisfaction survey is not: the conversation's contact is."""
+    """The customer. The author of a survey or form is not: the conversation's contact is."""
     known = _object(inner(conversation, "meta", "sender"))
-    if not known and message.get("content_type") != CSAT_CONTENT:
+    if not known and message.get("content_type") not in (CSAT_CONTENT, FORM_CONTENT):
         known = _object(message.get("sender"))
     if str(known.get("type") or "contact").lower() != "contact":
         known = {}

@@ -18,6 +18,7 @@ GONE = ALONE_GONE | {
     *("delete", "deletion", "erase", "erasure", "redact", "purged", "forgotten", "anonymized", "anonymised"),
     "destroyed",
 }
+MERGED = frozenset(("merged", "merge"))
 # behind the word that tells: "erasure_requested", "deleted.v2", "test event"
 _SUFFIXES = frozenset(("requested", "completed", "event", "notification"))
 _VERSION = re.compile(r"v?\d+")
@@ -44,6 +45,7 @@ class EventKind:
     is_test: bool = False
     is_change: bool = False
     is_gone: bool = False
+    is_merge: bool = False  # of people
     gone: What | None = None  # None: something that we do not keep
 
 
@@ -59,6 +61,8 @@ def read_kind(name: str) -> EventKind:
     while words and (_VERSION.fullmatch(words[-1]) or (words[-1] in _SUFFIXES and len(words) > 1)):
         words.pop()
     last = words[-1] if words else ""
+    if last in MERGED and len(words) > 1 and {words[-2], words[-2].removesuffix("s")} & PEOPLE:
+        return EventKind(told=True, is_merge=True)
     if last not in (GONE if len(words) > 1 else ALONE_GONE):
         return EventKind(told=bool(name.strip()), is_test=last in TESTS, is_change=last in CHANGED)
     thing = next((word for word in reversed(words[:-1]) if word not in _FILLERS), "item")

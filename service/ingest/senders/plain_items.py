@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-from service.ingest.incoming import SCALES, CannotParse, Channel, Erased, IncomingItem, Parsed
+from service.ingest.incoming import SCALES, CannotParse, Channel, Erased, IncomingItem, Merged, Parsed
+from service.ingest.senders.merged_people import merged_with
 from service.ingest.senders.plain_events import EventKind, What, not_of_a_customer, read_kind
 from service.ingest.senders.values import attributes, identifier, moment, number
 
@@ -59,6 +60,9 @@ def read_data(data: Any, *, kind: str = "", told_at: Any = None) -> Parsed:
         what = event.gone
         erased = [one for entry in entries if what and (one := _erased(entry, what)) is not None]
         return Parsed(erased=erased, ignored="" if erased else "a deletion that does not say of what")
+    if event.is_merge:
+        merged = [one for entry in entries for one in _merged(entry)]
+        return Parsed(merged=merged, ignored="" if merged else "a merge that does not say of whom")
     items: list[Any] = []
     reasons: dict[str, None] = {}
     for entry in entries:
@@ -77,6 +81,15 @@ def _says_nothing(item: Any) -> bool:
         return False  # the check says what is wrong
     text = item.get("text")
     return item.get("score") is None and (text is None or (isinstance(text, str) and not text.strip()))
+
+
+def _merged(entry: Any) -> list[Merged]:
+    """Whom a merge names: the person told of, with `into` or `from` beside."""
+    if not isinstance(entry, dict):
+        return []
+    keys = (identifier(entry.get(name)) for name in (*ALIASES["respondent"][:-1], "id"))
+    own = next((one for one in keys if one is not None), None)
+    return [] if own is None else merged_with(own, entry)
 
 
 def _erased(entry: Any, what: What) -> Erased | None:

@@ -157,6 +157,38 @@ def test_what_no_customer_wrote_is_ignored(fields: dict[str, Any]) -> None:
     assert found.ignored
 
 
+def test_what_a_customer_says_in_a_voice_message_is_theirs() -> None:
+    voice = {"id": 1, "file_type": "audio", "data_url": "https://chat.example.com/a.ogg"}
+    assert parsed("chatwoot", message(content=None, attachments=[voice])).items == []
+    written = {**voice, "transcribed_text": "I want my money back."}
+    (item,) = parsed("chatwoot", message("message_updated", content=None, attachments=[written])).items
+    assert item["text"] == "I want my money back."
+    (item,) = parsed("chatwoot", message(content="Listen:", attachments=[written, voice, None])).items
+    assert item["text"] == "Listen:\n\nI want my money back."
+    ours = message(content=None, attachments=[written], message_type="outgoing")
+    assert parsed("chatwoot", ours).items == []
+
+
+def form(at: float, *values: dict[str, Any]) -> Call:
+    fields = [
+        {"name": "why", "label": "Why do you leave?", "type": "text_area"},
+        {"name": "mail", "label": "Your e-mail", "type": "text"},
+        {"name": "plan", "label": "Plan", "type": "select", "options": []},
+    ]
+    content = {"items": fields, "submitted_values": list(values)}
+    return message("message_updated", at, message_type="outgoing", content_type="form", content_attributes=content)
+
+
+def test_what_a_customer_writes_into_a_bots_form_is_theirs() -> None:
+    values = ({"name": "why", "value": "Too dear."}, {"name": "mail", "value": "a@b.example"})
+    (item,) = parsed("chatwoot", form(1795166045.5, *values, {"name": "plan", "value": "Pro"})).items
+    assert (item["external_id"], item["text"]) == ("98770:why", "Too dear.")
+    assert (item["question"], item["conversation_id"]) == ("Why do you leave?", "85")
+    assert item["respondent"] == parsed("chatwoot", message()).items[0]["respondent"]
+    for nothing in ((), ({"name": "why"},), ({"name": "other", "value": "x y"},), ({"value": "x y"},)):
+        assert parsed("chatwoot", form(1795166045.5, *nothing)).items == []
+
+
 def test_the_type_comes_as_a_word_or_a_number() -> None:
     for kind in ("incoming", 0, "0"):
         assert parsed("chatwoot", message(message_type=kind)).items[0]["text"] == "It is still broken."
@@ -262,6 +294,13 @@ def test_events_in_any_order_end_in_the_same_state(database: Database, settings:
         csat(1795166180.2, {"rating": 1}),
         csat(1795166190.2, {"rating": 2, "feedback_message": "Slow"}),
         recorded("chatwoot", "conversation_status_changed.resolved").call,
+    ]
+    spoken = {"id": 1, "file_type": "audio", "transcribed_text": "I want my money back."}
+    calls += [
+        message(id=98800, content=None, attachments=[{"id": 1, "file_type": "audio"}]),
+        message("message_updated", 1795166100.5, id=98800, content=None, attachments=[spoken]),
+        form(1795166046.5, {"name": "why", "value": "Too dear."}),
+        form(1795166047.5, {"name": "why", "value": "Far too dear."}),
     ]
     order_free(database, settings, "chatwoot", calls)
 
