@@ -27,7 +27,7 @@ from nlp.pipeline import TextInput
 from service import auth
 from service.classify.active_model import fast_tagger
 from service.ingest.import_requests import import_path
-from service.process import change_threads_less, look_for_rubbish_less
+from service.process import look_for_rubbish_less
 from service.settings import Settings
 from service.stop import Stop
 from service.store.engine import Database
@@ -218,7 +218,6 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help=f"write the figures to {FIGURES.name}")
     given = parser.parse_args()
     look_for_rubbish_less()  # as a worker does; both ways have it
-    change_threads_less()
     figures: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),

@@ -6,7 +6,6 @@ import functools
 import gc
 import os
 import socket
-import sys
 from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -14,9 +13,6 @@ START_TIME_FIELD = 21  # of /proc/<pid>/stat, 0-based; in clock ticks since boot
 # new containers between two looks for rubbish that refers to itself. Python's 700 is reached by a few rows of a
 # file: looking took a seventh of the time of an import
 NEW_CONTAINERS = 50_000
-# how long a thread computes before another one gets its turn. At Python's 0.005 the one that reads a file and the
-# one that stores its rows took the interpreter from each other so often that an import took a tenth longer
-SWITCH_SECONDS = 0.05
 
 
 def look_for_rubbish_less() -> None:
@@ -27,11 +23,6 @@ def look_for_rubbish_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_CONTAINERS, 20, 50)
-
-
-def change_threads_less() -> None:
-    """Let each thread compute longer at a time: for workers, where nobody waits for an answer. Called once."""
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def this_process() -> str:

@@ -38,7 +38,7 @@ from service.monitor import logs
 from service.monitor.retention import upkeep
 from service.notify.digest_schedule import enqueue_due_digests, make_digest
 from service.notify.outgoing import ask_for_news, look_for_news, send
-from service.process import change_threads_less, look_for_rubbish_less
+from service.process import look_for_rubbish_less
 from service.settings import Settings
 from service.stop import Stop
 from service.store import learned, queue
@@ -391,7 +391,6 @@ def _reason(error: Exception) -> str:
 def run(settings: Settings, stop: Stop) -> None:
     """Run one worker on the settings' database until asked to stop."""
     look_for_rubbish_less()
-    change_threads_less()
     os.setpriority(os.PRIO_PROCESS, 0, max(settings.worker_nice, os.getpriority(os.PRIO_PROCESS, 0)))
     counted_by(score_effects)  # the news tell suggestions in the order of the pages
     database = Database(settings.sqlalchemy_url)

@@ -59,7 +59,7 @@ def read_inputs(
         found = found.order_by(col(FeedbackItem.id).desc()).limit(newest)
     else:
         found = found.order_by(col(FeedbackItem.id))
-    rows = session.execute(found.with_for_update() if lock else found)
+    rows = session.execute(found.with_for_update() if lock else found).all()
     return {
         item_id: Input(version, text or "", question, translation)
         for item_id, version, text, question, translation in rows

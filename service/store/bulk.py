@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg import sql
-from sqlalchemy import JSON, BigInteger, Connection, Select, String, Table, any_, func, literal, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import JSON, Connection, Dialect, Select, Table, any_, func, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import UserDefinedType
 from sqlmodel import Session
 
 from service.store.columns import UtcDateTime
@@ -71,10 +71,43 @@ def insert_all(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]
         raise RuntimeError(f"rows of {table.name} are there already")
 
 
+def pg_array(values: Collection[Any]) -> str:
+    """An array as PostgreSQL reads it: of texts, numbers, moments or truth values, None among them.
+
+    The driver takes each value for itself, with two searches in it, which was a tenth of what storing labels cost.
+    """
+    written = {value: _in_array(value) for value in set(values)}
+    return "{" + ",".join([written[value] for value in values]) + "}"
+
+
+def _in_array(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{value.isoformat()}"' if isinstance(value, datetime) else str(value)
+
+
+class _Array(UserDefinedType[Any]):
+    """A parameter of PostgreSQL that `pg_array` writes."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        return pg_array
+
+
 def among(session: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
     """Whether a text column holds one of the values, as one parameter however many they are."""
     if session.get_bind().dialect.name == "postgresql":
-        return column == any_(literal(list(values), ARRAY(String)))  # type: ignore[no-any-return]
+        return column == any_(literal(list(values), _Array("text[]")))  # type: ignore[no-any-return]
     listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
     return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
 
@@ -82,7 +115,7 @@ def among(session: Session, column: Any, values: Sequence[str]) -> ColumnElement
 def one_of(session: Session, column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
     """Whether a column of ids holds one of these; on PostgreSQL as one parameter, which is planned faster."""
     if session.get_bind().dialect.name == "postgresql":
-        return column == any_(literal(list(ids), ARRAY(BigInteger)))  # type: ignore[no-any-return]
+        return column == any_(literal(list(ids), _Array("bigint[]")))  # type: ignore[no-any-return]
     return column.in_(ids)  # type: ignore[no-any-return]
 
 
@@ -127,7 +160,7 @@ def ids_of_items(session: Session, workspace_id: int, keys: Collection[tuple[str
     """The ids of the stored items among these (source, identity), in order; they are not locked."""
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
-        sources, identities = map(list, zip(*keys, strict=True))
+        sources, identities = map(pg_array, zip(*keys, strict=True))
         given: dict[str, Any] = {"sources": sources, "identities": identities}
     else:
         given = {"keys": orjson.dumps(list(keys)).decode()}
@@ -154,7 +187,7 @@ def ids_of_further_answers(session: Session, workspace_id: int, keys: Collection
     """The ids of the stored items of these (source, response_id) that are not the response's own, in order."""
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
-        sources, responses = map(list, zip(*keys, strict=True))
+        sources, responses = map(pg_array, zip(*keys, strict=True))
         given: dict[str, Any] = {"sources": sources, "responses": responses}
     else:
         given = {"keys": orjson.dumps(list(keys)).decode()}
@@ -180,7 +213,7 @@ def stored_deliveries(session: Session, keys: Collection[tuple[int, str]]) -> se
     """Those of these (endpoint_id, external_id) of which a delivery is stored."""
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
-        endpoints, external_ids = map(list, zip(*keys, strict=True))
+        endpoints, external_ids = map(pg_array, zip(*keys, strict=True))
         given: dict[str, Any] = {"endpoints": endpoints, "external_ids": external_ids}
     else:
         given = {"keys": orjson.dumps(list(keys)).decode()}
@@ -273,7 +306,7 @@ def _sqlite_moment(value: datetime) -> str:
 # materialised: the sequence's name would be looked up for every id
 _DRAW_IDS = text(
     "WITH named AS MATERIALIZED (SELECT CAST(pg_get_serial_sequence(:table, 'id') AS regclass) AS sequence)"
-    " SELECT nextval(sequence) FROM named, generate_series(1, :count)"
+    " SELECT string_agg(CAST(nextval(sequence) AS text), ',') FROM named, generate_series(1, :count)"
 )
 
 
@@ -282,7 +315,7 @@ def _drawn_ids(connection: Connection, table: Table, count: int) -> list[int]:
         _DRAW_IDS,
         {"table": table.name, "count": count},
     )
-    return list(drawn.scalars())
+    return list(map(int, drawn.scalar_one().split(",")))
 
 
 def _copy(

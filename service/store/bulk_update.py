@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, Float, Table
 from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
 
-from service.store.bulk import converters
+from service.store.bulk import converters, pg_array
 
 
 def update_by_id(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -30,26 +30,45 @@ def update_by_id(session: Session, table: Table, rows: Sequence[Mapping[str, Any
         values = [row[name] for row in rows]
         change = float if isinstance(table.c[name].type, Float) else convert.get(name)  # no lists of mixed numbers
         columns.append(values if change is None else [one if one is None else change(one) for one in values])
-    columns.append([row["id"] for row in rows])
-    statement = _statement(table, names, dialect)
+    ids = [row["id"] for row in rows]
     if dialect == "postgresql":
-        connection.exec_driver_sql(statement, tuple(columns))
+        # most columns have one value in all rows of a slice: it is told once
+        alike = {
+            name: column[0]
+            for name, column in zip(names, columns, strict=True)
+            if column.count(column[0]) == len(column)
+        }
+        arrays = [pg_array(column) for name, column in zip(names, columns, strict=True) if name not in alike]
+        statement = _postgresql(table, names, tuple(alike))
+        connection.exec_driver_sql(statement, (*alike.values(), *arrays, pg_array(ids)))
     else:
-        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+        connection.exec_driver_sql(_sqlite(table, names), list(zip(*columns, ids, strict=True)))
 
 
 @cache
-def _statement(table: Table, names: tuple[str, ...], dialect: str) -> str:
+def _sqlite(table: Table, names: tuple[str, ...]) -> str:
+    _check(table, names)
+    changes = ", ".join(f'"{name}" = ?' for name in names)
+    return f"UPDATE {table.name} SET {changes} WHERE id = ?"  # noqa: S608 (our own names)
+
+
+def _check(table: Table, names: tuple[str, ...]) -> None:
     for name in names:
         if isinstance(table.c[name].type, JSON):
             raise ValueError(f"{table.name}.{name} holds JSON")
-    if dialect != "postgresql":
-        changes = ", ".join(f'"{name}" = ?' for name in names)
-        return f"UPDATE {table.name} SET {changes} WHERE id = ?"  # noqa: S608 (our own names)
-    changes = ", ".join(f'"{name}" = told."{name}"' for name in names)
+
+
+@lru_cache(256)
+def _postgresql(table: Table, names: tuple[str, ...], alike: tuple[str, ...]) -> str:
+    _check(table, names)
     own = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect=own)}[]" for name in (*names, "id"))
-    listed = ", ".join(f'"{name}"' for name in (*names, "id"))
+    types = {name: table.c[name].type.compile(dialect=own) for name in (*names, "id")}
+    each = [name for name in (*names, "id") if name not in alike]
+    changes = ", ".join(
+        [f'"{name}" = %s::{types[name]}' for name in alike] + [f'"{name}" = told."{name}"' for name in each[:-1]]
+    )
+    arrays = ", ".join(f"%s::{types[name]}[]" for name in each)
+    listed = ", ".join(f'"{name}"' for name in each)
     return (
         f"UPDATE {table.name} SET {changes} FROM unnest({arrays}) AS told ({listed})"  # noqa: S608 (our own names)
         f" WHERE {table.name}.id = told.id"

@@ -133,6 +133,39 @@ def test_other_errors_are_those_of_any_statement(database: Database, workspace_i
         assert session.execute(select(TABLE.c.id)).all() == []
 
 
+ODD_VALUES: dict[str, list[Any]] = {
+    "text[]": [
+        "",
+        " ",
+        "NULL",
+        "null",
+        None,
+        'a"b',
+        "\\",
+        '\\"',
+        "{x,y}",
+        "a,b",
+        "ä🙂",
+        "tab\tline\r\n",
+        "'; --",
+        "a",
+    ],
+    "bigint[]": [0, -1, 2**63 - 1, None, 7, 7],
+    "double precision[]": [0.1, -1e300, 5.0, None, float("inf")],
+    "boolean[]": [True, None, False],
+    "timestamptz[]": [MOMENT, None, datetime(1990, 1, 1, tzinfo=UTC)],
+}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("kind", ODD_VALUES)
+def test_arrays_are_read_as_they_were_meant(database: Database, kind: str) -> None:
+    with database.read() as session:
+        for values in (ODD_VALUES[kind], ODD_VALUES[kind][:1], []):
+            found = session.connection().exec_driver_sql(f"SELECT %s::{kind}", (bulk.pg_array(values),))
+            assert found.scalar_one() == values
+
+
 def test_among_finds_what_is_listed(database: Database, workspace_id: int) -> None:
     odd = ["id:'; --", 'id:ä"🙂', "id:[]"]
     with database.write() as session:

@@ -79,6 +79,25 @@ def test_only_what_is_named_changes_and_only_there(database: Database, ids: list
     ]
 
 
+def test_what_all_rows_have_alike_is_told_once_and_changes_all(database: Database, ids: list[int]) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.writer, "before_cursor_execute", note)
+    same = {"state": "tagged", "corrected": False, "classified_at": MOMENT, "score_value": None}
+    with database.write() as session:
+        update_by_id(session, TABLE, [{"id": ids[n], **same, "stage": f"{n}"} for n in (0, 1, 3)])
+        update_by_id(session, TABLE, [{"id": ids[2], **same, "stage": None}])
+    event.remove(database.writer, "before_cursor_execute", note)
+    assert _stored(database) == [("tagged", False, MOMENT, stage, None) for stage in ("0", "1", None, "3")]
+    if not database.is_sqlite:
+        [(_, some), (_, one)] = [pair for pair in asked if pair[0].startswith("UPDATE feedback_item")]
+        assert some == (MOMENT, False, None, "tagged", '{"0","1","3"}', bulk.pg_array([ids[0], ids[1], ids[3]]))
+        assert one == (MOMENT, False, None, None, "tagged", bulk.pg_array([ids[2]]))
+
+
 def test_nothing_is_nothing_and_json_is_refused(database: Database, ids: list[int]) -> None:
     with database.write() as session:
         update_by_id(session, TABLE, [])
