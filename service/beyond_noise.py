@@ -112,7 +112,8 @@ def shares_or_means(counts: Counts, *, repeats: Array, enough: Array, shares: bo
     """Changes of shares (values 0 and 1) or means at a fixed mix. `repeats` is the variance ratio made by
     respondents who repeat; `enough` says which cells may be tested, beyond MIN_ITEMS.
     """
-    n, total, squares = (_by_period(part) for part in (counts.n, counts.total, counts.squares))
+    n, total = _by_period(counts.n), _by_period(counts.total)
+    squares = total if counts.squares is counts.total else _by_period(counts.squares)
     later, earlier = np.s_[..., :-1], np.s_[..., 1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(n > 0, total / n, 0.0)
@@ -124,7 +125,8 @@ def shares_or_means(counts: Counts, *, repeats: Array, enough: Array, shares: bo
         variance = np.where(held > 0, weight**2 * spread / held, 0.0).sum(axis=1)
     items = n.sum(axis=1)
     known = (items[:, :-1] >= 5) & (items[:, 1:] >= 5) & (variance > 0)
-    known &= (squares.sum(axis=1)[:, :-1] + squares.sum(axis=1)[:, 1:]) >= 4
+    seen = squares.sum(axis=1)
+    known &= (seen[:, :-1] + seen[:, 1:]) >= 4
     with np.errstate(divide="ignore", invalid="ignore"):
         squared = np.where(known, change**2 / variance, 0.0)
     persistent = _persistent(counts, change)
@@ -208,8 +210,15 @@ def holm(chance: Array, *, among: Array, alpha: float = 1 - LEVEL) -> Array:
 
 
 def _by_period(part: Array) -> Array:
-    found: Array = part.reshape(*part.shape[:2], PERIODS, QUARTERS).sum(axis=-1).astype(np.float64)
-    return found
+    return _summed(part.reshape(*part.shape[:2], PERIODS, QUARTERS)).astype(np.float64)
+
+
+def _summed(part: Array) -> Array:
+    """The sum over a last axis of a few places: an addition each; a reduction would begin anew at every row."""
+    total: Array = part[..., 0]
+    for place in range(1, part.shape[-1]):
+        total = total + part[..., place]
+    return total
 
 
 def _variance(n: Array, total: Array, squares: Array) -> Array:
@@ -233,9 +242,9 @@ def _scatter(counts: Counts) -> Array:
         part.sum(axis=1)[:, :recent].reshape(len(part), 2, QUARTERS).astype(np.float64)
         for part in (counts.n, counts.total, counts.squares)
     )
-    size = n.sum(axis=2, keepdims=True)
-    level = total.sum(axis=2, keepdims=True) / np.maximum(size, 1)
-    spread = np.maximum(squares.sum(axis=2, keepdims=True) / np.maximum(size, 1) - level**2, 0)
+    size = _summed(n)[..., None]
+    level = _summed(total)[..., None] / np.maximum(size, 1)
+    spread = np.maximum(_summed(squares)[..., None] / np.maximum(size, 1) - level**2, 0)
     deviation = np.where(n > 0, total / np.maximum(n, 1) - level, 0.0)
     filled = (n > 0).sum(axis=(1, 2)) - 2
     known = (size.min(axis=(1, 2)) >= MIN_ITEMS) & (spread.min(axis=(1, 2)) > 0) & (filled >= QUARTERS)
@@ -296,7 +305,7 @@ def _normal(t: Array, freedom: Array) -> Array:
 def _persistent(counts: Counts, change: Array) -> Array:
     """By cell and pair of neighbouring periods."""
     n, total = (_quarters(part.sum(axis=1)) for part in (counts.n, counts.total))
-    before = total[:, 1:].sum(axis=2) / np.maximum(n[:, 1:].sum(axis=2), 1)
+    before = _summed(total[:, 1:]) / np.maximum(_summed(n[:, 1:]), 1)
     return _keeps(total[:, :-1] - before[..., None] * n[:, :-1], n[:, :-1], np.sign(change))
 
 
@@ -309,11 +318,10 @@ def _keeps(deviation: Array, sizes: Array, sign: Array) -> Array:
     signed = deviation * sign[..., None]
     means = np.where(sizes > 0, signed / np.maximum(sizes, 1e-9), 0.0)
     order = np.argsort(means, axis=-1)[..., : QUARTERS // 2]
-    weak, weak_size = (np.take_along_axis(part, order, axis=-1).sum(axis=-1) for part in (signed, sizes))
-    whole = signed.sum(axis=-1) / np.maximum(sizes.sum(axis=-1), 1e-9)
-    return np.asarray(
-        ((signed > 0).sum(axis=-1) >= QUARTERS - 1) & (weak / np.maximum(weak_size, 1e-9) >= 0.5 * whole)
-    )
+    weak, weak_size = (_summed(np.take_along_axis(part, order, axis=-1)) for part in (signed, sizes))
+    whole = _summed(signed) / np.maximum(_summed(sizes), 1e-9)
+    beside = _summed((signed > 0).astype(np.int8))
+    return np.asarray((beside >= QUARTERS - 1) & (weak / np.maximum(weak_size, 1e-9) >= 0.5 * whole))
 
 
 def _newcombe(n: Array, mean: Array, weight: Array, factor: Array, quantile: Array) -> tuple[Array, Array]:

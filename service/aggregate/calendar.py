@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.aggregate.change import Course, past_of, sums_of
 from service.aggregate.tally import sign_of_mood
 from service.beyond_noise import Periods
-from service.store.like_with_like import kinds_of
+from service.store.like_with_like import SourceMix, kind_numbers, source_mix
 from service.store.rollup_frame import Frame
 
 Array = NDArray[Any]
@@ -25,8 +25,7 @@ class Calendar:
     day: Array  # ascending
     place: Array
     sign: Array  # of sign_of_mood
-    mix: Array  # source and channel: (source + 1) * channels + channel + 1
-    channels: int  # with the one for none
+    mix: SourceMix
 
     def newest(self, mask: Array) -> int | None:
         """The day of the newest row of a mask; None without one."""
@@ -49,12 +48,13 @@ class Calendar:
         begin, end = np.searchsorted(self.day, [past_of(periods), periods.end]).tolist()
         row = self.row[begin:end]
         chosen = mask.take(row)
-        day, place, sign, mix = (part[begin:end] for part in (self.day, self.place, self.sign, self.mix))
+        day, place, sign, mix = (part[begin:end] for part in (self.day, self.place, self.sign, self.mix.number))
         if not chosen.all():
             rows = np.flatnonzero(chosen)
             row, day, place, sign, mix = (part.take(rows) for part in (row, day, place, sign, mix))
         before, first = np.searchsorted(day, [periods.before, periods.first]).tolist()
-        kind, kinds = kinds_of(mix, self.channels, early=mix[before:first], late=mix[first:])
+        kind = kind_numbers(self.mix, early=mix[before:first], late=mix[first:]).take(mix)
+        kinds = int(kind.max(initial=0)) + 1
         column = place_column.take(place)
         whole = Course(day, column, row, sign, groups, kind, kinds)
         recent = Course(
@@ -78,14 +78,11 @@ def calendar_of(frame: Frame) -> Calendar:
     # numbers of 16 bits are put in order by two walks through memory
     narrow = day.astype(np.uint16) if int(day.max(initial=0)) < 2**16 else day
     row = np.argsort(narrow, kind="stable").astype(np.int32)
-    source, channel = frame.rows["source"], frame.rows["channel"]
-    channels = int(channel.max(initial=-1)) + 2
-    mix = (source + 1) * channels + channel + 1
+    mix = source_mix(frame.rows["source"], frame.rows["channel"])
     return Calendar(
         row=row,
         day=frame.rows["day"].take(row),
         place=frame.rows["place"].take(row),
         sign=sign_of_mood().take(frame.rows["mood"].take(row)),
-        mix=mix.astype(np.uint16 if int(mix.max(initial=0)) < 2**16 else np.int32).take(row),
-        channels=channels,
+        mix=replace(mix, number=mix.number.take(row)),
     )

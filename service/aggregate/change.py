@@ -28,6 +28,7 @@ from service.beyond_noise import (
     week_of,
 )
 from service.selection import day_text
+from service.sorted_keys import beginnings, occurring_again
 
 Array = NDArray[Any]
 TREND_WEEKS = 4  # without bounds: so many full weeks against as many before
@@ -191,11 +192,8 @@ def _of_several(cell: Array, cluster: Array) -> tuple[Array, Array]:
     key <<= bits
     key += cell & (2 * SIGNS - 1)
     key.sort()
-    person = key >> bits
-    again = person[1:] == person[:-1]
-    several = np.flatnonzero(np.r_[again, False] | np.r_[False, again])
-    key, person = key.take(several), person.take(several)
-    starts = np.flatnonzero(np.r_[True, person[1:] != person[:-1]][: len(person)])
+    key = key.take(occurring_again(key >> bits))
+    starts = beginnings(key >> bits)
     return (key >> (32 + bits) << bits) + (key & (2 * SIGNS - 1)), starts
 
 

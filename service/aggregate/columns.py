@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from nlp.codebook import JourneyModel
 from service.aggregate.scores import estimates
 from service.aggregate.tally import Pairs, ShareSums, Tally, sentiment_of_mood, valence_of_mood
-from service.intervals import effective_n_of_sums, share_interval
 from service.store.rollup_codes import codebook, codes
 
 Array = NDArray[Any]
@@ -20,7 +19,10 @@ def counted_columns(
     tally: Tally, model: JourneyModel, pairs: dict[str, Pairs]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What stands in each column but scores, trend and words, and the same over the whole map."""
-    shares = {name: _by_column(tally.share_sums(found), tally.columns) for name, found in pairs.items()}
+    points = {
+        name: _points(tally.share_sums(found), tally.segments.cells, sentiment)
+        for (name, found), sentiment in zip(pairs.items(), ("negative", "positive"), strict=True)
+    }
     people, everybody = tally.respondents()
     sentiment = estimates(tally.mean_of_mood(sentiment_of_mood()), low=-1, high=1, scale=100, digits=2)
     emotion = estimates(tally.mean_of_mood(valence_of_mood()), low=-1, high=1)
@@ -28,7 +30,7 @@ def counted_columns(
     for number, column in enumerate(model.stages):
         items, segments = tally.items.cells[number], tally.segments.cells[number]
         n = int(items.sum())
-        sums = {name: shares[name][number] for name in shares}
+        pains, delights = points["pain"][number], points["delight"][number]
         stages.append(
             {
                 "stage": column.name,
@@ -46,12 +48,12 @@ def counted_columns(
                     zip(codes().labels["sentiment"], items.sum(axis=(0, 2))[:-1].tolist(), strict=True)
                 ),
                 "emotions": _mix("emotion", items.sum(axis=(1, 2)), segments.sum(axis=(1, 2)), n),
-                "topics": _topics(items, segments, n, sums),
+                "topics": _topics(items, segments, n, pains, delights),
                 "touchpoints": _mix(
                     "touchpoint", tally.items.touchpoint[number], tally.segments.touchpoint[number], n
                 ),
-                "pain_points": _points(sums["pain"], segments, "negative"),
-                "delights": _points(sums["delight"], segments, "positive"),
+                "pain_points": pains,
+                "delights": delights,
             }
         )
     totals = {
@@ -82,46 +84,38 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _topics(items: Array, segments: Array, n: int, sums: dict[str, list[ShareSums]]) -> list[dict[str, Any]]:
-    mix = _mix("topic", items.sum(axis=(0, 1)), segments.sum(axis=(0, 1)), n)
-    hits = {name: {codes().labels["topic"][one.topic]: one.hits for one in found} for name, found in sums.items()}
+def _topics(
+    items: Array, segments: Array, n: int, pains: list[dict[str, Any]], delights: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    negative, positive = ({one["topic"]: one["count"] for one in points} for points in (pains, delights))
     return [
-        one | {"negative": hits["pain"].get(one["topic"], 0), "positive": hits["delight"].get(one["topic"], 0)}
-        for one in mix
+        one | {"negative": negative.get(one["topic"], 0), "positive": positive.get(one["topic"], 0)}
+        for one in _mix("topic", items.sum(axis=(0, 1)), segments.sum(axis=(0, 1)), n)
     ]
 
 
-def _by_column(sums: list[ShareSums], columns: int) -> list[list[ShareSums]]:
-    found: list[list[ShareSums]] = [[] for _ in range(columns)]
-    for one in sums:
-        if one.topic < len(codes().labels["topic"]):
-            found[one.column].append(one)
-    return found
-
-
-def _points(sums: list[ShareSums], segments: Array, sentiment: str) -> list[dict[str, Any]]:
-    """Pain points (or delights): items of the column with such a segment of their own stage, largest first."""
-    spoken = segments.sum(axis=0)[codes().labels["sentiment"].index(sentiment)]
-    found = []
-    for one in sums:
-        worth = effective_n_of_sums(
-            clusters=one.clusters,
-            total=float(one.n),
-            hits=float(one.hits),
-            hits_squared=one.hits_squared,
-            hits_by_size=one.hits_by_size,
-            sizes_squared=one.sizes_squared,
-        )
-        interval = share_interval(one.hits / one.n, worth)
-        found.append(
-            {
-                "topic": codes().labels["topic"][one.topic],
-                "count": one.hits,
-                "n": one.n,
-                "share": {name: round(getattr(interval, name), 4) for name in ("value", "low", "high")},
-                "respondents": one.respondents,
-                "segments": int(spoken[one.topic]),
-                "rate": None,
-            }
-        )
+def _points(sums: ShareSums, segments: Array, sentiment: str) -> list[list[dict[str, Any]]]:
+    """By column its pain points (or delights): items with such a segment of their own stage, largest first."""
+    labels = codes().labels["topic"]
+    found: list[list[dict[str, Any]]] = [[] for _ in segments]
+    spoken = segments[:, :, codes().labels["sentiment"].index(sentiment)].sum(axis=1)
+    columns = (
+        *(sums.column, sums.topic, sums.hits, sums.n, sums.hits / sums.n, sums.low, sums.high),
+        *(sums.respondents, spoken[sums.column, sums.topic]),
+    )
+    for column, topic, hits, n, share, low, high, respondents, said in zip(
+        *(part.tolist() for part in columns), strict=True
+    ):
+        if topic < len(labels):
+            found[column].append(
+                {
+                    "topic": labels[topic],
+                    "count": hits,
+                    "n": n,
+                    "share": {"value": round(share, 4), "low": round(low, 4), "high": round(high, 4)},
+                    "respondents": respondents,
+                    "segments": said,
+                    "rate": None,
+                }
+            )
     return found

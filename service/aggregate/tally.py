@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.codebook import JourneyModel
+from service.aggregate.repeats import Repeats, repeats_of
 from service.aggregate.scores import Moments, repeated_in
-from service.row_numbers import row_numbers
+from service.intervals import effective_ns_of_sums, share_bounds
 from service.store.rollup_codes import codebook, codes
 from service.store.rollup_frame import Frame
 from service.store.rollup_records import REASONS
@@ -166,29 +167,9 @@ class Tally:
 
     @cached_property
     def repeats(self) -> Repeats:
-        """What those respondents say who have more than one row in the frame."""
-        frame = self.frame
-        rows = np.flatnonzero(frame.repeated if self.everything else frame.repeated & self.mask)
-        cluster = frame.rows["cluster"].take(rows)
-        seen = np.zeros(frame.clusters, dtype=bool)
-        seen[cluster] = True
-        person = row_numbers(seen)
-        people = int(np.count_nonzero(seen))
-        column = self.place_column.take(frame.rows["place"].take(rows)).astype(np.int64)
-        mood = frame.rows["mood"].take(rows)
-        key = column * people + person.take(cluster)
-        items = np.bincount(key, minlength=people * self.groups).reshape(self.groups, people).astype(np.float64)
-        moods = np.bincount(column * codes().moods + mood, minlength=self.groups * codes().moods)
-        return Repeats(
-            people=people,
-            person=person,
-            key=key,
-            mood=mood,
-            items=items,
-            moods=moods.reshape(self.groups, codes().moods),
-            speaking=np.count_nonzero(items, axis=1),
-            squares=_dots(items, items),
-        )
+        """What those respondents say of whom several rows are chosen."""
+        mask = self.frame.repeated if self.everything else self.frame.repeated & self.mask
+        return repeats_of(self.frame, np.flatnonzero(mask), self.place_column, groups=self.groups)
 
     @cached_property
     def _moods(self) -> Array:
@@ -197,31 +178,29 @@ class Tally:
 
     @cached_property
     def _single_items(self) -> Array:
-        """Items by column and mood, of respondents with one row."""
+        """Items by column and mood, of respondents of whom one row is chosen."""
         return self._moods - self.repeats.moods
 
     def mean_of_mood(self, by_mood: Array) -> Moments:
         """Moments of a value that the mood decides (NaN: left out), by column; the last entry is over all."""
-        said = ~np.isnan(by_mood)
+        said, of = ~np.isnan(by_mood), self.repeats
         value = np.where(said, by_mood, 0.0)
-        columns, repeats = slice(0, self.columns), self.repeats
-        n, speaking, squares = repeats.items[columns], repeats.speaking[columns], repeats.squares[columns]
-        if (repeats.moods[columns] @ ~said).any():
-            counted = np.bincount(repeats.key, said[repeats.mood], minlength=repeats.items.size)
-            n = counted.reshape(repeats.items.shape)[columns]
-            speaking, squares = np.count_nonzero(n, axis=1), _dots(n, n)
-        total = np.bincount(repeats.key, value[repeats.mood], minlength=repeats.items.size)
-        total = total.reshape(repeats.items.shape)[columns]
-        single = self._single_items[columns].astype(np.float64)
+        inside = of.group < self.columns
+        n, total = of.sums(said.astype(np.int64)) * inside, of.sums(value) * inside
+        n_all, total_all = of.by_person(n), of.by_person(total)
+
+        def over(weights: Array) -> Array:
+            return np.bincount(of.group, weights, minlength=self.groups)[: self.columns]
+
+        single = self._single_items[: self.columns].astype(np.float64)
         once = np.vstack([single, single.sum(axis=0)])  # by column, and over all of them
-        n_all, total_all = n.sum(axis=0), total.sum(axis=0)
         return Moments(
-            n=once @ said + np.r_[n.sum(axis=1), n_all.sum()],
-            total=once @ value + np.r_[total.sum(axis=1), total_all.sum()],
-            clusters=once @ said + np.r_[speaking, np.count_nonzero(n_all)],
-            squares=once @ value**2 + np.r_[_dots(total, total), _dots(total_all[None], total_all[None])],
-            products=once @ value + np.r_[_dots(total, n), _dots(total_all[None], n_all[None])],
-            sizes=once @ said + np.r_[squares, _dots(n_all[None], n_all[None])],
+            n=once @ said + np.r_[over(n), n_all.sum()],
+            total=once @ value + np.r_[over(total), total_all.sum()],
+            clusters=once @ said + np.r_[over(n > 0), np.count_nonzero(n_all)],
+            squares=once @ value**2 + np.r_[over(total**2), np.sum(total_all**2)],
+            products=once @ value + np.r_[over(total * n), np.sum(total_all * n_all)],
+            sizes=once @ said + np.r_[over(n**2), np.sum(n_all**2)],
         )
 
     def pairs(self, name: str) -> Pairs:
@@ -229,77 +208,61 @@ class Tally:
         frame = self.frame
         of = frame.once(_pains if name == "pain" else _delights)
         row, topic = getattr(frame, f"{name}_row"), getattr(frame, f"{name}_topic")
-        place, repeated = of.place, of.repeated
+        place = of.place
         if not self.everything:
             _, where = of.runs.of(self.chosen_rows)
-            row, topic, place, repeated = (part.take(where) for part in (row, topic, place, repeated))
+            row, topic, place = (part.take(where) for part in (row, topic, place))
         column = self.place_column.take(place)
         kept = np.flatnonzero(column < self.columns)
-        return Pairs(row.take(kept), column.take(kept), topic.take(kept), repeated.take(kept))
+        if len(kept) < len(column):  # else, as nearly always, the model has a column for each
+            row, column, topic = (part.take(kept) for part in (row, column, topic))
+        return Pairs(row, column, topic)
 
-    def share_sums(self, pairs: Pairs) -> list[ShareSums]:
+    def share_sums(self, pairs: Pairs) -> ShareSums:
         """What the share of each pain or delight needs, largest first within its column."""
-        topics, repeats = codes().size("topic"), self.repeats
+        topics, sums = codes().size("topic"), self._column_sums
         groups = self.columns * topics
-        group = pairs.column.astype(np.int64) * topics + pairs.topic
-        many = np.flatnonzero(pairs.repeated)
-        of_many, cluster = group.take(many), self.frame.rows["cluster"].take(pairs.row.take(many))
+        group = pairs.column.astype(np.int64) * topics
+        group += pairs.topic
         hits = np.bincount(group, minlength=groups)
-        # how many items the respondent has in the column: one, unless a repeated one
-        key = pairs.column.take(many) * np.int64(repeats.people) + repeats.person.take(cluster)
-        by_size = hits + np.bincount(of_many, repeats.items.reshape(-1).take(key) - 1, minlength=groups)
         # what is said once by a person makes no difference between hits, their squares and the people
-        again, counts = repeated_in(of_many, cluster, clusters=self.frame.clusters)
-        extra = counts.astype(np.float64)
-        people = hits - np.bincount(again, extra - 1, minlength=groups)
-        squared = hits + np.bincount(again, extra**2 - extra, minlength=groups)
-        column_sums = self._column_sums
-        found = [
-            ShareSums(
-                column=g // topics,
-                topic=g % topics,
-                hits=int(hits[g]),
-                respondents=int(people[g]),
-                n=int(column_sums.n[g // topics]),
-                clusters=int(column_sums.clusters[g // topics]),
-                hits_squared=float(squared[g]),
-                hits_by_size=float(by_size[g]),
-                sizes_squared=float(column_sums.sizes[g // topics]),
-            )
-            for g in np.flatnonzero(hits).tolist()
-        ]
-        return sorted(found, key=lambda one: (one.column, -one.hits, one.topic))
+        size = self.repeats.size.take(pairs.row)
+        repeated = np.flatnonzero(size)
+        by_size = hits + np.bincount(group.take(repeated), size.take(repeated) - 1, minlength=groups)
+        again, counts = repeated_in(
+            group.take(repeated),
+            self.frame.rows["cluster"].take(pairs.row.take(repeated)),
+            clusters=self.frame.clusters,
+        )
+        people = hits - np.bincount(again, counts - 1, minlength=groups).astype(np.int64)
+        squared = hits + np.bincount(again, counts**2 - counts, minlength=groups)
+        found = np.flatnonzero(hits)
+        column, topic = np.divmod(found, topics)
+        found = found[np.lexsort((topic, -hits[found], column))]
+        column, topic = np.divmod(found, topics)
+        worth = effective_ns_of_sums(
+            clusters=sums.clusters[column],
+            total=sums.n[column],
+            hits=hits[found],
+            hits_squared=squared[found],
+            hits_by_size=by_size[found],
+            sizes_squared=sums.sizes[column],
+        )
+        n = sums.n[column].astype(np.int64)
+        low, high = share_bounds(hits[found] / n, worth)
+        return ShareSums(column, topic, hits[found], people[found], n, low, high)
 
     @cached_property
     def _column_sums(self) -> Moments:
         single, repeats, zero = self._single_items.sum(axis=1), self.repeats, np.zeros(self.groups)
         return Moments(
-            n=single + repeats.items.sum(axis=1),
+            n=single + repeats.moods.sum(axis=1),
             total=zero,
             clusters=single + repeats.speaking,
             squares=zero,
             products=zero,
             sizes=single + repeats.squares,
         )
-
-
-def _dots(a: Array, b: Array) -> Array:
-    """The dot product of each row; not by BLAS, whose threads would wait for each other on a busy machine."""
-    return np.asarray(np.einsum("ij,ij->i", a, b))
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """The chosen items of respondents who have more than one in the frame."""
-
-    people: int
-    person: Array  # of each respondent of the frame who is one of them
-    key: Array  # of each item: column * people + person
-    mood: Array  # of each item
-    items: Array  # (groups, people)
-    moods: Array  # (groups, moods)
-    speaking: Array  # people with items in each group
-    squares: Array  # Σ items² of each group
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +285,6 @@ class Pairs:
     row: Array
     column: Array
     topic: Array
-    repeated: Array  # whether the respondent has another item in the frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +292,6 @@ class PairRows:
     """What each pain (or delight) of a frame takes over from its item."""
 
     place: Array
-    repeated: Array
     runs: Runs
 
 
@@ -378,7 +339,7 @@ def _delights(frame: Frame) -> PairRows:
 
 
 def _pair_rows(frame: Frame, row: Array) -> PairRows:
-    return PairRows(frame.rows["place"].take(row), frame.repeated.take(row), _runs(frame, row))
+    return PairRows(frame.rows["place"].take(row), _runs(frame, row))
 
 
 def _items_by_cell(frame: Frame) -> Array:
@@ -399,14 +360,12 @@ def _segments_by_cell(frame: Frame) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class ShareSums:
-    """A pain (or delight) of a column, counted: `hits` of `n` items, with sums over respondents."""
+    """Pains (or delights) counted, one entry each: `hits` of `n` items of a column, with the interval's bounds."""
 
-    column: int
-    topic: int
-    hits: int
-    respondents: int
-    n: int
-    clusters: int
-    hits_squared: float
-    hits_by_size: float
-    sizes_squared: float
+    column: Array
+    topic: Array
+    hits: Array
+    respondents: Array
+    n: Array
+    low: Array
+    high: Array

@@ -11,6 +11,7 @@ Neither are sources mixed up: `fixed_mix` numbers the sources and channels at wh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -76,25 +77,42 @@ def fixed_mix(source: Array, channel: Array, *, early: Array, late: Array) -> tu
     """
     if not len(source):
         return np.zeros(0, np.int64), 1
-    channels = int(channel.max()) + 2  # with the one for none
-    mix = source.astype(np.int32)  # a copy, changed in place
-    mix += 1
-    mix *= channels
-    mix += channel
-    mix += 1
-    return kinds_of(mix, channels, early=mix[early], late=mix[late])
+    mix = source_mix(source, channel)
+    found = kind_numbers(mix, early=mix.number[early], late=mix.number[late]).take(mix.number)
+    return found, int(found.max()) + 1
 
 
-def kinds_of(mix: Array, channels: int, *, early: Array, late: Array) -> tuple[Array, int]:
-    """`fixed_mix` of sources and channels that are one number already: (source + 1) * channels + channel + 1.
+@dataclass(frozen=True, slots=True)
+class SourceMix:
+    """Source and channel of items as one number: (source + 1) * channels + channel + 1."""
 
-    `channels` counts the one for none. `early` and `late` are the numbers of the items of both periods.
+    number: Array
+    channels: int  # with the one for none
+    size: int  # above all numbers
+
+
+def source_mix(source: Array, channel: Array) -> SourceMix:
+    """Of each item; -1 for none. In two bytes where they fit."""
+    channels = int(channel.max(initial=-1)) + 2
+    number = source.astype(np.int32)  # a copy, changed in place
+    number += 1
+    number *= channels
+    number += channel
+    number += 1
+    size = (int(source.max(initial=-1)) + 2) * channels
+    return SourceMix(number.astype(np.uint16) if size <= 2**16 else number, channels, size)
+
+
+def kind_numbers(mix: SourceMix, *, early: Array, late: Array) -> Array:
+    """The number by `fixed_mix` of each source and channel.
+
+    `early` and `late` are the sources and channels of the items of both periods.
     """
-    size = int(mix.max(initial=channels - 1)) // channels + 1
-    before, after = (np.bincount(part, minlength=size * channels) for part in (early, late))
+    size = mix.size
+    before, after = (np.bincount(part, minlength=size) for part in (early, late))
     for apart in (True, False):
         if not apart:
-            before, after = (part.reshape(size, channels).sum(axis=0) for part in (before, after))
+            before, after = (part.reshape(-1, mix.channels).sum(axis=0) for part in (before, after))
         shared = (before > 0) & (after > 0)
         if all(counts[shared].sum() >= COVERED * counts.sum() for counts in (before, after)):
             break
@@ -103,8 +121,7 @@ def kinds_of(mix: Array, channels: int, *, early: Array, late: Array) -> tuple[A
     largest = largest[sizes[largest] > 0]
     number = np.full(len(sizes), min(len(largest), MIX_KINDS - 1), dtype=np.int32)
     number[largest] = np.minimum(np.arange(len(largest)), MIX_KINDS - 1)
-    found = (number if apart else np.tile(number, size)).take(mix)
-    return found, int(found.max(initial=0)) + 1
+    return number if apart else np.tile(number, size // mix.channels)
 
 
 def foreign(frame: Frame, rows: Array) -> Array | None:

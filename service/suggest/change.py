@@ -16,8 +16,8 @@ import numpy as np
 
 from service.beyond_noise import PAST, PERIODS, QUARTERS, Counts, holm, last_full_weeks, shares_or_means
 from service.intervals import Interval
-from service.store.like_with_like import WITHHELD, fixed_mix, model_of_both
-from service.suggest.counted import Counted, Floats, Ints
+from service.store.like_with_like import WITHHELD, kind_numbers, model_of_both
+from service.suggest.counted import Chosen, Floats, Ints
 
 SHORT_WEEKS, LONG_WEEKS = 4, 8
 SHORT_FROM_ITEMS = 500  # in the latest SHORT_WEEKS, over all stages
@@ -49,7 +49,7 @@ class Trend:
 
 
 def trends(
-    counted: Counted,
+    chosen: Chosen,
     *,
     items: Ints,
     cell: Ints,
@@ -57,67 +57,80 @@ def trends(
     repeats: Floats,
     stages: int,
     topics: int,
-    newest: int,
 ) -> list[Trend]:
     """The trend of each pain of `codes`, judged together.
 
     `items` and `cell` are pairs of item and pain; a cell is stage * topics + topic. `repeats` says by code how
-    many times the variance of independent items respondents who repeat bring. The latest weeks end at `newest`.
+    many times the variance of independent items respondents who repeat bring. The latest weeks end where those of
+    all items do, whatever is chosen.
     """
-    placed = counted.item_dated & (counted.item_stage >= 0)
-    day = counted.item_day
-    periods = last_full_weeks(newest, SHORT_WEEKS)
-    if np.count_nonzero(placed & (day >= periods.first) & (day < periods.end)) < SHORT_FROM_ITEMS:
-        periods = last_full_weeks(newest, LONG_WEEKS)
+    of, day = chosen.of, chosen.dated_days
+    periods = last_full_weeks(of.newest, SHORT_WEEKS)
+    if np.count_nonzero((day >= periods.first) & (day < periods.end)) < SHORT_FROM_ITEMS:
+        periods = last_full_weeks(of.newest, LONG_WEEKS)
     days = periods.end - periods.first
-    size = PERIODS * QUARTERS
-    rows = np.flatnonzero(placed & (day < periods.end) & (day >= periods.before - PAST * days))
-    model, stage, day = counted.item_model.take(rows), counted.item_stage.take(rows), day.take(rows)
+    oldest, size = periods.before - PAST * days, PERIODS * QUARTERS
+    inside = np.flatnonzero((day < periods.end) & (day >= oldest))
+    day = day.take(inside)
+    if chosen.dated is not None:
+        inside = chosen.dated.take(inside)
+    rows, stage = chosen.rows.take(inside), chosen.stage.take(inside)
     late = day >= periods.first
     early = (day >= periods.before) & ~late
-    lead = model_of_both(model[early], model[late])
-    if lead is None:
-        of_stage = np.bincount(stage[late], minlength=stages)
-        return [
-            Trend(recent_n=int(of_stage[code // topics]), days=days, withheld=WITHHELD) for code in codes.tolist()
-        ]
-    usable = (model == lead) | (model < 0)
-    if not usable.all():
+    said = of.item_day.take(items)
+    told = (said < periods.end) & (said >= oldest)
+    if chosen.dated is not None:
+        told &= of.item_dated.take(items)
+    if not of.one_model:
+        model = of.item_model.take(rows)
+        lead = model_of_both(model[early], model[late])
+        if lead is None:
+            of_stage = np.bincount(stage[late], minlength=stages)
+            return [
+                Trend(recent_n=int(of_stage[code // topics]), days=days, withheld=WITHHELD)
+                for code in codes.tolist()
+            ]
+        usable = (model == lead) | (model < 0)
         rows, stage, day, early, late = (part[usable] for part in (rows, stage, day, early, late))
-    kind, kinds = fixed_mix(
-        counted.item_source.take(rows), counted.item_channel.take(rows), early=early, late=late
-    )
-    place = kind * size + periods.quarter(day)
-    of_stage = np.bincount(stage * (kinds * size) + place, minlength=stages * kinds * size)
-    of_stage = of_stage.reshape(stages, kinds, size)
-    place_of = np.full(len(counted.item_day), -1)
-    place_of[rows] = place
-    number = np.full(stages * topics, -1)
-    number[codes] = np.arange(len(codes))
-    where = place_of.take(items)
-    told = np.flatnonzero(where >= 0)
-    hits = np.bincount(
-        number.take(cell.take(told)) * (kinds * size) + where.take(told), minlength=len(codes) * kinds * size
-    ).reshape(len(codes), kinds, size)
+        model = of.item_model.take(items)
+        told &= (model == lead) | (model < 0)
+    mix = of.mix.number.take(rows)
+    number = kind_numbers(of.mix, early=mix[early], late=mix[late])
+    kind = number.take(mix)
+    kinds = int(kind.max(initial=0)) + 1
+    place = stage * (kinds * size)
+    place += kind * size
+    place += periods.quarter(day)
+    of_stage = np.bincount(place, minlength=stages * kinds * size).reshape(stages, kinds, size)
+    position = np.zeros(stages * topics, dtype=np.int64)
+    position[codes] = np.arange(len(codes))
+    pairs = np.flatnonzero(told)
+    place = position.take(cell.take(pairs)) * (kinds * size)
+    place += number.take(of.mix.number.take(items.take(pairs))) * size
+    place += periods.quarter(said.take(pairs))
+    hits = np.bincount(place, minlength=len(codes) * kinds * size).reshape(len(codes), kinds, size)
     now = np.s_[:, :, : 2 * QUARTERS]
-    n = of_stage[:, :, : 2 * QUARTERS].sum(axis=1).reshape(stages, 2, QUARTERS).sum(axis=2)[codes // topics]
+    n = of_stage[now].sum(axis=1).reshape(stages, 2, QUARTERS).sum(axis=2)[codes // topics]
     comparable = (n >= MIN_ITEMS).all(axis=1)
     looked_at = comparable & (hits[now].sum(axis=(1, 2)) >= MIN_HITS)
     found = shares_or_means(
         Counts(of_stage[codes // topics], hits, hits), repeats=repeats, enough=looked_at, shares=True
     )
     held = holm(found.chance, among=np.flatnonzero(looked_at))
+    shown = (found.value, found.low, found.high, found.mix, found.covered, found.noise, held, n[:, 0], comparable)
     return [
         Trend(
-            Interval(float(found.value[one]), float(found.low[one]), float(found.high[one])),
-            bool(held[one]),
-            int(n[one, 0]),
+            Interval(value, low, high),
+            significant,
+            recent_n,
             days,
-            mix=float(found.mix[one]) if kinds > 1 else None,
-            covered=float(found.covered[one]),
-            noise=float(found.noise[one]),
+            mix=mixed if kinds > 1 else None,
+            covered=covered,
+            noise=noise,
         )
-        if comparable[one]
-        else Trend(recent_n=int(n[one, 0]), days=days)
-        for one in range(len(codes))
+        if told_of
+        else Trend(recent_n=recent_n, days=days)
+        for value, low, high, mixed, covered, noise, significant, recent_n, told_of in zip(
+            *(column.tolist() for column in shown), strict=True
+        )
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from nlp.codebook import Codebook
-from service.row_numbers import row_numbers
+from service.store.like_with_like import SourceMix, source_mix
 from service.suggest.priority import FLOOR
 
 Ints = npt.NDArray[np.int64]
@@ -25,8 +26,8 @@ class Complaints:
     """
 
     mention_item: Ints  # position of the item
-    mention_cell: Ints
-    mention_place: Ints  # cell * touchpoints + touchpoint, -1 where unknown or in an item of another column
+    # cell * (touchpoints + 1) + touchpoint, `touchpoints` where unknown or in an item of another column
+    mention_place: Ints
     pair_item: Ints
     pair_cell: Ints
     pair_harm: Floats  # of the worst emotion, in [FLOOR, 1]
@@ -58,20 +59,20 @@ def complaints(
     harm = np.maximum(FLOOR, sign * valence[mention_emotion[inside]])[order]
     return Complaints(
         mention_item=mention_item,
-        mention_cell=cell,
-        mention_place=np.where(inside & (mention_touchpoint >= 0), cell * touchpoints + mention_touchpoint, -1),
+        mention_place=cell * (touchpoints + 1)
+        + np.where(inside & (mention_touchpoint >= 0), mention_touchpoint, touchpoints),
         pair_item=ordered[starts] % max(1, len(item_stage)),
         pair_cell=ordered[starts] // max(1, len(item_stage)),
         pair_harm=np.maximum.reduceat(harm, starts) if len(starts) else np.empty(0),
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counted:
     """Items in columns, one entry per item, and what they complain about.
 
-    `item_stage` is a codebook position, -1 for items that stand in no column (unsure, not tagged …) or do not
-    belong to the selection. `item_day` counts days since 1970-01-01 in the workspace's zone.
+    `item_stage` is a codebook position, -1 for items that stand in no column (unsure, not tagged …). `item_day`
+    counts days since 1970-01-01 in the workspace's zone.
     """
 
     item_id: Ints
@@ -86,26 +87,77 @@ class Counted:
     item_model: Ints  # number of the model that labelled it, -1 for items without labels
     complaints: Complaints
 
-    @property
+    @cached_property
     def newest(self) -> int:
         """The day of the newest item whose sender gave the time, in a column or not; 0 without one."""
         return int(np.max(self.item_day, where=self.item_dated, initial=0))
 
-    def at(self, mask: Bools) -> Counted:
+    @cached_property
+    def placed(self) -> Bools:
+        """Which items stand in a column."""
+        return np.asarray(self.item_stage >= 0)
+
+    @cached_property
+    def all_dated(self) -> bool:
+        """Whether every sender gave the time."""
+        return bool(self.item_dated.all())
+
+    @cached_property
+    def one_model(self) -> bool:
+        """Whether one model labelled everything, as nearly always; then no labels have to be told apart."""
+        labelled = self.item_model[self.item_model >= 0]
+        return not len(labelled) or bool((labelled == labelled[0]).all())
+
+    @cached_property
+    def valued(self) -> Bools | None:
+        """Of which items the money is known; None: of none."""
+        known = ~np.isnan(self.item_value)
+        return known if known.any() else None
+
+    @cached_property
+    def mix(self) -> SourceMix:
+        """The source and channel of each item as one number."""
+        return source_mix(self.item_source, self.item_channel)
+
+    def at(self, mask: Bools) -> Chosen:
         """The items that a mask chooses and that stand in a column, with their complaints."""
-        inside = mask & (self.item_stage >= 0)
-        rows = np.flatnonzero(inside)
-        place = row_numbers(inside)
-        of = self.complaints
-        mention, pair = np.flatnonzero(inside.take(of.mention_item)), np.flatnonzero(inside.take(of.pair_item))
-        return Counted(
-            complaints=Complaints(
-                mention_item=place.take(of.mention_item.take(mention)),
-                mention_cell=of.mention_cell.take(mention),
-                mention_place=of.mention_place.take(mention),
-                pair_item=place.take(of.pair_item.take(pair)),
-                pair_cell=of.pair_cell.take(pair),
-                pair_harm=of.pair_harm.take(pair),
-            ),
-            **{name: getattr(self, name).take(rows) for name in self.__slots__ if name != "complaints"},
+        inside, of = mask & self.placed, self.complaints
+        return Chosen(
+            of=self,
+            rows=np.flatnonzero(inside),
+            mentions=np.flatnonzero(inside.take(of.mention_item)),
+            pairs=np.flatnonzero(inside.take(of.pair_item)),
         )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Items of a selection in columns: where they, their mentions and their pairs stand among all of them.
+
+    What they are is looked up where it is asked for: most of it is needed for a few of them only.
+    """
+
+    of: Counted
+    rows: Ints  # ascending
+    mentions: Ints
+    pairs: Ints
+
+    @cached_property
+    def stage(self) -> Ints:
+        """The column of each item."""
+        return self.of.item_stage.take(self.rows)
+
+    @cached_property
+    def day(self) -> Ints:
+        """The day of each item."""
+        return self.of.item_day.take(self.rows)
+
+    @cached_property
+    def dated(self) -> Ints | None:
+        """Which of the items (by their place among these) have a time of their own; None: all of them."""
+        return None if self.of.all_dated else np.flatnonzero(self.of.item_dated.take(self.rows))
+
+    @cached_property
+    def dated_days(self) -> Ints:
+        """The days of these."""
+        return self.day if self.dated is None else self.day.take(self.dated)

@@ -10,13 +10,13 @@ go with every burst.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from service.intervals import share_bounds
-from service.suggest.counted import Counted, Floats, Ints
+from service.suggest.counted import Chosen, Ints
 from service.suggest.respondents import Respondents
 
 WEEKS: Final = 8  # as impact_plan.Plan.trigger_weeks
@@ -34,10 +34,9 @@ class Lately:
     days: int | None  # length of the window; None: all of the selection
 
 
-def window(counted: Counted) -> int | None:
+def window(chosen: Chosen) -> int | None:
     """The days of the window, None for all of the selection."""
-    placed = (counted.item_stage >= 0) & counted.item_dated
-    days = counted.item_day if placed.all() else counted.item_day[placed]
+    days = chosen.dated_days
     if len(days) < MIN_ITEMS:
         return None
     age = int(days.max()) - days
@@ -49,17 +48,19 @@ def window(counted: Counted) -> int | None:
     return None
 
 
-def lately_of(counted: Counted, *, days: int, items: Ints, cell: Ints, stages: int, topics: int) -> list[Lately]:
+def lately_of(chosen: Chosen, *, days: int, items: Ints, cell: Ints, stages: int, topics: int) -> list[Lately]:
     """Of every cell the numbers in the latest `days`; `items` and `cell` are pairs of item and pain."""
-    cells = stages * topics
-    placed = (counted.item_stage >= 0) & counted.item_dated
-    newest = int(counted.item_day.max(where=placed, initial=0))
-    inside = placed & (counted.item_day > newest - days)
-    people = Respondents(replace(counted, item_stage=np.where(inside, counted.item_stage, -1)), stages)
-    kept = inside[items]
-    count = np.bincount(cell[kept], minlength=cells)
-    worth: Floats
-    worth, speakers = people.of_pains(items[kept], cell[kept], topics=topics, cells=cells)
+    cells, of = stages * topics, chosen.of
+    first = int(chosen.dated_days.max(initial=0)) - days + 1
+    inside = np.flatnonzero(chosen.day >= first)
+    kept = np.flatnonzero(of.item_day.take(items) >= first)
+    if chosen.dated is not None:
+        inside = np.intersect1d(inside, chosen.dated, assume_unique=True)
+        kept = kept[of.item_dated.take(items.take(kept))]
+    people = Respondents(of, chosen.rows.take(inside), chosen.stage.take(inside), stages)
+    items, cell = items.take(kept), cell.take(kept)
+    count = np.bincount(cell, minlength=cells)
+    worth, speakers = people.of_pains(items, cell, topics=topics, cells=cells)
     n = people.items[np.arange(cells) // topics]
     low, _ = share_bounds(count / np.maximum(n, 1), worth)
     lows = np.where(count > 0, low, 0.0)

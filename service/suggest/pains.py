@@ -9,13 +9,14 @@ Mentions in items of other columns (a parcel's delay in a review that is mainly 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nlp.codebook import Codebook
-from service.intervals import Interval, share_interval
+from service.intervals import Interval, share_bounds
 from service.suggest.change import Trend, trends
-from service.suggest.counted import Bools, Counted, Ints
+from service.suggest.counted import Bools, Chosen, Counted, Ints
 from service.suggest.lately import Lately, lately_of, window
 from service.suggest.respondents import Respondents
 
@@ -40,96 +41,116 @@ class Pain:
     lately: Lately  # what the rank counts
     first_day: int  # since 1970-01-01, of the oldest item with the pain
     last_day: int
-    item_ids: Ints = field(repr=False, compare=False)  # items with the pain
-    item_days: Ints = field(repr=False, compare=False)  # and their days
-    item_dated: Bools = field(repr=False, compare=False)  # whether the sender gave it
-    item_people: Ints = field(repr=False, compare=False)  # their respondents
+    of: Counted = field(repr=False, compare=False)
+    rows: Ints = field(repr=False, compare=False)  # items with the pain, where they stand in `of`
+
+    @property
+    def item_ids(self) -> Ints:
+        """Items with the pain."""
+        return self.of.item_id.take(self.rows)
+
+    @property
+    def item_days(self) -> Ints:
+        """Their days."""
+        return self.of.item_day.take(self.rows)
+
+    @property
+    def item_dated(self) -> Bools:
+        """Whether their sender gave it."""
+        return self.of.item_dated.take(self.rows)
+
+    @property
+    def item_people(self) -> Ints:
+        """Their respondents."""
+        return self.of.item_respondent.take(self.rows)
 
     def newest(self, limit: int) -> list[int]:
         """The ids of the newest items with the pain, newest first."""
-        order = np.lexsort((self.item_ids, self.item_days))[::-1]
-        found: list[int] = self.item_ids[order[:limit]].tolist()
+        ids = self.item_ids
+        order = np.lexsort((ids, self.item_days))[::-1]
+        found: list[int] = ids[order[:limit]].tolist()
         return found
 
 
-def find_pains(
-    counted: Counted, codebook: Codebook, *, whole: bool = False, newest: int | None = None
-) -> dict[tuple[str, str], Pain]:
+def find_pains(chosen: Chosen, codebook: Codebook, *, whole: bool = False) -> dict[tuple[str, str], Pain]:
     """Every pain of the columns, by stage and topic label; linear in items and mentions.
 
-    With `whole` the rank counts all of the columns, else what is new of them (see lately.py). `newest` is the day
-    up to which changes are told, where items that are not among these are newer.
+    With `whole` the rank counts all of what is chosen, else what is new of it (see lately.py). Changes are told up
+    to the newest of all items, whether it is among these or not.
     """
     stages, topics, touchpoints = (codebook.labels(name) for name in ("stage", "topic", "touchpoint"))
-    cells, of = len(stages) * len(topics), counted.complaints
-    chosen = counted.item_stage.take(of.pair_item) >= 0
-    items, cell, harm = of.pair_item, of.pair_cell, of.pair_harm
-    if not chosen.all():
-        items, cell, harm = items[chosen], cell[chosen], harm[chosen]
+    cells, of, all_pairs = len(stages) * len(topics), chosen.of, chosen.of.complaints
+    items, cell = all_pairs.pair_item.take(chosen.pairs), all_pairs.pair_cell.take(chosen.pairs)
     if not len(items):
         return {}
     counts = np.bincount(cell, minlength=cells)
     codes = np.flatnonzero(counts)
     begins = (np.cumsum(counts) - counts)[codes]  # pairs are sorted by cell
-    harms = np.bincount(cell, harm, minlength=cells)
-    values = counted.item_value.take(items)
-    valued = np.flatnonzero(~np.isnan(values))
+    harms = np.bincount(cell, all_pairs.pair_harm.take(chosen.pairs), minlength=cells)
+    valued = np.flatnonzero(of.valued.take(items)) if of.valued is not None else np.empty(0, dtype=np.int64)
     known_values = np.bincount(cell.take(valued), minlength=cells)
-    value_sums = np.bincount(cell.take(valued), values.take(valued), minlength=cells)
-    days, ids = counted.item_day.take(items), counted.item_id.take(items)
-    dated, speaker = counted.item_dated.take(items), counted.item_respondent.take(items)
+    value_sums = np.bincount(cell.take(valued), of.item_value.take(items.take(valued)), minlength=cells)
+    days = of.item_day.take(items)
     first_days, last_days = np.minimum.reduceat(days, begins), np.maximum.reduceat(days, begins)
-    present = counted.item_stage.take(of.mention_item) >= 0
-    everywhere = bool(present.all())
-    mentions = np.bincount(of.mention_cell if everywhere else of.mention_cell[present], minlength=cells)
-    placed = of.mention_place >= 0
-    places = of.mention_place.take(np.flatnonzero(placed if everywhere else placed & present))
-    touched = np.bincount(places, minlength=cells * len(touchpoints)).reshape(cells, len(touchpoints))
+    places = np.bincount(
+        all_pairs.mention_place.take(chosen.mentions), minlength=cells * (len(touchpoints) + 1)
+    ).reshape(cells, -1)
+    touched = places[:, :-1]
 
-    people = Respondents(counted, len(stages))
+    people = Respondents(of, chosen.rows, chosen.stage, len(stages))
     worth, speakers = people.of_pains(items, cell, topics=len(topics), cells=cells)
-    of_stage = people.items[codes // len(topics)]
+    n = people.items[codes // len(topics)]
     changes = trends(
-        counted,
+        chosen,
         items=items,
         cell=cell,
         codes=codes,
-        repeats=of_stage / np.maximum(worth[codes], 1e-9),
+        repeats=n / np.maximum(worth[codes], 1e-9),
         stages=len(stages),
         topics=len(topics),
-        newest=counted.newest if newest is None else newest,
     )
-    days_counted = None if whole else window(counted)
+    days_counted = None if whole else window(chosen)
     recent = (
-        lately_of(counted, days=days_counted, items=items, cell=cell, stages=len(stages), topics=len(topics))
+        lately_of(chosen, days=days_counted, items=items, cell=cell, stages=len(stages), topics=len(topics))
         if days_counted is not None
         else None
     )
+    shares = counts[codes] / n
+    lows, highs = share_bounds(shares, worth[codes])
+    numbers = {
+        "count": counts[codes],
+        "n": n,
+        "effective_n": worth[codes],
+        "respondents": speakers[codes],
+        "severity": harms[codes] / counts[codes],
+        "valued": known_values[codes],
+        "mentions": places.sum(axis=1)[codes],
+        "first_day": first_days,
+        "last_day": last_days,
+    }
+    told = zip(*(column.tolist() for column in numbers.values()), strict=True)
+    bounds = zip(*(column.tolist() for column in (shares, lows, highs)), strict=True)
+    money = np.where(known_values > 0, value_sums, np.nan)[codes].tolist()
+    touchpoint = np.where(touched.any(axis=1), touched.argmax(axis=1), -1)[codes].tolist()
     found = {}
-    for place, (code, trend) in enumerate(zip(codes.tolist(), changes, strict=True)):
-        count, begin, n = int(counts[code]), int(begins[place]), int(people.items[code // len(topics)])
-        share = share_interval(count / n, float(worth[code]))
-        pain = Pain(
-            stage=stages[code // len(topics)],
-            topic=topics[code % len(topics)],
-            count=count,
-            n=n,
+    for place, (code, one, interval, trend) in enumerate(zip(codes.tolist(), told, bounds, changes, strict=True)):
+        of_pain: dict[str, Any] = dict(zip(numbers, one, strict=True))
+        share, begin, count = Interval(*interval), begins[place], of_pain["count"]
+        stage, topic = stages[code // len(topics)], topics[code % len(topics)]
+        found[stage, topic] = Pain(
+            stage=stage,
+            topic=topic,
             share=share,
-            effective_n=float(worth[code]),
-            respondents=int(speakers[code]),
-            severity=float(harms[code]) / count,
-            value=float(value_sums[code]) if known_values[code] else None,
-            valued=int(known_values[code]),
-            mentions=int(mentions[code]),
-            touchpoint=touchpoints[int(touched[code].argmax())] if touched[code].any() else None,
+            value=money[place] if of_pain["valued"] else None,
+            touchpoint=touchpoints[touchpoint[place]] if touchpoint[place] >= 0 else None,
             trend=trend,
-            lately=recent[code] if recent is not None else Lately(count, n, share.low, int(speakers[code]), None),
-            first_day=int(first_days[place]),
-            last_day=int(last_days[place]),
-            item_ids=ids[begin : begin + count],
-            item_days=days[begin : begin + count],
-            item_dated=dated[begin : begin + count],
-            item_people=speaker[begin : begin + count],
+            lately=(
+                recent[code]
+                if recent is not None
+                else Lately(count, of_pain["n"], share.low, of_pain["respondents"], None)
+            ),
+            of=of,
+            rows=items[begin : begin + count],
+            **of_pain,
         )
-        found[pain.stage, pain.topic] = pain
     return found

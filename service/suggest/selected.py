@@ -21,7 +21,7 @@ from sqlmodel import Session
 from service.selection import Selection
 from service.store import rollup_codes, rollup_frame
 from service.store.rollup_frame import Frame
-from service.suggest.counted import Counted, complaints
+from service.suggest.counted import Chosen, Counted, complaints
 from service.suggest.pains import Pain, find_pains
 
 Kind = Literal["pain", "delight"]
@@ -59,7 +59,7 @@ def pains_of(
         if found is None:
             everything = _everything(kept, frame, kind)
             mask = frame.mask(first_day=first, end_day=end, filters=filters)
-            found = _found(everything.at(mask), whole=first is not None, newest=everything.newest)
+            found = _found(everything.at(mask), whole=first is not None)
             kept.selections[key] = found
             while len(kept.selections) > SELECTIONS_KEPT:
                 kept.selections.popitem(last=False)
@@ -103,18 +103,19 @@ def _kept_of(frame: Frame) -> _Kept:
         return kept
 
 
-def _found(counted: Counted, *, whole: bool, newest: int) -> Selected:
+def _found(chosen: Chosen, *, whole: bool) -> Selected:
     book = rollup_codes.codebook()
     stages = book.labels("stage")
-    items = np.bincount(counted.item_stage, minlength=len(stages))
-    days = counted.item_day if counted.item_dated.all() else counted.item_day[counted.item_dated]
-    values = counted.item_value.take(np.flatnonzero(~np.isnan(counted.item_value)))
+    items = np.bincount(chosen.stage, minlength=len(stages))
+    days, known = chosen.dated_days, np.empty(0, dtype=np.int64)
+    if chosen.of.valued is not None:
+        known = chosen.rows[chosen.of.valued.take(chosen.rows)]
     return Selected(
-        find_pains(counted, book, whole=whole, newest=newest),
+        find_pains(chosen, book, whole=whole),
         dict(zip(stages, items.tolist(), strict=True)),
         days=int(days.max() - days.min()) + 1 if len(days) else 1,
         dated=len(days) > 0,
-        value=float(values.mean()) if len(values) else None,
+        value=float(chosen.of.item_value.take(known).mean()) if len(known) else None,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nlp.codebook import load_codebook
-from service.suggest.counted import Counted, complaints
+from service.suggest.counted import Chosen, Counted, complaints
 
 CODEBOOK = load_codebook()
 
@@ -43,8 +43,8 @@ def fine(stage: str = "purchase", **more: object) -> Item:
     return Item(stage=stage, segments=[(stage, "general", "positive", "joy")], **more)  # type: ignore[arg-type]
 
 
-def columns(items: Sequence[Item]) -> Counted:
-    """The columns of these items, numbered from 1."""
+def columns(items: Sequence[Item]) -> Chosen:
+    """The columns of these items, numbered from 1, all of them chosen."""
 
     def position(name: str, label: str) -> int:
         return CODEBOOK.labels(name).index(label)
@@ -61,7 +61,7 @@ def columns(items: Sequence[Item]) -> Counted:
     ]
     times = Counter(respondents)
     stage = ints([-1 if item.stage is None else position("stage", item.stage) for item in items])
-    return Counted(
+    counted = Counted(
         item_id=ints(list(range(1, len(items) + 1))),
         item_stage=stage,
         item_day=ints([item.day for item in items]),
@@ -83,3 +83,4 @@ def columns(items: Sequence[Item]) -> Counted:
             mention_touchpoint=ints([position("touchpoint", item.touchpoint) for _, item, _ in mentions]),
         ),
     )
+    return counted.at(np.ones(len(items), dtype=np.bool_))
