@@ -129,8 +129,9 @@ def shares_or_means(counts: Counts, *, repeats: Array, enough: Array, shares: bo
     known &= (seen[:, :-1] + seen[:, 1:]) >= 4
     with np.errstate(divide="ignore", invalid="ignore"):
         squared = np.where(known, change**2 / variance, 0.0)
-    persistent = _persistent(counts, change)
-    wander = _wander(squared[:, 1:], known[:, 1:], persistent[:, 1:], _scatter(counts))
+    together = _together(counts)
+    persistent = _persistent(together, change)
+    wander = _wander(squared[:, 1:], known[:, 1:], persistent[:, 1:], _scatter(together))
     factor = np.maximum(wander.factor, repeats)
     now = np.maximum(variance[:, 0], 1e-12)
     chance = wander.chance(change[:, 0] ** 2 / now / factor)
@@ -235,12 +236,18 @@ def _variance(n: Array, total: Array, squares: Array) -> Array:
     return np.asarray((size * own + 2 * all_of_them) / (size + 2))
 
 
+def _together(counts: Counts) -> Counts:
+    """All sources and channels in one, by cell and quarter."""
+    n, total = (part.sum(axis=1).astype(np.float64) for part in (counts.n, counts.total))
+    squares = total if counts.squares is counts.total else counts.squares.sum(axis=1).astype(np.float64)
+    return Counts(n, total, squares)
+
+
 def _scatter(counts: Counts) -> Array:
     """Of the quarters of both periods about their period's mean, over that of independent items."""
     recent = 2 * QUARTERS
     n, total, squares = (
-        part.sum(axis=1)[:, :recent].reshape(len(part), 2, QUARTERS).astype(np.float64)
-        for part in (counts.n, counts.total, counts.squares)
+        part[:, :recent].reshape(len(part), 2, QUARTERS) for part in (counts.n, counts.total, counts.squares)
     )
     size = _summed(n)[..., None]
     level = _summed(total)[..., None] / np.maximum(size, 1)
@@ -304,7 +311,7 @@ def _normal(t: Array, freedom: Array) -> Array:
 
 def _persistent(counts: Counts, change: Array) -> Array:
     """By cell and pair of neighbouring periods."""
-    n, total = (_quarters(part.sum(axis=1)) for part in (counts.n, counts.total))
+    n, total = _quarters(counts.n), _quarters(counts.total)
     before = _summed(total[:, 1:]) / np.maximum(_summed(n[:, 1:]), 1)
     return _keeps(total[:, :-1] - before[..., None] * n[:, :-1], n[:, :-1], np.sign(change))
 

@@ -264,12 +264,13 @@ def weekly(day: Array, group: Array, sign: Array, *, groups: int) -> Weeks | Non
     """
     if not len(day):
         return None
-    week = week_of(day)
-    last = int(week.max())
-    first = max(int(week.min()), last - MAX_WEEKS + 1)
+    oldest, newest = int(day.min()), int(day.max())
+    last = int(week_of(newest))
+    first = max(int(week_of(oldest)), last - MAX_WEEKS + 1)
     weeks = last - first + 1
-    week -= first
-    cell = group.astype(np.int64)  # a copy, changed in place
+    # the week by day: to look it up is quicker than to divide
+    week = (week_of(np.arange(oldest, newest + 1)) - first).astype(np.int32).take(day - oldest)
+    cell: Array = group.astype(np.int32 if 4 * groups * weeks < 2**31 else np.int64)  # a copy, changed in place
     cell *= weeks
     cell += week
     cell *= 4

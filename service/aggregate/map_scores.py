@@ -32,8 +32,11 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
         if scored is None:
             continue
         mentioned = mentions(tally) if mentioned is None else mentioned
-        by_column = [np.flatnonzero(one.take(scored.response)) for one in mentioned]
-        where, who = np.repeat(np.arange(tally.groups), [len(one) for one in by_column]), np.concatenate(by_column)
+        by_column = [np.flatnonzero(one.take(scored.response)) for one in mentioned[: tally.columns]]
+        where, who = (
+            np.repeat(np.arange(tally.columns), [len(one) for one in by_column]),
+            np.concatenate(by_column),
+        )
         texted = np.flatnonzero(scored.with_text)
         every = np.arange(len(scored.with_text))
         all_wrote = len(texted) == len(every)
@@ -43,8 +46,8 @@ def map_scores(tally: Tally, model: JourneyModel) -> tuple[list[Scores], list[Sc
         declared = np.flatnonzero(declared_at < tally.columns)
         for name, value in scored.values.items():
             for columns, rows, group, groups in (
-                (by_mention, who, where, tally.groups),
-                (by_sender, declared, declared_at[declared], tally.groups),
+                (by_mention, who, where, tally.columns),
+                (by_sender, declared, declared_at[declared], tally.columns),
                 (whole, either, part, 2),
             ):
                 of = moments(value[rows], group, scored.cluster[rows], groups=groups)

@@ -9,7 +9,7 @@ from functools import cache, partial
 import numpy as np
 
 from service.aggregate.scores import KINDS, score_values
-from service.aggregate.tally import Array, Tally
+from service.aggregate.tally import Array, Tally, segment_runs
 from service.store.rollup_codes import codes
 from service.store.rollup_frame import Frame
 
@@ -50,8 +50,11 @@ class _Responses:
 
     number: Array  # by response of the frame, -1 without a score
     count: int
-    place: Array  # of each item and each segment of theirs
-    response: Array  # numbered among those with a score
+    item_row: Array  # of each item of theirs, ascending
+    item_place: Array
+    item_response: Array  # numbered among those with a score
+    segment_place: Array  # of each segment of these items
+    segment_response: Array
 
 
 def scored_responses(tally: Tally, kind: str) -> Scored | None:
@@ -84,28 +87,31 @@ def mentions(tally: Tally) -> Array:
 
     (groups, responses with a score), bool.
     """
-    of = tally.frame.once(_responses, _more_responses)
+    frame = tally.frame
+    of = frame.once(_responses, _more_responses)
     found = np.zeros((tally.groups, of.count), dtype=bool)
     if tally.everything:
-        parts = [(of.place, of.response)]
+        parts = [(of.item_place, of.item_response), (of.segment_place, of.segment_response)]
     else:
-        code, segments = codes(), tally.chosen_segments
-        response = of.number.take(tally.chosen("response"))
-        segment_place = segments.cell // (code.moods * code.size("topic"))
-        parts = [(tally.chosen("place"), response), (segment_place, np.repeat(response, segments.count))]
+        chosen = np.flatnonzero(tally.mask.take(of.item_row))
+        place, response = of.item_place.take(chosen), of.item_response.take(chosen)
+        item, where = frame.once(segment_runs).of_each(of.item_row.take(chosen))
+        parts = [(place, response), (_places(frame.segment_cell.take(where)), response.take(item))]
     for place, response in parts:
-        told = np.flatnonzero(response >= 0)
-        if len(told) < len(response):
-            place, response = place.take(told), response.take(told)
         found.reshape(-1)[tally.place_column.take(place) * np.int64(of.count) + response] = True
     return found
+
+
+def _places(cell: Array) -> Array:
+    """The place of each cell."""
+    return np.asarray(cell // (codes().moods * codes().size("topic")))
 
 
 def _responses(frame: Frame) -> _Responses:
     scored = np.zeros(frame.responses, dtype=bool)
     scored[frame.rows["response"][frame.scored_row]] = True
     number = np.where(scored, np.cumsum(scored) - 1, -1).astype(np.int32)
-    return _Responses(number, int(np.count_nonzero(scored)), *_said(frame, number, 0, 0))
+    return _Responses(number, int(np.count_nonzero(scored)), **_said(frame, number, 0, 0))
 
 
 def _more_responses(frame: Frame, before: _Responses, lengths: Mapping[str, int]) -> _Responses | None:
@@ -117,27 +123,29 @@ def _more_responses(frame: Frame, before: _Responses, lengths: Mapping[str, int]
     number = np.r_[before.number, np.full(frame.responses - known, -1, dtype=np.int32)]
     fresh = scored[scored >= known]
     number[fresh] = np.arange(before.count, before.count + len(fresh))
-    place, response = _said(frame, number, lengths["live"], lengths["segment_row"])
     return _Responses(
         number,
         before.count + len(fresh),
-        np.r_[before.place, place],
-        np.r_[before.response, response],
+        **{
+            name: np.r_[getattr(before, name), more]
+            for name, more in _said(frame, number, lengths["live"], lengths["segment_row"]).items()
+        },
     )
 
 
-def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> tuple[Array, Array]:
-    """Place and response of the items and segments from these on whose response has a score."""
-    code = codes()
+def _said(frame: Frame, number: Array, first_row: int, first_segment: int) -> dict[str, Array]:
+    """What _Responses tells of the items and segments from these on whose response has a score."""
     of_item = number.take(frame.rows["response"][first_row:])
     items = np.flatnonzero(of_item >= 0)
     of_segment = of_item.take(frame.segment_row[first_segment:] - first_row)
     segments = np.flatnonzero(of_segment >= 0)
-    place = frame.segment_cell[first_segment:].take(segments) // (code.moods * code.size("topic"))
-    return (
-        np.r_[frame.rows["place"][first_row:].take(items), place.astype(np.uint16)],
-        np.r_[of_item.take(items), of_segment.take(segments)],
-    )
+    return {
+        "item_row": (items + first_row).astype(np.int32),
+        "item_place": frame.rows["place"][first_row:].take(items),
+        "item_response": of_item.take(items),
+        "segment_place": _places(frame.segment_cell[first_segment:].take(segments)).astype(np.uint16),
+        "segment_response": of_segment.take(segments),
+    }
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any
@@ -123,13 +123,8 @@ class Tally:
         """Segments by column."""
         if self.everything:
             return self._spread(self.frame.once(_segments_by_cell, _more_segments))
-        return self._spread(np.bincount(self.chosen_segments.cell, minlength=codes().cells))
-
-    @cached_property
-    def chosen_segments(self) -> Segments:
-        """The segments of the chosen rows, in order."""
-        count, where = self.frame.once(_segment_runs).of(self.chosen_rows)
-        return Segments(count, self.frame.segment_cell.take(where))
+        cell = self.frame.segment_cell.take(self.frame.once(segment_runs).of(self.chosen_rows))
+        return self._spread(np.bincount(cell, minlength=codes().cells))
 
     def _spread(self, histogram: Array) -> Spread:
         code = codes()
@@ -210,7 +205,7 @@ class Tally:
         row, topic = getattr(frame, f"{name}_row"), getattr(frame, f"{name}_topic")
         place = of.place
         if not self.everything:
-            _, where = of.runs.of(self.chosen_rows)
+            where = of.runs.of(self.chosen_rows)
             row, topic, place = (part.take(where) for part in (row, topic, place))
         column = self.place_column.take(place)
         kept = np.flatnonzero(column < self.columns)
@@ -296,37 +291,48 @@ class PairRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:
-    """The segments of chosen rows: how many each row has, and their cells, row after row."""
-
-    count: Array
-    cell: Array
-
-
-@dataclass(frozen=True, slots=True)
 class Runs:
     """By row of a frame where what stands beside it (its segments, its pains) begins, and how many they are."""
 
     start: Array
     count: Array
 
-    def of(self, rows: Array) -> tuple[Array, Array]:
-        """How many each of these rows has, and where they all stand, row after row."""
-        count = self.count.take(rows)
-        ends = np.cumsum(count)
-        # of each one its number among the chosen ones, moved to where those of its row stand
-        where = np.arange(int(ends[-1]) if len(ends) else 0)
-        where += np.repeat(self.start.take(rows) - (ends - count), count)
-        return count, where
+    def of(self, rows: Array) -> Array:
+        """Where what stands beside these rows is: the first of each row, then the second of each, and so on."""
+        return np.concatenate([where for _, where in self._in_turn(rows)])
+
+    def of_each(self, rows: Array) -> tuple[Array, Array]:
+        """The same, and before it to which of the rows (by its place among these) each belongs."""
+        turns = list(self._in_turn(rows, told=True))
+        return np.concatenate([place for place, _ in turns]), np.concatenate([where for _, where in turns])
+
+    def _in_turn(self, rows: Array, *, told: bool = False) -> Iterator[tuple[Array, Array]]:
+        # most rows have one or two: a few walks over fewer and fewer of them are quicker than to repeat each
+        start, count = self.start.take(rows), self.count.take(rows)
+        place = np.arange(len(rows)) if told else rows
+        turn = 0
+        while True:
+            left = np.flatnonzero(count > turn)
+            if len(left) < len(count):
+                start, count = start.take(left), count.take(left)
+                place = place.take(left) if told else place
+            yield place, start + turn
+            if not len(left):
+                return
+            turn += 1
 
 
 def _runs(frame: Frame, row: Array) -> Runs:
     """`row`: the row of each, in order, as they stand in a frame."""
     count = np.bincount(row, minlength=len(frame))
-    return Runs(np.cumsum(count) - count, count)
+    start = np.cumsum(count) - count
+    # as narrow as they fit: little memory is walked through
+    narrow = np.uint8 if int(count.max(initial=0)) < 2**8 else np.int32
+    return Runs(start.astype(np.int32) if len(row) < 2**31 else start, count.astype(narrow))
 
 
-def _segment_runs(frame: Frame) -> Runs:
+def segment_runs(frame: Frame) -> Runs:
+    """Of the segments of each row; for Frame.once."""
     return _runs(frame, frame.segment_row)
 
 
