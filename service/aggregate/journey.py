@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -101,7 +102,7 @@ def journey_map(
         counted.stages,
         model=model,
         frame=frame,
-        mask=frame.mask(first_day=first, end_day=end, filters=query.filters()),
+        mask=partial(frame.mask, first_day=first, end_day=end, filters=query.filters()),
         series=stage_series(session, workspace_id=workspace_id, first=first, end=end, attributes=query.attributes),
     )
     said: list[list[dict[str, Any]]] = [[] for _ in model.stages]
@@ -241,9 +242,14 @@ def _count(frame: Frame, question: Question) -> Counted:
 def _newest(tally: Tally, dated: Array) -> list[int | None]:
     """By column the day of its newest dated item."""
     of = _of_dated(tally, dated)
-    newest = np.full(of.groups, -1, dtype=np.int64)
-    np.maximum.at(newest, of.column.astype(np.intp), of.chosen("day").astype(np.int64))
-    return [int(day) if day >= 0 else None for day in newest]
+    day = of.chosen("day")
+    if not len(day):
+        return [None] * of.groups
+    oldest = int(day.min())
+    days = int(day.max()) - oldest + 1
+    counts = np.bincount(of.column * np.int64(days) + (day - oldest), minlength=of.groups * days)
+    heard = (np.flatnonzero(of_column) for of_column in counts.reshape(of.groups, days))
+    return [oldest + int(places[-1]) if len(places) else None for places in heard]
 
 
 def _of_dated(tally: Tally, dated: Array) -> Tally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,12 @@ Array = NDArray[Any]
 
 
 def with_metrics(
-    stages: Sequence[dict[str, Any]], *, model: JourneyModel, frame: Frame, mask: Array, series: Sequence[Series]
+    stages: Sequence[dict[str, Any]],
+    *,
+    model: JourneyModel,
+    frame: Frame,
+    mask: Callable[[], Array],
+    series: Sequence[Series],
 ) -> list[dict[str, Any]]:
     """The columns with `metrics`, and `rate` at their pain points where a column has something to count per.
 
@@ -28,7 +33,7 @@ def with_metrics(
     if not series:
         return [stage | {"metrics": []} for stage in stages]
     by_stage, per = lanes(series), exposures(series)
-    tally = Tally(frame, mask & frame.rows["dated"], columns_of(model), len(model.stages))
+    tally = Tally(frame, mask() & frame.rows["dated"], columns_of(model), len(model.stages))
     pairs = tally.pairs("pain")
     day, respondent = frame.rows["day"].take(pairs.row), frame.rows["cluster"].take(pairs.row)
     found = []

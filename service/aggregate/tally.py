@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlp.codebook import JourneyModel
 from service.aggregate.repeats import Repeats, repeats_of
 from service.aggregate.scores import Moments, repeated_in
+from service.aggregate.spread import Spread, spread_of, spread_of_histogram
 from service.intervals import effective_ns_of_sums, share_bounds
 from service.store.rollup_codes import codebook, codes
 from service.store.rollup_frame import Frame
@@ -109,50 +110,26 @@ class Tally:
     @cached_property
     def items(self) -> Spread:
         """Items by column."""
-        return self._spread(self._cells)
-
-    @cached_property
-    def _cells(self) -> Array:
-        """Items by cell."""
         if self.everything:
-            return self.frame.once(_items_by_cell, _more_items)
-        return np.bincount(self.chosen("cell"), minlength=codes().cells)
+            histogram = self.frame.once(_items_by_cell, _more_items)
+            return spread_of_histogram(histogram, self.place_column, groups=self.groups)
+        return spread_of(self.chosen("cell"), self.place_column, groups=self.groups)
 
     @cached_property
     def segments(self) -> Spread:
         """Segments by column."""
         if self.everything:
-            return self._spread(self.frame.once(_segments_by_cell, _more_segments))
+            histogram = self.frame.once(_segments_by_cell, _more_segments)
+            return spread_of_histogram(histogram, self.place_column, groups=self.groups)
         cell = self.frame.segment_cell.take(self.frame.once(segment_runs).of(self.chosen_rows))
-        return self._spread(np.bincount(cell, minlength=codes().cells))
-
-    def _spread(self, histogram: Array) -> Spread:
-        code = codes()
-        by_place = histogram.reshape(code.places, -1)
-        cells = np.zeros((self.groups, by_place.shape[1]), dtype=np.int64)
-        for place, column in enumerate(self.place_column.tolist()):
-            cells[column] += by_place[place]
-        touchpoint = np.r_[
-            np.tile(np.arange(code.size("touchpoint")), code.size("stage")),
-            np.full(len(REASONS), code.size("touchpoint") - 1),
-        ]
-        of_place = np.bincount(
-            self.place_column.astype(np.int64) * code.size("touchpoint") + touchpoint,
-            by_place.sum(axis=1),
-            minlength=self.groups * code.size("touchpoint"),
-        )
-        return Spread(
-            touchpoint=of_place.astype(np.int64).reshape(self.groups, -1),
-            cells=cells.reshape(self.groups, code.size("emotion"), code.size("sentiment"), code.size("topic")),
-        )
+        return spread_of(cell, self.place_column, groups=self.groups)
 
     def reasons(self) -> dict[str, int]:
         """Items in no column, by reason."""
-        code = codes()
-        by_place = self._cells.reshape(code.places, -1).sum(axis=1)
-        found = {reason: int(by_place[code.pairs + 1 + i]) for i, reason in enumerate(SHOWN_REASONS)}
-        labelled = by_place[: code.pairs][self.place_column[: code.pairs] == self.columns].sum()
-        found["none"] += int(labelled) + int(by_place[code.pairs])  # a stage that the model has no column for
+        code, of_place = codes(), self.items.place
+        found = {reason: int(of_place[code.pairs + 1 + i]) for i, reason in enumerate(SHOWN_REASONS)}
+        labelled = of_place[: code.pairs][self.place_column[: code.pairs] == self.columns].sum()
+        found["none"] += int(labelled) + int(of_place[code.pairs])  # a stage that the model has no column for
         return found
 
     def respondents(self) -> tuple[Array, int]:
@@ -258,19 +235,6 @@ class Tally:
             products=zero,
             sizes=single + repeats.squares,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Items or segments by column."""
-
-    touchpoint: Array  # (groups, touchpoints); what is in no column has none
-    cells: Array  # (groups, emotions, sentiments, topics)
-
-    @property
-    def total(self) -> Array:
-        """How many each column has."""
-        return np.asarray(self.touchpoint.sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
