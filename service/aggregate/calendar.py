@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """All rows of a frame by day, one entry a row in each column but `row_day`."""
+    """All rows of a frame by day, one entry a row."""
 
     row: Array
     day: Array  # ascending

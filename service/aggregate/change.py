@@ -119,7 +119,7 @@ def trends_of(
     groups, kinds = sums.shape[:2]
     negative, zero, positive = (sums[..., sign] for sign in (0, 1, 2))
     items = sums.sum(axis=3)
-    of_mean, of_volume = repeats_of(recent, periods)
+    of_mean, of_volume = variance_ratios(recent, periods)
     sentiment = shares_or_means(
         Counts(negative + zero + positive, positive - negative, positive + negative),
         repeats=of_mean,
@@ -151,7 +151,7 @@ def _enough(changes: Changes) -> Array:
     return np.asarray((changes.n >= MIN_ITEMS) & (changes.before_n >= MIN_ITEMS))
 
 
-def repeats_of(recent: Course, periods: Periods) -> tuple[Array, Array]:
+def variance_ratios(recent: Course, periods: Periods) -> tuple[Array, Array]:
     """By group how many times the variance of independent items a change has because people repeat themselves, of
     net sentiment and of the number of items.
 

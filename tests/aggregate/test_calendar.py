@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.aggregate.calendar import calendar_of
-from service.aggregate.change import Course, past_of, repeats_of, sums_of, trends, trends_of
+from service.aggregate.change import Course, past_of, sums_of, trends, trends_of, variance_ratios
 from service.aggregate.tally import columns_of, sign_of_mood
 from service.aggregate.trends import at_fixed_mix
 from service.beyond_noise import Periods
@@ -61,7 +61,7 @@ def test_noise_counts_what_people_repeat() -> None:
         sign=random.integers(0, 4, n),
         groups=2,
     )
-    found = repeats_of(course, periods)
+    found = variance_ratios(course, periods)
     for group in (0, 1):
         inside = course.group == group
         for told, (name, which) in zip(
