@@ -23,28 +23,27 @@ class Repeats:
     """
 
     mood: Array  # of each item
-    begins: Array  # where each run begins
+    run: Array  # of each item
     group: Array  # the column of each run
-    persons: Array  # the first run of each respondent
+    person: Array  # the respondent of each run
     sizes: Array  # items of each run
     size: Array  # by row of the frame the items of its run, 0 where it is the only one of it
     moods: Array  # (groups, moods)
     speaking: Array  # respondents with items in each group
     squares: Array  # Σ sizes² of each group
 
-    def sums(self, by_mood: Array) -> Array:
-        """Of each run the sum of a value that the mood decides."""
-        value = by_mood.take(self.mood)
-        return np.asarray(np.add.reduceat(value, self.begins)) if len(self.begins) else value
-
-    def by_person(self, by_run: Array) -> Array:
-        """Of each respondent the sum of a value over the runs."""
-        return np.asarray(np.add.reduceat(by_run, self.persons)) if len(self.persons) else by_run
-
     @property
     def people(self) -> int:
         """How many respondents they are."""
-        return len(self.persons)
+        return int(self.person[-1]) + 1 if len(self.person) else 0
+
+    def sums(self, by_mood: Array) -> Array:
+        """Of each run the sum of a value that the mood decides."""
+        return np.bincount(self.run, by_mood.take(self.mood), minlength=len(self.sizes))
+
+    def by_person(self, by_run: Array) -> Array:
+        """Of each respondent the sum of a value over the runs."""
+        return np.bincount(self.person, by_run, minlength=self.people)
 
 
 def repeats_of(frame: Frame, rows: Array, place_column: Array, *, groups: int) -> Repeats:
@@ -58,18 +57,21 @@ def repeats_of(frame: Frame, rows: Array, place_column: Array, *, groups: int) -
     several = occurring_again(key >> bits)
     key, rows = key.take(several), rows.take(places.take(several))
     begins = beginnings(key)
-    run = key.take(begins)
-    cluster, group = run >> bits, run & ((1 << bits) - 1)
+    first = np.zeros(len(key), dtype=np.int64)
+    first[begins] = 1
+    run = np.cumsum(first) - 1
+    column = key & ((1 << bits) - 1)
+    cluster, group = key.take(begins) >> bits, column.take(begins)
     sizes = np.diff(np.r_[begins, len(rows)])
     size = np.zeros(len(frame), dtype=np.int32)
-    size[rows] = np.repeat(np.where(sizes > 1, sizes, 0), sizes)
+    size[rows] = np.where(sizes > 1, sizes, 0).take(run)
     mood = frame.rows["mood"].take(rows)
-    moods = np.bincount(np.repeat(group, sizes) * codes().moods + mood, minlength=groups * codes().moods)
+    moods = np.bincount(column * codes().moods + mood, minlength=groups * codes().moods)
     return Repeats(
         mood=mood,
-        begins=begins,
+        run=run,
         group=group,
-        persons=beginnings(cluster),
+        person=np.cumsum(np.r_[False, cluster[1:] != cluster[:-1]][: len(cluster)]),
         sizes=sizes,
         size=size,
         moods=moods.reshape(groups, codes().moods),

@@ -158,7 +158,9 @@ class Tally:
         said, of = ~np.isnan(by_mood), self.repeats
         value = np.where(said, by_mood, 0.0)
         inside = of.group < self.columns
-        n, total = of.sums(said.astype(np.int64)) * inside, of.sums(value) * inside
+        everything_said = not (of.moods @ ~said).any()
+        n = (of.sizes if everything_said else of.sums(said.astype(np.float64))) * inside
+        total = of.sums(value) * inside
         n_all, total_all = of.by_person(n), of.by_person(total)
 
         def over(weights: Array) -> Array:
