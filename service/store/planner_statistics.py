@@ -21,6 +21,7 @@ STATISTICS: Final[dict[str, dict[str, str]]] = {
         "ix_feedback_item_workspace_id_at": "1000000 20000 2",
         "ix_feedback_item_workspace_id_stage_topic_at": "1000000 20000 2000 200 1",
         "ix_feedback_item_workspace_id_respondent": "1000000 20000 3",
+        "ix_feedback_item_respondent_told": "10000 200 3",
         "ix_feedback_item_import_id": "1000000 5000 5000 2500 2500",
         "ix_feedback_item_conversation": "300000 6000 2000 3",
         "ix_feedback_item_follow_up": "10000 200 100 1",
