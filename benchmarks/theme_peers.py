@@ -1,7 +1,7 @@
 """Other groupings of the texts that `benchmarks/themes.py` groups, from the very same vectors.
 
-    python -m benchmarks.themes --lend FOLDER              # texts, vectors and native labels' numbers
-    OTHER-PYTHON -m benchmarks.theme_peers FOLDER          # in an environment with the peers
+    python -m benchmarks.themes --lend FOLDER              # texts, vectors and native labels' numbers, by size
+    OTHER-PYTHON -m benchmarks.theme_peers FOLDER/1000     # in an environment with the peers, once for each size
     python -m benchmarks.themes --peers FOLDER             # their groups scored beside ours
 
 BERTopic 0.17 (`pip install bertopic==0.17.0`) with its own settings; reduced to as many topics as there are

@@ -9,7 +9,8 @@ with the agreement of these themes with native labels within stage, topic and si
 Each size runs in a process of its own, set up as the service is. With `--unread` the job "vectors" is left out,
 and "themes" reads what it needs.
 
-    python -m benchmarks.themes [--corpus FOLDER] [--texts 2000] [--segments 10000] [--unread] [--figures FILE]
+    python -m benchmarks.themes [--corpus FOLDER] [--texts 1000 3000] [--segments 10000] [--unread]
+                                [--figures FILE]
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from benchmarks.native_labels import CORPUS, rows_of
 from benchmarks.theme_times import LEAST_CELL, in_own_process
 from nlp import themes as groups_of
 from nlp.likeness import Likeness, readable
+from nlp.named_themes import named
 from nlp.pipeline import Pipeline
-from nlp.theme_names import Said, names
+from nlp.theme_names import Said
 
 READ = Path("data/evaluation/themes/blind.tsv")
 Labels = np.ndarray[Any, np.dtype[np.int64]]
@@ -100,9 +102,10 @@ def quality(
                 lend(lent, source, texts, vectors, len(kinds))
             if peers is not None:
                 theirs = peers_of(peers, source, native)
-                least = theirs.get("BERTopic, reduced to as many", {}).get("coverage", 1.0)
-                kept = surest(vectors, groups_of.find(vectors, groups=len(kinds)), least)
-                of["ours, as much left out as by BERTopic"] = scores(native, kept)
+                for way, one in theirs.items():
+                    if way.startswith("BERTopic, ") and isinstance(one, dict):
+                        like = surest(vectors, groups_of.find(vectors, groups=int(one["groups"])), one["coverage"])
+                        of[f"ours, groups and coverage as {way}"] = scores(native, like)
                 of.update(theirs)
             cells = cells_of(texts, Pipeline.load(None, "fast"))
             found["within_stage_and_topic"] = blind(texts, native, vectors, likeness, cells) | {
@@ -184,27 +187,27 @@ def blind(
     for own in cells.values():
         rows, said = vectors[own], [texts[at] for at in own]
         held = np.arange(len(own)) % 5 == 0
-        group = groups_of.find(rows)
+        found = named(
+            rows,
+            [Said(text, at) for at, text in enumerate(said)],
+            groups_of.find(rows),
+            alike=likeness.vectors,
+            shown=~held,
+        )
+        group, called = found.group, found.called
         unassigned.extend((group < 0).tolist())
         agreed.append(adjusted_mutual_info_score(native[own][group >= 0], group[group >= 0]))
         weights.append(len(own))
-        shown = np.where(held, -1, group)
-        numbers = range(int(group.max(initial=-1)) + 1)
-        called = names(
-            [[Said(said[at], at) for at in np.flatnonzero(shown == n).tolist()] for n in numbers],
-            alike=likeness.vectors,
-            middle=groups_of.centres(rows, shown) if shown.max(initial=-1) == group.max(initial=-1) else None,
-        )
-        named = [n for n in numbers if called[n]]
-        chosen = np.flatnonzero(held & np.isin(group, named))
-        if len(named) < 2 or not len(chosen):
+        known = [n for n in called if called[n]]
+        chosen = np.flatnonzero(held & np.isin(group, known))
+        if len(known) < 2 or not len(chosen):
             continue
-        themes += len(named)
+        themes += len(known)
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True).fit(said)
-        spelt = letters.transform([said[at] for at in chosen]) @ letters.transform([called[n] for n in named]).T
-        meant = rows[chosen] @ likeness.vectors([called[n] for n in named]).T
+        spelt = letters.transform([said[at] for at in chosen]) @ letters.transform([called[n] for n in known]).T
+        meant = rows[chosen] @ likeness.vectors([called[n] for n in known]).T
         for way, near in zip(right, (spelt.toarray(), meant), strict=True):
-            right[way].extend((np.array(named)[near.argmax(axis=1)] == group[chosen]).tolist())
+            right[way].extend((np.array(known)[near.argmax(axis=1)] == group[chosen]).tolist())
     return {
         "themes": themes,
         "texts": len(right["by letters"]),
@@ -245,9 +248,10 @@ def peers_of(folder: Path, source: str, native: Labels) -> dict[str, Any]:
 
 
 def surest(vectors: Any, group: Labels, coverage: float) -> Labels:
-    """The same groups without the rows that lie farthest from their centres."""
+    """The same groups without the rows whose neighbours agree least with them; of equal ones the nearer stay."""
     alike = np.einsum("ij,ij->i", vectors, groups_of.centres(vectors, group)[group])
-    return np.where(alike >= np.quantile(alike, 1 - coverage), group, -1)
+    sure = groups_of.agreement(vectors, group) + 1e-3 * alike
+    return np.where(sure >= np.quantile(sure, 1 - coverage), group, -1)
 
 
 def lend(folder: Path, source: str, texts: list[str], vectors: Any, groups: int) -> None:
@@ -261,7 +265,7 @@ def main() -> None:
     """Print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--texts", type=int, default=2_000)
+    parser.add_argument("--texts", type=int, nargs="*", default=[1_000, 3_000], help="of each source, at most")
     parser.add_argument("--segments", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--unread", action="store_true", help="measure grouping without stored vectors")
     parser.add_argument("--figures", type=Path)
@@ -273,15 +277,18 @@ def main() -> None:
     likenesses = {"words and meaning": whole, "words": Likeness(whole.version, whole.linear, None)}
     found: dict[str, Any] = {
         "quality": {
-            source: quality(
-                arguments.corpus,
-                source,
-                arguments.texts,
-                likenesses,
-                lent=arguments.lend,
-                peers=arguments.peers,
-            )
-            for source in ("bank", "nhs")
+            str(texts): {
+                source: quality(
+                    arguments.corpus,
+                    source,
+                    texts,
+                    likenesses,
+                    lent=arguments.lend and arguments.lend / str(texts),
+                    peers=arguments.peers and arguments.peers / str(texts),
+                )
+                for source in ("bank", "nhs")
+            }
+            for texts in arguments.texts
         },
         "read_blind": read_blind(READ),
     }

@@ -76,13 +76,16 @@ def names(
     taken: Sequence[str] = (),
     alike: Alike | None = None,
     middle: Vectors | None = None,
+    read: Read | None = None,
 ) -> list[str]:
     """A name for each group, all different and none of `taken`; an empty string where its people share no word.
 
     `others` are texts of no group, for what is common. With `alike` and the groups' centres `middle` the best
-    candidates are also compared by what they mean: a phrase nearer to another group's centre goes back.
+    candidates are also compared by what they mean: a phrase nearer to another group's centre goes back. `read`
+    keeps what groups say, for those that are named again.
     """
-    counted = [_Counted.of(group[:TEXTS_READ]) for group in groups]
+    read = Read() if read is None else read
+    counted = [read.counted(tuple(group[:TEXTS_READ])) for group in groups]
     index: dict[str, set[int]] = defaultdict(set)
     texts = 0
     beside = [stems(text) for text in others[:TEXTS_READ]]
@@ -94,8 +97,7 @@ def names(
     rated = [_rated(one, index, texts) for one in counted]
     of_few = [_of_few(one, index, texts) for one in counted]
     if alike is not None and middle is not None and len(groups) > 1:
-        _by_meaning(rated, alike, middle)
-        _by_meaning(of_few, alike, middle)
+        _by_meaning(rated, of_few, alike=alike, middle=middle)
     found: list[str] = []
     for one, candidates, fewer in zip(counted, rated, of_few, strict=True):
         found.append(_name(one, candidates, fewer, {*taken, *found}))
@@ -114,6 +116,25 @@ def supported(name: str, texts: Sequence[Said]) -> bool:
     )
 
 
+class Read:
+    """What was read of texts; kept for groups that are named again with other members."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[Said, ...], _Counted] = {}
+        self._phrases: dict[tuple[str, frozenset[str]], frozenset[Phrase]] = {}
+
+    def counted(self, group: tuple[Said, ...]) -> _Counted:
+        if group not in self._counted:
+            self._counted[group] = _Counted.of(group, self)
+        return self._counted[group]
+
+    def phrases(self, text: str, among: frozenset[str]) -> frozenset[Phrase]:
+        """`among`: of the text's own stems."""
+        if (text, among) not in self._phrases:
+            self._phrases[text, among] = frozenset(phrases(text, among=among))
+        return self._phrases[text, among]
+
+
 @dataclass(slots=True)
 class _Counted:
     """What a group's texts say."""
@@ -125,7 +146,7 @@ class _Counted:
     texts_of: dict[str, set[int]]
 
     @classmethod
-    def of(cls, group: Sequence[Said]) -> _Counted:
+    def of(cls, group: Sequence[Said], read: Read) -> _Counted:
         said = [stems(one.text) for one in group]
         texts_of: dict[str, set[int]] = defaultdict(set)
         for at, words in enumerate(said):
@@ -133,10 +154,10 @@ class _Counted:
                 texts_of[word].add(at)
         people = [one.person for one in group]
         least = LEAST_OF_FEW if len(set(people)) <= FEW else LEAST_USERS
-        usual = {word for word, at in texts_of.items() if len({people[one] for one in at}) >= least}
+        usual = frozenset(word for word, at in texts_of.items() if len({people[one] for one in at}) >= least)
         found: dict[frozenset[str], Counter[Phrase]] = defaultdict(Counter)
-        for one in group:
-            for phrase in set(phrases(one.text, among=usual)):
+        for one, words in zip(group, said, strict=True):
+            for phrase in read.phrases(one.text, words & usual):
                 found[phrase.key][phrase] += 1
         return cls(said, people, found, texts_of)
 
@@ -199,9 +220,17 @@ def _weighed(one: _Counted, used: Used, index: dict[str, set[int]], texts: int) 
     return sorted(found, key=lambda each: (-each.worth, each.phrase.shown))
 
 
-def _by_meaning(rated: Sequence[list[_Candidate]], alike: Alike, middle: Vectors) -> None:
-    """Weigh the best candidates of each group by how much nearer to its own centre than to others' they lie."""
-    asked = [(number, one) for number, candidates in enumerate(rated) for one in candidates[:COMPARED]]
+def _by_meaning(*rated: Sequence[list[_Candidate]], alike: Alike, middle: Vectors) -> None:
+    """Weigh the best candidates of each group by how much nearer to its own centre than to others' they lie.
+
+    `rated`: candidates by group, several times; all are read at once.
+    """
+    asked = [
+        (number, one)
+        for by_group in rated
+        for number, candidates in enumerate(by_group)
+        for one in candidates[:COMPARED]
+    ]
     if not asked:
         return
     near = alike([one.phrase.shown for _, one in asked]) @ middle.T
@@ -210,8 +239,9 @@ def _by_meaning(rated: Sequence[list[_Candidate]], alike: Alike, middle: Vectors
         factor = float(np.exp(MEANING * ahead))
         one.apart *= factor
         one.worth *= factor
-    for candidates in rated:
-        candidates.sort(key=lambda each: (-each.worth, each.phrase.shown))
+    for by_group in rated:
+        for candidates in by_group:
+            candidates.sort(key=lambda each: (-each.worth, each.phrase.shown))
 
 
 def _name(one: _Counted, candidates: Sequence[_Candidate], fewer: Sequence[_Candidate], taken: set[str]) -> str:

@@ -44,6 +44,8 @@ _PARTICLES: Final = _set("up out back down off away")
 """May end a phrase behind a word that means something: "top up", "locked out"."""
 _STATES: Final = _set("is are was were be been being am do does did have has had will would can could should")
 """A heading does without them where it can."""
+_ASKING: Final = _set("who which what what's whats when where why how how's")
+_IS: Final = _set("is are was were be been being am have has had")
 _MAY_BEGIN: Final = _set("get make use need")
 # what turns the following word round: a phrase may begin with it and nothing may be cut off before it
 # never a heading by themselves, and none ends with one: "need two" of what?
@@ -88,6 +90,7 @@ class Phrase:
     """How well it would do as a heading."""
 
 
+@lru_cache(maxsize=4_000)
 def stems(text: str) -> frozenset[str]:
     """What a text's words that mean something are counted by; all negations are one word."""
     return frozenset(
@@ -122,10 +125,11 @@ _NO_THING: Final = frozenset({"not", *map(stem_of, _NUMBERS)})
 def phrases(text: str, *, among: Collection[str] | None = None) -> Iterator[Phrase]:
     """All candidates of a text; `among`: only those whose stems are all among these."""
     run: list[str] = []
+    before = ""
     for piece in (*_PIECE.findall(text), "."):
         if _BREAK.match(piece) or _plain(piece) in _PRONOUNS:
-            yield from _of_run(run, among)
-            run = []
+            yield from _of_run(_as_statement(run, before), among)
+            run, before = [], _plain(piece)
         elif _plain(piece) not in _POSSESSIVES:
             run.append(piece.replace("’", "'"))
 
@@ -139,6 +143,36 @@ def _plain(piece: str) -> str:
 @lru_cache(maxsize=20_000)
 def _means(word: str) -> bool:
     return word in _NOT or (len(word) > 2 and word not in _SMALL and set(word) != {"x"})
+
+
+def _as_statement(run: list[str], before: str) -> list[str]:
+    """A question's words in the order in which they would be told: "how long do transfers take".
+
+    `before` is what the run follows. What cannot be told from its order stays as it is.
+    """
+    low = [_plain(word) for word in run]
+    if before == "how" and len(run) > 2 and low[1] in _STATES:
+        moved, rest = run[0], run[2:]
+        after = _first_verb(rest) + 1
+        while 1 < after < len(rest) and _plain(rest[after]) in _PARTICLES:
+            after += 1
+        return [*rest[:after], moved, *rest[after:]] if after > 1 else [moved, *rest]
+    asked = before in _ASKING or not before or bool(_BREAK.match(before))
+    if not asked or len(run) < 3 or low[1] in _NOT:
+        return run  # "could not log in": who could not is left out
+    if low[0] in _STATES:
+        return run[1:]
+    asks = low[0].endswith("n't") and (before in _ASKING or low[0][:-3] in _IS)  # else "don't get a refund"
+    verb = _first_verb(run[1:]) + 1 if asks else 0
+    return [*run[1:verb], run[0], *run[verb:]] if verb > 1 else run
+
+
+def _first_verb(words: Sequence[str]) -> int:
+    """The place of the first word behind the first that says what happens; 0 where none does."""
+    low = [_plain(word) for word in words]
+    return next(
+        (at for at, word in enumerate(low) if at and (word in _HAPPENS or word.endswith(("ing", "ed")))), 0
+    )
 
 
 def _of_run(run: Sequence[str], among: Collection[str] | None) -> Iterator[Phrase]:
@@ -162,8 +196,8 @@ def _of_run(run: Sequence[str], among: Collection[str] | None) -> Iterator[Phras
             key = frozenset(one for one in stem[start:end] if one)
             if not key - _NO_THING or (asks and start == 0 and len(key) < 3):
                 continue
-            # "could not use top up" reads better than "not use top up"
-            begin = start - 1 if word == "not" and start and low[start - 1] in _STATES else start
+            # "could not use top up" reads better than without, "not transferring" better than with "are"
+            begin = start - 1 if word == "not" and start and low[start - 1] in _STATES - _IS else start
             yield Phrase(_cased(run[begin:end]), key, _reads(low[start:end], key))
 
 

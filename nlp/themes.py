@@ -31,6 +31,11 @@ LEAST: Final = 4
 LEAST_SHARE: Final = 0.02
 """Of the rows that a group has at least: more groups than a person can tell apart by their names help nobody."""
 NEIGHBOURS: Final = 5
+"""Rows towards which a row is drawn."""
+NEIGHBOURHOOD: Final = 10
+"""Rows that tell how sure a row's group is."""
+ALONE: Final = 0.1
+"""A row of whose neighbourhood less than this share is in its group belongs to none."""
 JOIN: Final = 0.55
 """Centres that are this alike (cosine) are one group."""
 FINE: Final = 9
@@ -57,7 +62,8 @@ def find(rows: Vectors, *, groups: int | None = None) -> Ints:
         return np.arange(count, dtype=np.int64)
     if count < LEAST:
         return np.full(count, -1, dtype=np.int64)
-    drawn = _drawn_together(rows)
+    neighbours = _Neighbours.of(rows)
+    drawn = _drawn_together(rows, neighbours)
     tree = linkage(_distances(drawn), "ward")
     if groups is not None:
         return _by_size(fcluster(tree, groups, "maxclust").astype(np.int64) - 1, least=1)
@@ -72,20 +78,55 @@ def find(rows: Vectors, *, groups: int | None = None) -> Ints:
         return found
     near = nearest(rows, centres(rows, found))
     found = np.where(found >= 0, found, near.group)
-    return _by_size(_without_strays(rows, found), least=LEAST)
+    return _by_size(_without_strays(rows, found, neighbours), least=LEAST)
 
 
-def _drawn_together(rows: Vectors) -> Vectors:
-    count = min(NEIGHBOURS, len(rows) - 1)
-    alike = rows @ rows.T
-    np.fill_diagonal(alike, -1.0)
-    others = np.argpartition(-alike, count - 1, axis=1)[:, :count]
-    weights = np.maximum(np.take_along_axis(alike, others, axis=1), 0.0) ** 2
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """Of each row those most alike, nearest first."""
+
+    rows: Ints
+    alike: Vectors
+    """Cosine, 0 where it is negative."""
+
+    @classmethod
+    def of(cls, rows: Vectors) -> _Neighbours:
+        count = min(NEIGHBOURHOOD, len(rows) - 1)
+        alike = rows @ rows.T
+        np.fill_diagonal(alike, -1.0)
+        others = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        near = np.take_along_axis(alike, others, axis=1)
+        order = np.argsort(-near, axis=1, kind="stable")
+        return cls(
+            np.take_along_axis(others, order, axis=1),
+            np.maximum(np.take_along_axis(near, order, axis=1), 0.0),
+        )
+
+    def agree(self, group: Ints) -> npt.NDArray[np.float32]:
+        """Of each row the share of its neighbourhood that is in its group, weighted by likeness."""
+        same = group[self.rows] == group[:, None]
+        return np.asarray((self.alike * same).sum(axis=1) / np.maximum(self.alike.sum(axis=1), 1e-9))
+
+
+def agreement(rows: Vectors, group: Ints) -> npt.NDArray[np.float32]:
+    """How sure each row's group is: the share of what lies nearest to it that is in the same group, 0 to 1.
+
+    The rows nearest to a row have its label more often than the centre of its group tells (T. Cover, P. Hart,
+    "Nearest neighbor pattern classification", 1967).
+    """
+    return _Neighbours.of(rows).agree(group)
+
+
+def _drawn_together(rows: Vectors, neighbours: _Neighbours) -> Vectors:
+    others = neighbours.rows[:, :NEIGHBOURS]
+    weights = neighbours.alike[:, :NEIGHBOURS] ** 2
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     drawn = rows
     for _ in range(2):
         mean = np.zeros_like(drawn)
-        for place in range(count):  # one neighbour after the other: all at once would need ten times the memory
+        for place in range(
+            others.shape[1]
+        ):  # one neighbour after the other: all at once take ten times the memory
             mean += weights[:, place : place + 1] * drawn[others[:, place]]
         drawn = unit_rows(0.5 * drawn + 0.5 * mean)
     return drawn
@@ -112,13 +153,17 @@ def _joined(rows: Vectors, fine: Ints) -> Ints:
     return np.asarray(coarse[fine])
 
 
-def _without_strays(rows: Vectors, group: Ints) -> Ints:
-    """Members that lie far from their centre, and are not needed to keep nearly all of it, belong to none."""
+def _without_strays(rows: Vectors, group: Ints, neighbours: _Neighbours) -> Ints:
+    """Members that lie far from their centre, and are not needed to keep nearly all of it, belong to none.
+
+    Nor do those among whose neighbours hardly one is a member.
+    """
     middle = centres(rows, group)
     inside = group >= 0
     alike = np.full(len(rows), 1.0, dtype=np.float32)
     alike[inside] = np.einsum("ij,ij->i", rows[inside], middle[group[inside]])
     found = group.copy()
+    found[inside & (neighbours.agree(group) < ALONE)] = -1
     for number in range(len(middle)):
         own = np.flatnonzero(group == number)
         floor = min(NEAR, float(np.quantile(alike[own], 1 - KEPT)))

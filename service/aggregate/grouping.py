@@ -23,6 +23,7 @@ from sqlmodel import Session
 from nlp import themes as groups_of
 from nlp.likeness import Likeness
 from nlp.model import Vectors
+from nlp.named_themes import Named, leaning, named
 from nlp.theme_names import LEAST_USERS, Said, names, supported
 from service.aggregate.theme_lots import Known, LikenessOf, Lot, change, conclude, make, packed, read_themes, touch
 from service.aggregate.theme_texts import (
@@ -222,18 +223,19 @@ def _renew(run: _Run, lot: Lot, theme: Known) -> None:
     read = _read(run, lot, lot.members(theme)[-CENTRE_SAMPLE:])
     said = read.said(np.arange(len(read.which)))
     values: dict[str, object] = {"stale": False, "vectors": run.likeness.version}
+    name = theme.name
+    if theme.named_by is None and len(said) and not (name and supported(name, said)):
+        taken = [one.name for one in lot.living() if one is not theme]
+        name = names([said], taken=taken)[0]
+        values["name"] = name
     if len(said):
-        values["centre"] = packed(groups_of.centres(read.rows, np.zeros(len(said), dtype=np.int64))[0])
+        middle = groups_of.centres(read.rows, np.zeros(len(said), dtype=np.int64))
+        values["centre"] = packed(leaning(middle, {0: name}, run.likeness.vectors).get(0, middle[0]))
     elif theme.stale or theme.vectors != run.likeness.version:
         values["centre"] = b""
-    named = theme.name
-    if theme.named_by is None and len(said) and not (named and supported(named, said)):
-        taken = [one.name for one in lot.living() if one is not theme]
-        named = names([said], taken=taken)[0]
-        values["name"] = named
     with run.work.database.write() as session:
         queue.hold(session, run.job)
-        renamed = named != theme.name and theme.name != ""
+        renamed = name != theme.name and theme.name != ""
         change(session, theme, history={"what": "renamed", "by": "words"} if renamed else None, **values)
         if not theme.name and not theme.pinned:
             conclude(session, theme, "no_name")
@@ -330,11 +332,11 @@ def _found_in(run: _Run, lot: Lot, pool: Ints) -> Generator[None, None, bool]:
     yield from _pause(read)
     group = _of_several(groups_of.find(read.rows), read.words)
     yield from _pause(read)
-    called = _called(run, lot, read, group)
+    found = _named(run, read, group, taken=[one.name for one in lot.living()])
     yield from _pause(read)
     with run.work.database.write() as session:
         queue.hold(session, run.job)
-        made = _make_all(session, run, lot, read, group, called)
+        made = _make_all(session, run, lot, read, found)
         write_themes(
             session, lot.segments.at(read.which), lot.segments.theme[read.which].tolist(), read.words.echoes
         )
@@ -342,6 +344,12 @@ def _found_in(run: _Run, lot: Lot, pool: Ints) -> Generator[None, None, bool]:
     if made:
         yield from _assign(run, lot, np.setdiff1d(pool, read.which))
     return bool(made)
+
+
+def _named(run: _Run, read: _Read, group: Ints, *, taken: Sequence[str] = ()) -> Named:
+    """Groups that names tell apart; before anything is written, for the encoder reads what names may be."""
+    said = read.said(np.arange(len(read.which)))
+    return named(read.rows, said, group, alike=run.likeness.vectors, taken=taken)
 
 
 def _called(run: _Run, lot: Lot, read: _Read, group: Ints) -> dict[int, str]:
@@ -362,17 +370,15 @@ def _make_all(
     run: _Run,
     lot: Lot,
     read: _Read,
-    group: Ints,
-    called: dict[int, str],
+    found: Named,
     split_from: dict[int, int] | None = None,
 ) -> list[int]:
     """New themes of these groups with their members; their ids. Groups that nothing names are left out."""
-    middle = groups_of.centres(read.rows, group)
     made = []
-    for number, name in called.items():
+    for number, name in found.called.items():
         if not name:
             continue
-        members = read.which[group == number]
+        members = read.which[found.group == number]
         source = (split_from or {}).get(number)
         history = {"what": "found", "segments": len(members)}
         if source is not None:
@@ -384,7 +390,7 @@ def _make_all(
             history=history,
             name=name,
             vectors=run.likeness.version,
-            centre=packed(middle[number]),
+            centre=packed(found.leaning[number]),
         )
         lot.segments.theme[members] = theme.id
         made.append(theme.id)
@@ -397,19 +403,24 @@ def _group_anew(run: _Run, lot: Lot) -> Iterator[None]:
     free = np.flatnonzero(~np.isin(lot.segments.theme, pinned))
     read = _read(run, lot, _sample(lot, free, _affordable(run, len(free))))
     group = _of_several(groups_of.find(read.rows), read.words)
+    yield from _pause(read)
+    group = _named(run, read, group).group
     earlier = np.where(lot.segments.theme[read.which] > 0, lot.segments.theme[read.which], -1)
     group, match = groups_of.settled(read.rows, earlier, group)
     yield from _pause(read)
-    middle = groups_of.centres(read.rows, group)
     known = {one.id: one for one in lot.themes}
     ids = dict(match.continues)
+    kept = {new: known[old].name for new, old in ids.items()}
     fresh = np.where(np.isin(group, list(ids)), -1, group)
+    middle, alike = groups_of.centres(read.rows, group), run.likeness.vectors
     called = _called(run, lot, read, fresh)
+    attract = leaning(middle, kept | called, alike)
     with run.work.database.write() as session:
         queue.hold(session, run.job)
         for new, old in sorted(ids.items()):
-            change(session, known[old], centre=packed(middle[new]), cell_size=len(lot.segments))
-        made = _make_all(session, run, lot, read, fresh, called, match.split_from)
+            centre = packed(attract.get(new, middle[new]))
+            change(session, known[old], centre=centre, cell_size=len(lot.segments))
+        made = _make_all(session, run, lot, read, Named(fresh, called, attract), match.split_from)
         inside = np.isin(group, list(ids)) & ~np.isin(earlier, [*match.stay])
         lot.segments.theme[read.which[inside]] = [ids[number] for number in group[inside].tolist()]
         joined = np.zeros(len(lot.segments), dtype=bool)

@@ -12,6 +12,7 @@ from nlp import artifact
 from nlp.codebook import load_codebook
 from nlp.likeness import Likeness, Spread, echo_of, readable
 from nlp.theme_names import Said, names, supported
+from nlp.theme_phrases import phrases
 from nlp.themes import centres, find, match, nearest, unassigned_share
 
 HASHED = Likeness.of_model(None, "none")
@@ -167,6 +168,24 @@ def test_a_name_has_three_phrases_and_eight_words_at_most() -> None:
     # nine words would be one too many, so that less is said of the third
     long = named("slow parcel delivery", "broken charging cable", "missing printed manual")
     assert (len(long.split(", ")), len(long.split())) == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("Why isn't my card working?", "card isn't working"),
+        ("Isn't the deposit showing up?", "deposit isn't showing up"),
+        ("How long do transfers take to arrive?", "transfers take long"),
+        ("How long is delivery?", "long delivery"),
+        ("How much is the fee for topping up?", "fee for topping up"),
+        ("Is the refund late?", "refund late"),
+        ("They are not transferring my money", "not transferring money"),
+        ("Could not use top up", "could not use top up"),
+        ("Don't get a refund", "don't get a refund"),
+    ],
+)
+def test_a_question_is_told_as_a_statement(asked: str, told: str) -> None:
+    assert told in {phrase.shown for phrase in phrases(asked)}
 
 
 def test_a_number_is_no_name() -> None:
