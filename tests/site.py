@@ -16,6 +16,8 @@ from service.store.engine import Database
 from service.store.migrate import migrate
 from tests.running import Server, serving
 
+NAMES = {"admin": "Ada Admin", "lead": "Lea Lead", "analyst": "Ann Analyst", "viewer": "Vic Viewer"}
+
 
 @dataclass
 class Site:
@@ -34,7 +36,7 @@ class Site:
     def _token(self, role: str, workspace: str) -> str:
         with self.database.write() as session:
             found = auth.workspace_named(session, workspace, create=True)
-            return auth.invite(session, workspace=found, name=f"a {role}", role=role, hours=1)
+            return auth.invite(session, workspace=found, name=NAMES[role], role=role, hours=1)
 
     def link(self, role: str, workspace: str = demo.WORKSPACE) -> str:
         """A link that signs in once."""
