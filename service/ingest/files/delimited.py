@@ -107,10 +107,13 @@ def _titles_with_delimiter(lines: Sequence[str], delimiter: str | None) -> int:
     header: all rows below agree on three columns or more, and that row names two more fields of feedback than any
     above it.
     """
+    signs = (delimiter,) if delimiter else DELIMITERS
     for place in range(1, min(MAX_TITLE_LINES + 1, len(lines))):
         if lines[place - 1].count('"') % 2:
             return 0
-        if not lines[place].strip():
+        # whether the row could be that one is told from it alone, before all rows below are looked at
+        likely = (sign for sign in signs if sign in lines[place] and _known(_cells(lines[place], sign)) >= 2)
+        if next(likely, None) is None:
             continue
         table = "\n".join(lines[place:])
         sign = delimiter or sniff_delimiter(table, whole=True)
