@@ -99,7 +99,9 @@ def timeline(session: Session, vault: Vault, caller: Caller, key: str) -> Timeli
     names = [vault.pseudonym(caller.workspace_id, key)]
     if PSEUDONYM.fullmatch(key):
         names.append(key)
-    theirs = col(FeedbackItem.workspace_id) == caller.workspace_id, col(FeedbackItem.respondent).in_(names)
+    # somebody who was merged into another one is found by their old key, with what was told of them
+    either = col(FeedbackItem.respondent).in_(names) | col(FeedbackItem.respondent_told).in_(names)
+    theirs = col(FeedbackItem.workspace_id) == caller.workspace_id, either
     items = list(
         session.execute(
             select(FeedbackItem)

@@ -95,3 +95,11 @@ def test_the_matrix_of_nothing(browser: Any) -> None:
     text = browser().get("/transitions").text
     assert "Nobody can be followed yet" in text
     assert "respondent" in text
+
+
+def test_who_was_merged_is_found_by_either_key(client: Any, work: Work, person: str) -> None:
+    old = Vault(work.settings).pseudonym(client.workspace_id, "lead-7")
+    tagged_item(work, client.workspace_id, "stage=usage as a lead", respondent=person, respondent_told=old)
+    assert client.get("/v1/respondents/c-83/timeline").json()["items"] == 5
+    found = client.get("/v1/respondents/lead-7/timeline").json()
+    assert (found["respondent"], found["items"]) == (person, 1)
