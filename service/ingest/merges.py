@@ -16,7 +16,7 @@ from service.auth import Vault
 from service.ingest import people
 from service.ingest.erasure import LATECOMER_SECONDS, erase_told
 from service.ingest.identity import person_mark, respondent_mark
-from service.ingest.incoming import Erased, Merged
+from service.ingest.incoming import CannotParse, Erased, Merged
 from service.store import queue, rollups
 from service.store.columns import now
 from service.store.queue import Priority
@@ -24,6 +24,7 @@ from service.store.schema import Delivery, Endpoint, ErasureMark, FeedbackItem, 
 from service.work import Work
 
 PAGE = 500  # items moved at once
+MAX_MERGES = 1000  # told by one delivery; senders tell of a handful
 
 
 def merge_told(
@@ -31,11 +32,13 @@ def merge_told(
 ) -> int:
     """Make one person of those whom a delivery tells to be one, in its transaction; how many merges it told.
 
-    What was being stored meanwhile is looked for by a job.
+    What was being stored meanwhile is looked for by a job. CannotParse for more than any sender tells at once.
     """
     told = [one for one in dict.fromkeys(told) if _is_merge(one)]
     if not told:
         return 0
+    if len(told) > MAX_MERGES:
+        raise CannotParse(f"it tells of more than {MAX_MERGES} merged people at once")
     _merge(session, vault, endpoint=endpoint, delivery=delivery, told=told)
     queue.enqueue(
         session,

@@ -26,6 +26,7 @@ STATISTICS: Final[dict[str, dict[str, str]]] = {
         "ix_feedback_item_conversation": "300000 6000 2000 3",
         "ix_feedback_item_follow_up": "10000 200 100 1",
         "ix_feedback_item_further_answer": "200000 4000 1000 2",
+        "ix_feedback_item_respondent_told": "10000 200 3",
     },
     "segment": {
         "sqlite_autoindex_segment_1": "1500000 2 1",
@@ -34,6 +35,10 @@ STATISTICS: Final[dict[str, dict[str, str]]] = {
     },
     "classification": {"sqlite_autoindex_classification_1": "1500000 2 2 1"},
     "correction": {"ix_correction_item_id": "20000 2"},
+    "merged_person": {
+        "sqlite_autoindex_merged_person_1": "10000 200 200 1 1",
+        "ix_merged_person_survivor": "10000 200 2",
+    },
     "item_version": {"sqlite_autoindex_item_version_1": "50000 2 1"},
     "item_meaning": {"ix_item_meaning_block_id": "1000000 1000"},
     "meaning_block": {"ix_meaning_block_workspace_id_vectors": "2000 40 40"},

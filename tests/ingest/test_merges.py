@@ -216,3 +216,21 @@ def test_a_part_that_says_otherwise_moves_the_item_back(
     place.tells(**erased("a"))
     assert set(people(work, workspace_id, "abc", "s")) == {"i-1"}
     check_rollups(work, workspace_id)
+
+
+def test_more_merges_than_anybody_makes_are_kept_to_be_seen(
+    work: Work, desk: Callable[[str], Desk], workspace_id: int
+) -> None:
+    place = desk("s")
+    place.tells(**said("a0", 1))
+    most = place.tells(merged=[[f"a{number}", "b"] for number in range(merges.MAX_MERGES)])
+    assert people(work, workspace_id, ["a0", "b"], "s") == {"i-1": "b"}
+    more = place.tells(merged=[[f"c{number}", "b"] for number in range(merges.MAX_MERGES + 1)])
+    with work.database.read() as session:
+        assert session.get_one(Delivery, most).state == "parsed"
+        assert session.get_one(Delivery, more).state == "unparsed"
+    place.tells(**erased("b"))
+    run_jobs(work)
+    assert people(work, workspace_id, ["a0", "b"], "s") == {}
+    with work.database.read() as session:
+        assert session.execute(select(MergedPerson)).first() is None

@@ -577,3 +577,47 @@ def test_broken_content_of_every_sender_is_kept_and_shown(client: Any) -> None:
         assert found[0]["detail"]
         assert client.get(f"/v1/deliveries/{found[0]['id']}").json()["body"] == '{"broken": "and'
     assert listed(client) == []
+
+
+def test_merges_and_tickets_out_of_the_bin_by_signed_calls(client: Any) -> None:
+    sent = Sent("zendesk", "ticket.created")
+    made = address(client, sent)
+    first = json.loads(sent.body)
+    person, other = first["detail"]["requester_id"], "9000000000777"
+
+    def tells(kind: str, at: str, event: dict[str, Any] | None = None, **detail: Any) -> None:
+        payload = {**first, "type": f"zen:event-type:{kind}", "id": f"{kind}{at}", "time": f"2026-11-20T{at}Z"}
+        payload |= {"detail": {**first["detail"], **detail}, "event": event or {}}
+        call = sent.signed(sent.secret, made["url"], body=json.dumps(payload).encode())
+        answer = client.post(path(made), content=call["content"], headers={**call["headers"], "authorization": ""})
+        assert answer.status_code == 200
+
+    def people() -> dict[str, str]:
+        return {one["conversation_id"]: one["respondent"] for one in listed(client)}
+
+    tells("ticket.created", "09:00:00")
+    tells("ticket.created", "09:30:00", id="9", requester_id=other, submitter_id=other)
+    assert len(set(people().values())) == 2
+    before = people()["9"]
+    tells("user.merged", "10:00:00", {"user": {"id": person}}, id=other)
+    assert set(people().values()) == {before}
+    (merge,) = [
+        one
+        for one in client.get("/v1/deliveries", params={"endpoint_id": made["id"]}).json()["data"]
+        if "one person" in one["detail"]
+    ]
+    assert (merge["state"], client.get(f"/v1/deliveries/{merge['id']}").json()["body"]) == ("parsed", "")
+    assert client.post(f"/v1/deliveries/{merge['id']}/replay").status_code == 409
+
+    tells("ticket.marked_as_spam", "11:00:00")
+    assert set(people()) == {"9"}
+    tells("ticket.tags_changed", "10:59:00", tags=["late"])
+    tells("ticket.status_changed", "11:00:01", status="DELETED")
+    assert set(people()) == {"9"}
+    tells("ticket.undeleted", "12:00:00")
+    assert people() == {"9": before, first["detail"]["id"]: before}
+
+    assert client.delete(f"/v1/respondents/{other}").json() == {"items": 2}
+    tells("ticket.undeleted", "13:00:00")
+    tells("ticket.created", "14:00:00", id="10")
+    assert people() == {}
