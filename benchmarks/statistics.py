@@ -268,8 +268,9 @@ def stage_alarms(worlds: int, items: float, seed: int) -> dict[str, Any]:
         times = np.minimum(chance.geometric(0.72, len(index)), 8)
         kind, group, week = np.unravel_index(np.repeat(index, times), people.shape)
         day = 7 * week + chance.integers(0, 7, len(week))
+        sign = (value + 1).astype(np.uint8)
         course = Course(
-            day, group, np.repeat(np.arange(len(index)), times), np.repeat(value, times), STAGES, kind, 2
+            day, group, np.repeat(np.arange(len(index)), times), np.repeat(sign, times), STAGES, kind, 2
         )
         found = trends(course, periods)
         seen = {

@@ -57,7 +57,8 @@ def items(chance: np.random.Generator, volume: float, *, worse: float) -> tuple[
         emotion[of_side] = first + np.minimum(chosen, last - first - 1)
     times = np.minimum(chance.geometric(0.72, len(index)), 8)
     again = np.repeat(np.arange(len(index)), times)
-    found = {"stage": stage, "topic": topic, "emotion": emotion, "value": value, "kind": kind, "week": week}
+    sign = (value + 1).astype(np.uint8)
+    found = {"stage": stage, "topic": topic, "emotion": emotion, "sign": sign, "kind": kind, "week": week}
     found = {name: column[again] for name, column in found.items()} | {"who": again}
     found["day"] = 7 * found["week"] + chance.integers(0, 7, len(again))
     return found, changed
@@ -70,7 +71,7 @@ def called(found: dict[str, Array], alpha: float) -> dict[str, list[tuple[int, s
     groups = {"stage": STAGES, "topic": TOPICS, "emotion": NEGATIVE + POSITIVE + 1}
     told: dict[str, list[tuple[int, str]]] = {}
     for field in CHANGE_FIELDS:
-        course = Course(found["day"], found[field], found["who"], found["value"], groups[field], found["kind"], 2)
+        course = Course(found["day"], found[field], found["who"], found["sign"], groups[field], found["kind"], 2)
         told[field] = [
             (label, measure)
             for label, row in enumerate(trends(course, periods, alpha=alpha))

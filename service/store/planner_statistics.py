@@ -26,7 +26,6 @@ STATISTICS: Final[dict[str, dict[str, str]]] = {
         "ix_feedback_item_conversation": "300000 6000 2000 3",
         "ix_feedback_item_follow_up": "10000 200 100 1",
         "ix_feedback_item_further_answer": "200000 4000 1000 2",
-        "ix_feedback_item_respondent_told": "10000 200 3",
     },
     "segment": {
         "sqlite_autoindex_segment_1": "1500000 2 1",
