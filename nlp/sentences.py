@@ -19,6 +19,8 @@ _BEGINS_WITH_WORD: tuple[_Token, ...] = ((0, False, False),)
 # a word, or what white space counts as a token: all but a single blank behind a word
 _NEXT = re.compile(r" ?+(\s+|\S+)")
 _WORD_AND_MARK = re.compile("[A-Za-z]*[a-z][.!?]")
+_NUMBERED = re.compile("#[0-9]+")
+_SIGN_AND_NUMBER: tuple[_Token, ...] = (0, False, True), (1, False, False)
 
 
 class SentenceStarts:
@@ -59,11 +61,13 @@ class SentenceStarts:
     def _tokens(self, piece: str) -> tuple[_Token, ...]:
         known = self._known.get(piece)
         if known is None:
-            # the two that are most frequent by far need not be asked for
+            # those that are most frequent by far, or never the same, need not be asked for
             if self._unmarked.fullmatch(piece):
                 return _BEGINS_WITH_WORD
             if _WORD_AND_MARK.fullmatch(piece) and not self._special.keys() & {piece, piece[:-1]}:
                 return _BEGINS_WITH_WORD[0], (len(piece) - 1, True, True)
+            if _NUMBERED.fullmatch(piece):
+                return _SIGN_AND_NUMBER
             # the memory zone frees what spaCy keeps of every new word; it is not safe to share without a lock
             with self._lock, self._spacy.memory_zone():
                 tokens = self._spacy.tokenizer(piece)

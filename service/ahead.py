@@ -24,16 +24,17 @@ class Ahead(Generic[T]):
         self._error: Exception | None = None
         self._over = False
 
-    def step(self) -> None:
-        """Take one step, unless the next T is complete or the source has ended."""
+    def step(self) -> bool:
+        """Take one step, unless the next T is complete or the source has ended: False then."""
         if self._found is not None or self._over:
-            return
+            return False
         try:
             self._found = next(self._source)
         except StopIteration:
             self._over = True
         except Exception as error:  # it says nothing about what is being done meanwhile
             self._over, self._error = True, error
+        return True
 
     def __iter__(self) -> Iterator[T | None]:
         while True:

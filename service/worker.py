@@ -56,7 +56,7 @@ from service.work import JobKind, Work
 log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, JobKind] = {
-    "classify": JobKind(classify, batch=64, batch_items=SLICE_ITEMS, bulk=4, on_dead=tagging_given_up),
+    "classify": JobKind(classify, batch=64, batch_items=SLICE_ITEMS, bulk=20, on_dead=tagging_given_up),
     "retag": JobKind(retag, on_dead=retagging_given_up),
     "retrain": JobKind(retrain),
     "vectors": JobKind(make_vectors),

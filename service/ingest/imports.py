@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from service.ahead import Ahead
 from service.ingest.equal_rows import EqualRows
 from service.ingest.files import FileRefused, Row, RowError, Table
+from service.ingest.fold import sent_columns
 from service.ingest.identity import content_key
 from service.ingest.import_files import (
     JSON_FORMATS,
@@ -56,6 +57,7 @@ class _Slice:
     chars: int = 0  # in all cells
     empty: int = 0
     items: list[IncomingItem] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)  # `sent_columns` of each item
     numbers: list[int] = field(default_factory=list)  # of the items: their row, and which of its answers
     items_of_rows: list[int] = field(default_factory=list)  # how many each row with items has, in order
     rejects: list[dict[str, Any]] = field(default_factory=list)
@@ -246,10 +248,12 @@ class _Reading:
             slice_.empty += 1
             return
         slice_.items += items
+        vault, workspace_id = self._work.vault, self._import.workspace_id
+        slice_.sent += [sent_columns(item, vault, workspace_id, redact=redact_stored) for item in items]
         slice_.items_of_rows.append(len(items))
         slice_.numbers += [row.number + turn * ANSWER_STEP for turn in range(len(items))]
 
-    def _store(self, slice_: _Slice, meanwhile: Callable[[], object]) -> None:
+    def _store(self, slice_: _Slice, meanwhile: Callable[[], bool]) -> None:
         """One slice's transaction."""
         found = self._import
         assert found.id is not None
@@ -270,6 +274,7 @@ class _Reading:
                 equal_before={key: self._equal.count(key) for key in keys},
                 priority=Priority.BULK,
                 redact=self._work.settings.redact_stored,
+                sent=slice_.sent,
                 meanwhile=meanwhile,
             )
             if slice_.rejects:

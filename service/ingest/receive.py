@@ -62,6 +62,7 @@ class Part:
     received_at: datetime
     row_numbers: Sequence[int] | None = None
     whole: Sequence[Whole] = ()  # survey responses that it tells whole, each once in all parts
+    sent: Sequence[dict[str, Any]] | None = None  # `sent_columns` of the items, where that is done already
 
 
 def receive(
@@ -83,7 +84,8 @@ def receive(
     replayed: bool = False,
     redact: bool = False,
     whole: Sequence[Whole] = (),
-    meanwhile: Callable[[], object] | None = None,
+    sent: Sequence[dict[str, Any]] | None = None,
+    meanwhile: Callable[[], bool] | None = None,
 ) -> list[Outcome]:
     """Store items and the job that tags them; one Outcome per item, in order.
 
@@ -94,6 +96,7 @@ def receive(
     REDACT_STORED): texts are stored without what is personal; what identifies an item is still made from what was
     sent. `whole`: survey responses of which items that are stored and not among these were taken back. Rollups
     move with it.
+    `sent`: what `sent_columns` makes of each item, where the caller has had the time to ask.
     `meanwhile`: what the caller has to do beside it, see `bulk.insert_with_ids`.
     """
     if not items and not whole:
@@ -106,6 +109,7 @@ def receive(
         received_at=received_at or now(),
         row_numbers=row_numbers,
         whole=whole,
+        sent=sent,
     )
     [outcomes] = receive_parts(
         session,
@@ -137,7 +141,7 @@ def receive_parts(
     enqueue: bool = True,
     replayed: bool = False,
     redact: bool = False,
-    meanwhile: Callable[[], object] | None = None,
+    meanwhile: Callable[[], bool] | None = None,
 ) -> list[list[Outcome]]:
     """`receive` for several deliveries of one workspace, in their order, in as many statements as for one."""
     keys = [
@@ -186,6 +190,7 @@ def receive_parts(
                 workspace_id=workspace_id,
                 keys=keys[own],
                 items=part.items,
+                sent=part.sent,
                 stay_out=stay_out[own],
                 moment=part.received_at,
                 origin={"delivery_id": part.delivery_id, "import_id": import_id},
@@ -275,6 +280,7 @@ def _fold(
     workspace_id: int,
     keys: Sequence[Key],
     items: Sequence[IncomingItem],
+    sent: Sequence[dict[str, Any]] | None,
     stay_out: Sequence[bool],
     moment: datetime,
     origin: dict[str, Any],
@@ -284,15 +290,15 @@ def _fold(
 ) -> list[Status | None]:
     """Apply the items to the drafts in their order; the status of each, None for those kept out."""
     statuses: list[Status | None] = []
-    for key, item, is_out in zip(keys, items, stay_out, strict=True):
+    for place, (key, item, is_out) in enumerate(zip(keys, items, stay_out, strict=True)):
         if is_out:
             statuses.append(None)
             continue
-        sent = sent_columns(item, vault, workspace_id, redact=redact)
+        own = sent[place] if sent is not None else sent_columns(item, vault, workspace_id, redact=redact)
         draft = drafts.get(key)
         if draft is None:
             drafts[key] = new_draft(
-                sent,
+                own,
                 workspace_id=workspace_id,
                 source=key[0],
                 identity=key[1],
@@ -302,7 +308,7 @@ def _fold(
             )
             statuses.append("accepted")
         else:
-            statuses.append(draft.apply(sent, origin=origin, replayed=replayed))
+            statuses.append(draft.apply(own, origin=origin, replayed=replayed))
     return statuses
 
 
@@ -317,7 +323,7 @@ def _join_people(session: Session, workspace_id: int, drafts: Mapping[Key, Draft
         columns.update(respondent=survivor, respondent_told=None if survivor == name else name)
 
 
-def _insert_new(session: Session, drafts: dict[Key, Draft], meanwhile: Callable[[], object] | None) -> bool:
+def _insert_new(session: Session, drafts: dict[Key, Draft], meanwhile: Callable[[], bool] | None) -> bool:
     """Insert the new drafts and give them their ids; False if another transaction stored one of them meanwhile."""
     # in key order: two callers with the same rows wait for each other instead of deadlocking
     new = [drafts[key] for key in sorted(key for key, draft in drafts.items() if draft.id is None)]

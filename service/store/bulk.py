@@ -6,6 +6,7 @@ A statement with a parameter for every column of every row costs ten times what 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg import sql
+from psycopg.copy import LibpqWriter
 from sqlalchemy import JSON, Connection, Dialect, Select, Table, any_, func, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
@@ -25,7 +27,7 @@ from service.store.columns import UtcDateTime
 
 Converter = Callable[[Any], Any]
 UNIQUE_VIOLATION = "23505"
-ROWS_BETWEEN = 100  # rows sent to a server between two pieces of other work: it is never out of rows
+ROWS_BETWEEN = 200  # rows sent to a server between two pieces of other work: it is never out of rows
 
 
 def insert_with_ids(
@@ -33,7 +35,7 @@ def insert_with_ids(
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     *,
-    meanwhile: Callable[[], object] | None = None,
+    meanwhile: Callable[[], bool] | None = None,
 ) -> list[int] | None:
     """Store rows that name every column but `id`, and give them their ids, in order.
 
@@ -43,7 +45,8 @@ def insert_with_ids(
     columns of JSON.
 
     `meanwhile` is called again and again while a server takes the rows in: it does a little of what the caller has
-    to do anyway, and nothing with the session. SQLite works in this process, so that it is not called there.
+    to do anyway, nothing with the session, and says whether it found anything to do. SQLite works in this process,
+    so that it is not called there.
     """
     if not rows:
         return []
@@ -282,7 +285,7 @@ def converters(table: Table, dialect: str) -> dict[str, Converter]:
         if isinstance(kind, JSON):
             found[name] = _json
         elif isinstance(kind, UtcDateTime):
-            found[name] = _sqlite_moment if dialect == "sqlite" else _moment
+            found[name] = _sqlite_moment if dialect == "sqlite" else _postgresql_moment
     return found
 
 
@@ -296,6 +299,11 @@ def _moment(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time without zone can't be stored")
     return value.astimezone(UTC)
+
+
+def _postgresql_moment(value: datetime) -> str:
+    # the driver writes a moment in 1.2 µs and a text in 0.2 µs; the same moment often stands in several rows
+    return _moment(value).isoformat()
 
 
 def _sqlite_moment(value: datetime) -> str:
@@ -323,18 +331,36 @@ def _copy(
     table: Table,
     names: Sequence[str],
     rows: Iterable[Sequence[Any]],
-    meanwhile: Callable[[], object] | None,
+    meanwhile: Callable[[], bool] | None,
 ) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     with _failing_as_usual(connection, f"COPY {table.name}"):
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        with driver.cursor() as cursor, cursor.copy(statement, writer=_Writer(cursor, meanwhile)) as copy:
             for number, row in enumerate(rows, 1):
                 copy.write_row(row)
                 if meanwhile is not None and number % ROWS_BETWEEN == 0:
                     meanwhile()
+
+
+class _Writer(LibpqWriter):
+    """Sends the rows of a COPY. Behind the last one the server looks at all foreign keys, a third of its work."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any], meanwhile: Callable[[], bool] | None) -> None:
+        super().__init__(cursor)
+        self._meanwhile = meanwhile
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        if exc is not None or self._meanwhile is None:
+            super().finish(exc)
+            return
+        with ThreadPoolExecutor(1) as waiting:
+            end = waiting.submit(super().finish)
+            while not end.done() and self._meanwhile():
+                pass
+            end.result()
 
 
 @contextmanager

@@ -8,7 +8,24 @@ from hypothesis import strategies as st
 from nlp.sentences import SentenceStarts
 
 PIECES = [
-    *("a", "The ", "etc", "id", "p.m.", "Mr. ", "U.S. ", "e.g", "don't ", "word ", "1.5", "3", "x.com"),
+    *(
+        "a",
+        "The ",
+        "etc",
+        "id",
+        "p.m.",
+        "Mr. ",
+        "U.S. ",
+        "e.g",
+        "don't ",
+        "word ",
+        "1.5",
+        "3",
+        "#",
+        "#12",
+        "#a",
+        "x.com",
+    ),
     *(".", "!", "?", "...", "…", "。", ")", "(", '"', "’", "'", "-", ":", ":)", ": )", "O.o", "😀"),
     *(" ", "  ", "\t", "\xa0", "\u2028"),
 ]
@@ -39,6 +56,7 @@ def test_sentences_begin_where_spacy_says(own: SentenceStarts, sentencizer: Any,
         ("My email id. is wrong", [0]),
         ("Came at 3 p.m. to Mr. Smith", [0]),
         ("Late...again", [0]),
+        ("Still nothing. #48213", [0, 16]),
     ],
 )
 def test_examples(own: SentenceStarts, sentencizer: Any, line: str, starts: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -107,18 +108,37 @@ def test_a_row_that_is_there_already_is_told(database: Database, workspace_id: i
         assert bulk.ids_of_items(session, workspace_id + 1, keys) == []
 
 
+@pytest.mark.parametrize("steps", [0, 2, 3, 5])
 def test_while_a_server_takes_rows_in_other_work_gets_on(
-    database: Database, workspace_id: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, workspace_id: int, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
+    """Three times between the rows, then as long as the server still looks at them and something is to be done."""
     monkeypatch.setattr(bulk, "ROWS_BETWEEN", 3)
     rows = [columns(workspace_id, f"id:{turn}", text="long " * 20_000) for turn in range(10)]
-    calls: list[None] = []
+    done: list[bool] = []
+
+    def step() -> bool:
+        done.append(len(done) < steps)
+        return done[-1]
+
     with database.write() as session:
-        ids = bulk.insert_with_ids(session, TABLE, rows, meanwhile=lambda: calls.append(None))
-    assert len(calls) == (0 if database.is_sqlite else 3)
+        ids = bulk.insert_with_ids(session, TABLE, rows, meanwhile=step)
+    assert sum(done) <= steps
+    assert len(done) in ((0,) if database.is_sqlite else (3, *range(4, max(3, steps) + 2)))
     with database.read() as session:
         found = session.execute(select(TABLE.c.id, TABLE.c.identity).order_by(TABLE.c.id)).all()
     assert [tuple(row) for row in found] == list(zip(ids or (), [row["identity"] for row in rows], strict=True))
+
+
+@pytest.mark.parametrize("meanwhile", [None, lambda: True])
+def test_what_a_server_finds_behind_the_last_row_is_told(
+    database: Database, workspace_id: int, meanwhile: Callable[[], bool] | None
+) -> None:
+    strangers = [columns(workspace_id + 1, f"id:{turn}") for turn in range(3)]
+    with pytest.raises(IntegrityError), database.write() as session:
+        bulk.insert_with_ids(session, TABLE, strangers, meanwhile=meanwhile)
+    with database.read() as session:
+        assert session.execute(select(TABLE.c.id)).all() == []
 
 
 def test_other_errors_are_those_of_any_statement(database: Database, workspace_id: int) -> None:

@@ -94,8 +94,9 @@ def test_what_all_rows_have_alike_is_told_once_and_changes_all(database: Databas
     assert _stored(database) == [("tagged", False, MOMENT, stage, None) for stage in ("0", "1", None, "3")]
     if not database.is_sqlite:
         [(_, some), (_, one)] = [pair for pair in asked if pair[0].startswith("UPDATE feedback_item")]
-        assert some == (MOMENT, False, None, "tagged", '{"0","1","3"}', bulk.pg_array([ids[0], ids[1], ids[3]]))
-        assert one == (MOMENT, False, None, None, "tagged", bulk.pg_array([ids[2]]))
+        moment = MOMENT.astimezone(UTC).isoformat()
+        assert some == (moment, False, None, "tagged", '{"0","1","3"}', bulk.pg_array([ids[0], ids[1], ids[3]]))
+        assert one == (moment, False, None, None, "tagged", bulk.pg_array([ids[2]]))
 
 
 def test_nothing_is_nothing_and_json_is_refused(database: Database, ids: list[int]) -> None:
