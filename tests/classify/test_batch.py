@@ -110,9 +110,9 @@ def test_what_the_fast_tier_tags_is_stored_in_larger_slices() -> None:
         payload = {"items": list(range(500)), "import_id": import_id}
         return queue.ClaimedJob(number, 1, "classify", payload, 1, "token")
 
-    jobs = [*(job(number, 7) for number in range(5)), job(5, None), job(6, None), job(7, 7)]
+    jobs = [*(job(number, 7) for number in range(6)), job(6, None), job(7, None), job(8, 7)]
     slices = [[one.id for one in slice_] for slice_ in batch._slices(jobs, {7})]
-    assert slices == [[0, 1, 2, 3], [4], [5], [6], [7]]
+    assert slices == [[0, 1, 2, 3, 4], [5], [6], [7], [8]]
 
 
 def test_text_that_changes_meanwhile_is_tagged_as_it_is_now(
