@@ -45,6 +45,7 @@ SLICE: Final = 2_000
 TOP: Final = 3
 SIDES: Final = {-1: "negative", 0: "neutral", 1: "positive"}
 KINDS: Final[tuple[Kind, ...]] = ("pain", "delight")
+CHANGED: Final = ("rise", "fall")  # stories that say that something changed
 Labels = Mapping[str, str]
 Tag = Callable[[list[str]], list[Labels | None]]
 
@@ -149,6 +150,7 @@ def look(database: Database, workspace_id: int, stories: Iterable[Story]) -> dic
         found = tables["delight" if one.kind == "delight" else "pain"][place - 1] if place else None
         trend = found["trend"] if found else {"significant": False, "low": None, "high": None, "change": None}
         said = (1 if trend["change"] > 0 else -1) if trend["significant"] else 0
+        points = 0 if not trend["change"] else 1 if trend["change"] > 0 else -1
         beyond = 0 if trend["low"] is None else 1 if trend["low"] > 0 else -1 if trend["high"] < 0 else 0
         told.append(
             asdict(one)
@@ -158,6 +160,7 @@ def look(database: Database, workspace_id: int, stories: Iterable[Story]) -> dic
                 "top": place is not None and place <= TOP,
                 "top_of_all_time": one.id in formerly[:TOP],
                 "direction": said == one.direction,
+                "points": points == one.direction,
                 "interval": beyond == one.direction,
                 "opposite": bool(one.direction) and said == -one.direction,
                 "change": trend["change"],
@@ -181,11 +184,13 @@ def figures(looks: list[dict[str, Any]]) -> dict[str, Any]:
     stories = [one for each in looks for one in each["stories"]]
 
     def of(some: list[dict[str, Any]]) -> dict[str, Any]:
+        pointing = [one["points"] for one in some if one["kind"] in CHANGED]
         return {
             "stories": len(some),
             "in_the_top_three": share(sum(one["top"] for one in some), len(some)),
             "in_the_top_three_of_all_time": share(sum(one["top_of_all_time"] for one in some), len(some)),
             "right_direction": share(sum(one["direction"] for one in some), len(some)),
+            "change_points_its_way": share(sum(pointing), len(pointing)) if pointing else None,
             "both": share(sum(one["top"] and one["direction"] for one in some), len(some)),
             "interval_on_its_side": share(sum(one["interval"] for one in some), len(some)),
             "told_the_wrong_way_round": sum(one["opposite"] for one in some),

@@ -267,22 +267,25 @@ def new_draft(
     default_channel: str = "other",
 ) -> Draft:
     """The row of an item that was not here before; the only place where one is built."""
-    columns: dict[str, Any] = {**_NOTHING_SENT, "channel": default_channel, "attributes": {}, **sent}
+    text = sent.get("text")
+    columns: dict[str, Any] = {
+        **_NOTHING_SENT,
+        "channel": default_channel,
+        "attributes": {},
+        **sent,
+        "field_times": None,
+        "workspace_id": workspace_id,
+        "source": source,
+        "identity": identity,
+        "received_at": received_at,
+        "at": sent.get("occurred_at") or received_at,
+        "text_version": 1,
+        "state": _first_state(text),
+        **origin,
+    }
     told_at = columns["sender_updated_at"]
-    field_times = None
     if told_at is not None:
         times = {name: told_at for name in sent if name in TOLD_COLUMNS}
         times.setdefault("channel", None)  # any sender's word holds against our default
-        field_times = _field_times(columns, times, told_at)
-    columns.update(
-        field_times=field_times,
-        workspace_id=workspace_id,
-        source=source,
-        identity=identity,
-        received_at=received_at,
-        at=columns["occurred_at"] or received_at,
-        text_version=1,
-        state=_first_state(columns["text"]),
-        **origin,
-    )
-    return Draft(columns, is_new=True, touched=True, counted=True, reread=columns["text"] is not None)
+        columns["field_times"] = _field_times(columns, times, told_at)
+    return Draft(columns, is_new=True, touched=True, counted=True, reread=text is not None)

@@ -105,6 +105,13 @@ def _rows_of(statuses: Sequence[str], items_of_rows: Sequence[int]) -> list[str]
     return found
 
 
+def _chars(cells: Sequence[Any]) -> int:
+    try:
+        return sum(map(len, cells))
+    except TypeError:  # numbers and what else JSON and workbooks hold
+        return sum(len(cell) for cell in cells if isinstance(cell, str))
+
+
 class _Reading:
     """One worker's way through one file."""
 
@@ -112,6 +119,7 @@ class _Reading:
         self._work = work
         self._job = job
         self._equal = EqualRows()
+        self._redact = work.settings.redact_stored
 
     def run(self) -> Iterator[None]:
         import_id = int(self._job.payload["import_id"])
@@ -221,8 +229,7 @@ class _Reading:
         abort: bool,
     ) -> None:
         slice_.rows += 1
-        slice_.chars += sum([len(cell) for cell in row.cells if isinstance(cell, str)])
-        redact_stored = self._work.settings.redact_stored
+        slice_.chars += _chars(row.cells)
         try:
             items = reader.items(checked_row(row))
         except RowRefused as refused:
@@ -234,7 +241,7 @@ class _Reading:
                     "code": refused.code,
                     "detail": refused.detail,
                     "columns": reject_cells(
-                        row, columns, is_json=is_json, texts=self._texts if redact_stored else ()
+                        row, columns, is_json=is_json, texts=self._texts if self._redact else ()
                     ),
                 }
             )
@@ -249,9 +256,10 @@ class _Reading:
             return
         slice_.items += items
         vault, workspace_id = self._work.vault, self._import.workspace_id
-        slice_.sent += [sent_columns(item, vault, workspace_id, redact=redact_stored) for item in items]
+        for turn, item in enumerate(items):
+            slice_.sent.append(sent_columns(item, vault, workspace_id, redact=self._redact))
+            slice_.numbers.append(row.number + turn * ANSWER_STEP)
         slice_.items_of_rows.append(len(items))
-        slice_.numbers += [row.number + turn * ANSWER_STEP for turn in range(len(items))]
 
     def _store(self, slice_: _Slice, meanwhile: Callable[[], bool]) -> None:
         """One slice's transaction."""
@@ -273,7 +281,7 @@ class _Reading:
                 row_numbers=slice_.numbers,
                 equal_before={key: self._equal.count(key) for key in keys},
                 priority=Priority.BULK,
-                redact=self._work.settings.redact_stored,
+                redact=self._redact,
                 sent=slice_.sent,
                 meanwhile=meanwhile,
             )

@@ -115,7 +115,7 @@ class ItemReader:
         """
         if self._escaped:
             row = replace(row, cells=[_unescaped(cell) for cell in row.cells])
-        if any(_folded(row.cells[place]) in values for place, values in self._skip):
+        if self._skip and any(_folded(row.cells[place]) in values for place, values in self._skip):
             return []  # a preview or a test of the form
         if row.raw is not None:
             for name, content in row.raw.items():

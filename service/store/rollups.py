@@ -70,11 +70,13 @@ def snapshot_new(session: Session, workspace_id: int, items: Sequence[tuple[int,
 
 def apply(session: Session, workspace_id: int, *, before: Snapshot, after: Snapshot) -> None:
     """Count the change from `before` to `after`, in the transaction of its cause; one record an item in each."""
-    stood = {record.item_id: record for record in before}
-    # equality looks at the first fields that differ, a hash at all of them
-    unchanged = {record.item_id for record in after if stood.get(record.item_id) == record}
-    removed = [record for record in before if record.item_id not in unchanged]
-    added = [record for record in after if record.item_id not in unchanged]
+    removed, added = before, after
+    if before:
+        stood = {record.item_id: record for record in before}
+        # equality looks at the first fields that differ, a hash at all of them
+        unchanged = {record.item_id for record in after if stood.get(record.item_id) == record}
+        removed = [record for record in before if record.item_id not in unchanged]
+        added = [record for record in after if record.item_id not in unchanged]
     if not removed and not added:
         return
     made = _append(session, workspace_id, encode_records(added, removed))
