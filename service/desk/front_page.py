@@ -12,6 +12,7 @@ from sqlmodel import Session
 from service.aggregate.significant import Change, significant
 from service.auth import Caller
 from service.dependencies import ReadDb, Reader, SettingsOf
+from service.desk.model_figures import STRANGERS, most_telling_first
 from service.errors import CannotStore
 from service.ingest import sample
 from service.ingest.trouble import troubles
@@ -114,12 +115,13 @@ def quality(caller: Caller, settings: Settings, session: Session) -> dict[str, A
         live = model(caller, settings, session)
     except CannotStore:
         return None
-    report = next(iter(live.evaluation), None)
+    report = next(iter(most_telling_first(live.evaluation)), None)
     if report is None:
         return None
     told = report["with_question"]["fields"]
     return {
         "n": report["with_question"]["n"],
+        "strangers": report["gold"] == STRANGERS,
         "fields": [
             {
                 "name": name,
