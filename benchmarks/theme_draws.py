@@ -1,0 +1,101 @@
+"""Ours beside other groupings over several draws of texts: how sure a difference of a single draw is.
+
+    python -m benchmarks.theme_draws FOLDER --lend 10 [--texts 1000]   # texts and vectors, a folder a draw
+    OTHER-PYTHON -m benchmarks.theme_peers FOLDER/0                    # and so on: see benchmarks/theme_peers.py
+    python -m benchmarks.theme_draws FOLDER [--figures FILE]           # differences of AMI, ours less theirs
+
+Each source is one lot, all ways make as many groups as there are labels or as many as BERTopic made with its own
+settings; where BERTopic leaves texts out, as many of ours are left out (`benchmarks/themes.py`). Draws of one
+source overlap, so the t interval over draws is somewhat too narrow for the source itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from benchmarks.native_labels import CORPUS, rows_of
+from benchmarks.themes import k_means, lend, peers_of, scores, surest
+from nlp import themes as groups_of
+from nlp.likeness import Likeness, readable
+from nlp.pipeline import Pipeline
+
+SOURCES = ("bank", "nhs")
+
+
+def lend_draws(folder: Path, corpus: Path, draws: int, most: int) -> None:
+    """Write each draw's texts and vectors for the peers, and its native labels."""
+    artifact = Pipeline.load(None, "accurate").artifact
+    likeness = Likeness.of_artifact(artifact, "accurate")
+    for draw in range(draws):
+        for source in SOURCES:
+            rows = rows_of(corpus, source, most, draw=draw)
+            texts = [readable(text) for text, _ in rows]
+            kinds, native = np.unique([label for _, label in rows], return_inverse=True)
+            lend(folder / str(draw), source, texts, likeness.vectors(texts), len(kinds))
+            (folder / str(draw) / f"{source}.native.json").write_text(
+                json.dumps(native.tolist()), encoding="utf-8"
+            )
+
+
+def differences(folder: Path, source: str) -> dict[str, float]:
+    """Of one draw: AMI of ours less that of each other way, on equal terms."""
+    with np.load(folder / f"{source}.npz") as arrays:
+        vectors, groups = arrays["vectors"], int(arrays["groups"])
+    native = np.array(json.loads((folder / f"{source}.native.json").read_text(encoding="utf-8")))
+    ours = groups_of.find(vectors, groups=groups)
+    found = {"k-means": scores(native, ours)["ami"] - scores(native, k_means(vectors, groups))["ami"]}
+    for way, one in peers_of(folder, source, native).items():
+        if not isinstance(one, dict) or way == "Obsei, its default similarity":
+            continue
+        own = ours
+        if way.startswith("BERTopic, its own"):
+            own = groups_of.find(vectors, groups=int(one["groups"]))
+        if one["coverage"] < 1:
+            own = surest(vectors, own, one["coverage"])
+        found[way] = scores(native, own)["ami"] - one["ami"]
+    return found
+
+
+def over_draws(values: list[float]) -> dict[str, Any]:
+    """Mean with its 95 % t interval (Student 1908) and in how many draws ours was ahead."""
+    n, mean = len(values), float(np.mean(values))
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+    return {
+        "draws": n,
+        "mean": round(mean, 4),
+        "interval": [round(mean - half, 4), round(mean + half, 4)],
+        "ahead": sum(value > 0 for value in values),
+    }
+
+
+def main() -> None:
+    """Lend, or print the figures and write them where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="holds customers' words: a temporary place")
+    parser.add_argument("--lend", type=int, metavar="DRAWS")
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--texts", type=int, default=1_000, help="of each draw")
+    parser.add_argument("--figures", type=Path)
+    given = parser.parse_args()
+    if given.lend:
+        lend_draws(given.folder, given.corpus, given.lend, given.texts)
+        return
+    folders = sorted(one for one in given.folder.iterdir() if one.is_dir())
+    found: dict[str, Any] = {}
+    for source in SOURCES:
+        of_draws = [differences(folder, source) for folder in folders]
+        found[source] = {way: over_draws([one[way] for one in of_draws]) for way in of_draws[0]}
+    written = json.dumps(found, indent=1)
+    print(written)
+    if given.figures:
+        given.figures.write_text(written + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
