@@ -4,9 +4,10 @@
     OTHER-PYTHON -m benchmarks.theme_peers FOLDER/0                    # and so on: see benchmarks/theme_peers.py
     python -m benchmarks.theme_draws FOLDER [--figures FILE]           # differences of AMI, ours less theirs
 
-Each source is one lot, all ways make as many groups as there are labels or as many as BERTopic made with its own
-settings; where BERTopic leaves texts out, as many of ours are left out (`benchmarks/themes.py`). Draws of one
-source overlap, so the t interval over draws is somewhat too narrow for the source itself.
+Each source is one lot, then cut into those of the product (stage, topic and side, by the fast tier). All ways make
+as many groups as there are labels, or as many as BERTopic made; where that leaves texts out, as many of ours are
+left out (`benchmarks/themes.py`). Draws of one source overlap, so the t interval over draws is somewhat too narrow
+for the source itself.
 """
 
 from __future__ import annotations
@@ -20,24 +21,33 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.native_labels import CORPUS, rows_of
-from benchmarks.themes import k_means, lend, peers_of, scores, surest
+from benchmarks.themes import cells_of, k_means, lend, peers_of, scores, surest, within
 from nlp import themes as groups_of
 from nlp.likeness import Likeness, readable
 from nlp.pipeline import Pipeline
 
 SOURCES = ("bank", "nhs")
+# within lots: each other way, and ours on equal terms
+EQUAL = {
+    "k-means": "ours",
+    "Obsei, as many groups": "ours",
+    "BERTopic, reduced to as many": "ours, as many groups as BERTopic, as much left out",
+    "BERTopic, reduced to as many, outliers put to topics": "ours, as many groups as BERTopic",
+}
 
 
 def lend_draws(folder: Path, corpus: Path, draws: int, most: int) -> None:
     """Write each draw's texts and vectors for the peers, and its native labels."""
-    artifact = Pipeline.load(None, "accurate").artifact
+    artifact, fast = Pipeline.load(None, "accurate").artifact, Pipeline.load(None, "fast")
     likeness = Likeness.of_artifact(artifact, "accurate")
     for draw in range(draws):
         for source in SOURCES:
             rows = rows_of(corpus, source, most, draw=draw)
             texts = [readable(text) for text, _ in rows]
             kinds, native = np.unique([label for _, label in rows], return_inverse=True)
-            lend(folder / str(draw), source, texts, likeness.vectors(texts), len(kinds))
+            vectors = likeness.vectors(texts)
+            lend(folder / str(draw), source, texts, vectors, len(kinds))
+            within(source, texts, native, vectors, cells_of(texts, fast), lent=folder / str(draw), peers=None)
             (folder / str(draw) / f"{source}.native.json").write_text(
                 json.dumps(native.tolist()), encoding="utf-8"
             )
@@ -60,6 +70,17 @@ def differences(folder: Path, source: str) -> dict[str, float]:
             own = surest(vectors, own, one["coverage"])
         found[way] = scores(native, own)["ami"] - one["ami"]
     return found
+
+
+def differences_within(folder: Path, source: str, fast: Pipeline) -> dict[str, float]:
+    """The same within the product's lots, weighted by texts."""
+    with np.load(folder / f"{source}.npz") as arrays:
+        vectors = arrays["vectors"]
+    texts, native = (
+        json.loads((folder / f"{source}.{part}.json").read_text(encoding="utf-8")) for part in ("texts", "native")
+    )
+    found = within(source, texts, np.array(native), vectors, cells_of(texts, fast), lent=None, peers=folder)
+    return {way: found[own]["ami"] - found[way]["ami"] for way, own in EQUAL.items() if way in found}
 
 
 def over_draws(values: list[float]) -> dict[str, Any]:
@@ -88,9 +109,16 @@ def main() -> None:
         return
     folders = sorted(one for one in given.folder.iterdir() if one.is_dir())
     found: dict[str, Any] = {}
+    fast = Pipeline.load(None, "fast")
     for source in SOURCES:
-        of_draws = [differences(folder, source) for folder in folders]
-        found[source] = {way: over_draws([one[way] for one in of_draws]) for way in of_draws[0]}
+        for name, of_draws in (
+            (source, [differences(folder, source) for folder in folders]),
+            (
+                f"{source}, within stage, topic and side",
+                [differences_within(one, source, fast) for one in folders],
+            ),
+        ):
+            found[name] = {way: over_draws([one[way] for one in of_draws]) for way in of_draws[0]}
     written = json.dumps(found, indent=1)
     print(written)
     if given.figures:
