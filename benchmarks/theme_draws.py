@@ -111,13 +111,9 @@ def main() -> None:
     found: dict[str, Any] = {}
     fast = Pipeline.load(None, "fast")
     for source in SOURCES:
-        for name, of_draws in (
-            (source, [differences(folder, source) for folder in folders]),
-            (
-                f"{source}, within stage, topic and side",
-                [differences_within(one, source, fast) for one in folders],
-            ),
-        ):
+        whole = [differences(folder, source) for folder in folders]
+        lots = [differences_within(folder, source, fast) for folder in folders]
+        for name, of_draws in ((source, whole), (f"{source}, within stage, topic and side", lots)):
             found[name] = {way: over_draws([one[way] for one in of_draws]) for way in of_draws[0]}
     written = json.dumps(found, indent=1)
     print(written)

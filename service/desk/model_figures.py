@@ -10,10 +10,10 @@ from service.intervals import Interval, share_interval
 
 FEW: Final = 10  # texts of a label; below it a score says next to nothing
 WIDEST: Final = 0.15  # calibration error at the end of the picture's scale, unless one is larger
-STRANGERS: Final = "elsewhere.tsv"  # companies that no training text came from
+STRANGERS: Final = "elsewhere.tsv"  # from sources of which no text was learnt from
 SETS: Final = {
     "dev.tsv": "Everyday mix of sources",
-    STRANGERS: "Kinds of companies that the model has never seen",
+    STRANGERS: "Companies whose customers the model has never read",
     "dev.tsv + elsewhere.tsv": "Both together",
 }
 
@@ -71,7 +71,7 @@ class ReportFigure:
 
 
 def most_telling_first(evaluation: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The reports of GET /v1/model, first that on companies which no training text came from: ours are such."""
+    """The reports of GET /v1/model, first that on sources it learnt nothing from: to it every workspace is one."""
     return sorted(evaluation, key=lambda report: report["gold"] != STRANGERS)
 
 

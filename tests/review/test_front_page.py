@@ -140,7 +140,7 @@ def test_nothing_beyond_noise_is_an_answer(browser: Browser, work: Work, workspa
     assert "Nothing moved more than by chance" in text
     assert "All senders deliver" in text
     assert "How often we read feedback right" in text
-    assert "from kinds of companies that the model has never seen" in text
+    assert "from companies whose customers the model has never read" in text
 
 
 def test_a_file_in_trouble_is_told(browser: Browser, work: Work, workspace_id: int) -> None:
