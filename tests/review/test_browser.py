@@ -313,3 +313,28 @@ def test_an_empty_workspace_says_how_to_begin(site: Site, browser: Browser) -> N
     page.wait_for_url("**/map")
     assert page.get_by_role("heading", name="No feedback yet").is_visible()
     context.close()
+
+
+def test_a_leads_monday(lead: Page) -> None:
+    """In one go: what changed, why, a label put right, a suggestion accepted, the map taken along."""
+    lead.get_by_role("link", name="What changed").click()
+    lead.get_by_role("heading", name="Changes that are more than chance").wait_for()
+    to_decide = lead.get_by_role("region", name="To decide")
+    to_decide.get_by_role("link", name="Why").first.click()
+    lead.get_by_role("heading", name="Why it ranks where it does").wait_for()
+    lead.locator(".said-list").get_by_role("link").first.click()
+    lead.wait_for_url("**/feedback/*")
+    emotion = lead.get_by_label("Emotion").first
+    told = "relief" if emotion.input_value() != "relief" else "regret"
+    emotion.select_option(told)
+    lead.get_by_role("button", name="Save", exact=True).first.click()
+    assert "Stored." in lead.get_by_role("status").inner_text()
+    assert lead.get_by_label("Emotion").first.input_value() == told
+    lead.get_by_role("link", name="What changed").click()
+    to_decide.get_by_role("button", name="Accept").first.click()
+    lead.wait_for_load_state()
+    assert lead.get_by_role("status").inner_text() == "Accepted."
+    lead.get_by_role("link", name="Open the map").click()
+    with lead.expect_download() as download:
+        lead.get_by_role("link", name="Table", exact=True).click()
+    assert "Conversion" in download.value.path().read_text(encoding="utf-8-sig")

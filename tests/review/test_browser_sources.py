@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -75,6 +77,24 @@ def _address(page: Page, site: Site) -> str:
 def _deliver(address: str, body: bytes, headers: dict[str, str]) -> None:
     answer = httpx2.post(address, content=body, headers={"Content-Type": "application/json", **headers})
     assert answer.status_code == 200, answer.text
+
+
+def _drop(page: Page, site: Site, name: str, text: str) -> None:
+    """From the list of sources to what the service made of a file, as a person drops it."""
+    page.goto(f"{site.address}/sources")
+    page.get_by_role("link", name="Upload a file").first.click()
+    page.wait_for_url("**/sources/import")  # loaded: a drop before the page's script stands is lost
+    data = page.evaluate_handle(
+        """([name, text]) => {
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([text], name, {type: "text/csv"}));
+            return dropped;
+        }""",
+        [name, text],
+    )
+    page.dispatch_event("[data-drop]", "drop", {"dataTransfer": data})
+    page.get_by_role("button", name="Look at the file").click()
+    page.wait_for_url("**/sources/imports/*")
 
 
 def _mac(secret: str, signed: bytes) -> str:
@@ -202,21 +222,7 @@ FILE = """id,date,comment,xq1
 
 @as_analyst
 def test_an_analyst_mends_a_wrong_guess(signed_in: Page, site: Site) -> None:
-    signed_in.goto(f"{site.address}/sources")
-    signed_in.get_by_role("link", name="Upload a file").first.click()
-    signed_in.wait_for_url("**/sources/import")  # loaded: a drop before the page's script stands is lost
-    # dropped, not chosen
-    data = signed_in.evaluate_handle(
-        """text => {
-            const dropped = new DataTransfer();
-            dropped.items.add(new File([text], "lamps.csv", {type: "text/csv"}));
-            return dropped;
-        }""",
-        FILE,
-    )
-    signed_in.dispatch_event("[data-drop]", "drop", {"dataTransfer": data})
-    signed_in.get_by_role("button", name="Look at the file").click()
-    signed_in.wait_for_url("**/sources/imports/*")
+    _drop(signed_in, site, "lamps.csv", FILE)
     wrong = signed_in.get_by_label("What «comment» holds")
     assert wrong.input_value() == "text", "guessed by its name"
     assert "Filiale Mitte eins" in signed_in.get_by_role("row", name="comment").inner_text()
@@ -233,6 +239,33 @@ def test_an_analyst_mends_a_wrong_guess(signed_in: Page, site: Site) -> None:
     assert "The colour is not" in download.value.path().read_text(encoding="utf-8-sig")
     signed_in.get_by_role("link", name="See it on the map").click()
     expect(signed_in.get_by_role("heading", name="Journey map")).to_be_visible()
+
+
+@as_analyst
+def test_a_qualtrics_export_with_a_wrong_column_is_mended(signed_in: Page, site: Site) -> None:
+    """What the interviewer wrote is taken for the customer's words, until the analyst says what it is."""
+    export = (FIXTURES / "qualtrics" / "export.csv-3headers.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.reader(io.StringIO(export)))
+    note = "Asked twice, then left the line."
+    for row, cell in zip(rows, ("Q9", "Anything else?", '{"ImportId":"QID9_TEXT"}', note), strict=False):
+        row.append(cell)
+    told = io.StringIO()
+    csv.writer(told).writerows(row + [""] * (len(rows[0]) - len(row)) for row in rows)
+    _drop(signed_in, site, "qualtrics.csv", told.getvalue())
+    expect(signed_in.get_by_text("Qualtrics").first).to_be_visible()
+    wrong = signed_in.get_by_label("What «Q9» holds")
+    assert wrong.input_value() == "text"
+    expect(signed_in.locator(".firsts")).to_contain_text(note)
+    wrong.select_option(label="Attribute to filter by")
+    signed_in.get_by_role("button", name="Look again").click()
+    expect(signed_in.get_by_label("What «Q9» holds")).not_to_have_value("text")
+    expect(signed_in.locator(".firsts")).to_contain_text("Support answered fast")
+    signed_in.get_by_role("button", name="Import it").click()
+    expect(signed_in.get_by_role("link", name="See it on the map")).to_be_visible(timeout=WAIT_MS)
+    signed_in.goto(f"{site.address}/feedback?q=Support+answered+fast")
+    expect(signed_in.locator("main")).to_contain_text("Third ticket this month")
+    signed_in.goto(f"{site.address}/feedback?q=Asked+twice")
+    expect(signed_in.locator("main")).not_to_contain_text(note)
 
 
 @as_analyst
