@@ -55,6 +55,13 @@ class Settings(BaseModel):
         description="How far the worker stands back where processor time is short (as `nice`): whoever waits for "
         "an answer goes first.",
     )
+    single_share: float = Field(
+        default=1.0,
+        ge=0.05,
+        le=100,
+        description="Where feedback arrives one by one faster than it can be tagged: so many parts of the "
+        "worker's time for it, for every part that files and other work get.",
+    )
     secret_key: str = Field(
         default="",
         description="Key for pseudonyms and stored secrets; empty means a random one kept in DATA_DIR/secret_key. "

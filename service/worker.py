@@ -67,7 +67,7 @@ KINDS: Mapping[str, JobKind] = {
     "poll": JobKind(poll),
     "replay": JobKind(replay),
     "sample": JobKind(sample),
-    "import": JobKind(read_file, takes_turns=True, on_dead=import_given_up),
+    "import": JobKind(read_file, on_dead=import_given_up),
     "news": JobKind(look_for_news),
     "digest": JobKind(make_digest),
     "notify": JobKind(send, batch=8),
@@ -89,10 +89,12 @@ MODEL_RETRY_SECONDS = 5.0
 MODEL_LOOK_SECONDS = 20.0  # how soon a newly published model is taken up
 DATABASE_RETRY_SECONDS = 1.0
 WATCH_SECONDS = 0.04  # how often an idle worker asks whether anything was committed, and if so looks for work
-# where more single arrivals come than can be tagged, other work still gets on: a step of it, then at most so many
-# times its length for them (after a slice of a file one batch of them), and a first step after so long
-SINGLE_SHARE = 4.0
+# single arrivals go first, but where more come than can be tagged, other work gets its share of the time (setting
+# SINGLE_SHARE) after so long; neither side can save up more than that
 OTHERS_AFTER_SECONDS = 5.0
+LOCK_FREE_SECONDS = (
+    0.003  # between two transactions, so that whoever looks every millisecond finds SQLite's lock free
+)
 ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for again by another worker
 
 
@@ -125,7 +127,7 @@ class Worker:
         self._next_poll_look = 0.0
         self._next_digest_look = 0.0
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
-        self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
+        self._credit = OTHERS_AFTER_SECONDS  # seconds that single arrivals may take before other work has its turn
 
     def run(self) -> None:
         """Work until asked to stop. A database that is locked or away is waited for."""
@@ -225,7 +227,11 @@ class Worker:
 
     def _run_others(self) -> bool:
         """Where for some time nothing but single arrivals was worked on: what else is due; False if nothing is."""
-        return time.monotonic() >= self._others_due and self._run_due(min_priority=Priority.SINGLE + 1)
+        return self._credit <= 0 and self._run_due(min_priority=Priority.SINGLE + 1)
+
+    def _credit_singles(self, seconds: float) -> None:
+        """What single arrivals may take more (or have taken, below zero)."""
+        self._credit = max(-OTHERS_AFTER_SECONDS, min(OTHERS_AFTER_SECONDS, self._credit + seconds))
 
     def _run_due(
         self,
@@ -241,9 +247,12 @@ class Worker:
             kinds=self._kinds if kinds is None else kinds,
         )
         if not jobs:
-            if max_priority is None and kinds is None:
-                self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
+            if kinds is None:
+                self._credit = OTHERS_AFTER_SECONDS  # one side has nothing to do: nobody waits
             return False
+        began = time.monotonic()
+        if jobs[0].priority == Priority.SINGLE:
+            self._work.arrivals.note()
         with self._heart.holding(jobs):
             sound = [job for job in jobs if not self._killed_too_many(job)]
             # jobs that failed or crashed before run alone, so that they take nobody with them
@@ -253,8 +262,8 @@ class Worker:
             for job in sound:
                 if job not in fresh:
                     self._run_batch([job])
-        if jobs[0].priority != Priority.SINGLE and kinds is None:
-            self._others_due = time.monotonic() + OTHERS_AFTER_SECONDS
+        if jobs[0].priority == Priority.SINGLE:
+            self._credit_singles(began - time.monotonic())
         return True
 
     def _keep_house(self) -> None:
@@ -322,7 +331,7 @@ class Worker:
 
         They go first, but not for ever: where they come faster than they can be tagged, the stage gets a share.
         """
-        began, takes_turns = time.monotonic(), self._kinds[jobs[0].kind].takes_turns
+        began = time.monotonic()
         for _ in stage:
             if self._stop.requested:
                 close = getattr(stage, "close", None)
@@ -332,10 +341,11 @@ class Worker:
                 return
             if jobs[0].priority == Priority.SINGLE:
                 continue
-            until = time.monotonic() + SINGLE_SHARE * (time.monotonic() - began)
-            while not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
-                if takes_turns or time.monotonic() >= until:
-                    break
+            if self._work.write_lock_wanted:
+                time.sleep(LOCK_FREE_SECONDS)
+            self._credit_singles(self._settings.single_share * (time.monotonic() - began))
+            while self._credit > 0 and not self._stop.requested and self._run_due(max_priority=Priority.SINGLE):
+                pass
             if jobs[0].kind not in HOUSEKEEPING:
                 self._keep_house()
             began = time.monotonic()

@@ -36,20 +36,20 @@ LARGE_SLICE_ITEMS = 2_500
 def classify(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
     """Tag the items of these jobs that still wait for it; yields after every transaction.
 
-    While a slice is stored the next one is tagged: the database and the disk do their part meanwhile.
+    While a slice is stored the next one is tagged: the database and the disk do their part meanwhile. Not where
+    senders wait for the write lock, for with two at work it is held longer.
     """
     with work.database.read() as session:
         large = _large_imports(session, work.settings, jobs)
     slices = list(_slices(jobs, large))
     tagged = (_tagged(work, slice_, large) for slice_ in slices)
-    if len(slices) == 1:
-        _store_slice(work, next(tagged))
-        yield
+    if len(slices) == 1 or work.write_lock_wanted:
+        for one in tagged:
+            yield from _store_slice(work, one)
         return
     with ReadAhead(tagged) as ready:
         for one in ready:
-            _store_slice(work, one)
-            yield
+            yield from _store_slice(work, one)
 
 
 def _large_imports(session: Session, settings: Settings, jobs: Sequence[ClaimedJob]) -> frozenset[int]:
@@ -121,20 +121,35 @@ def _tagged(work: Work, jobs: list[ClaimedJob], large: Collection[int]) -> _Tagg
     return _Tagged(jobs, pipeline, inputs, analyses_of(pipeline, inputs))
 
 
-def _store_slice(work: Work, tagged: _Tagged) -> None:
-    """One slice's transaction."""
+def _store_slice(work: Work, tagged: _Tagged) -> Iterator[None]:
+    """One slice's transaction; several where senders wait for the write lock, the last one ends the jobs.
+
+    Of jobs that come again because their worker died in between, what is stored no longer waits to be tagged.
+    """
     jobs, pipeline, workspace_id = tagged.jobs, tagged.pipeline, tagged.jobs[0].workspace_id
     provisional = pipeline.model_version != wanted_version(work.settings, workspace_id=workspace_id)
-    with work.database.write() as session:
-        for job in jobs:
-            queue.hold(session, job)
-        _store(session, workspace_id, pipeline, tagged.inputs, tagged.analyses)
-        for import_id, items in _looked_at(jobs).items():
-            import_progress(session, import_id, tagged=items)
-        for job in jobs:
-            queue.finish(session, job)
-        if tagged.inputs and provisional:
-            enqueue_retag(session, workspace_id=workspace_id, which="fast", priority=Priority.UPKEEP)
+    left = list(tagged.inputs)
+    while True:
+        size = SLICE_ITEMS if work.write_lock_wanted else len(left)
+        part, left = left[:size], left[size:]
+        with work.database.write() as session:
+            for job in jobs:
+                queue.hold(session, job)
+            _store(session, workspace_id, pipeline, {item: tagged.inputs[item] for item in part}, tagged.analyses)
+            if not left:
+                _end(session, workspace_id, tagged, provisional=provisional)
+        yield
+        if not left:
+            return
+
+
+def _end(session: Session, workspace_id: int, tagged: _Tagged, *, provisional: bool) -> None:
+    for import_id, items in _looked_at(tagged.jobs).items():
+        import_progress(session, import_id, tagged=items)
+    for job in tagged.jobs:
+        queue.finish(session, job)
+    if tagged.inputs and provisional:
+        enqueue_retag(session, workspace_id=workspace_id, which="fast", priority=Priority.UPKEEP)
 
 
 def _looked_at(jobs: Sequence[ClaimedJob]) -> Counter[int]:

@@ -40,6 +40,7 @@ from service.work import Work
 
 STEP_ROWS = 100  # read at once while a server stores others
 STEPS_AT_ONCE = 50  # taken at once where nothing is stored: what is more urgent waits for their end
+SHORT_SLICE_ROWS = 500  # where senders wait for the write lock
 SLICE_CHARS = 2_000_000
 """A slice of long texts ends here: what it holds in memory stays bounded, as does its transaction."""
 ANSWER_STEP = 10**12  # beyond any row: further answers of one row have numbers of their own
@@ -176,7 +177,6 @@ class _Reading:
 
     def _read_slices(self, table: Table, plan: Plan, reader: ItemReader) -> Iterator[_Slice | None]:
         """The slices that are not stored yet; None after every few rows that do not end one."""
-        limit = self._work.settings.import_slice_rows
         is_json = table.format in JSON_FORMATS
         abort = self._import.options.get("on_error") == "abort"
         slice_ = _Slice()
@@ -191,7 +191,7 @@ class _Reading:
             self._take(slice_, row, reader, table.columns, is_json=is_json, abort=abort)
             if slice_.error is not None:
                 break
-            if slice_.rows >= limit or slice_.chars >= SLICE_CHARS:
+            if slice_.rows >= self._limit() or slice_.chars >= SLICE_CHARS:
                 slice_.read_fraction = table.read_fraction
                 yield slice_
                 slice_ = _Slice()
@@ -199,6 +199,11 @@ class _Reading:
                 yield None
         slice_.last, slice_.notes = True, table.notes
         yield slice_
+
+    def _limit(self) -> int:
+        """How many rows one transaction stores now."""
+        limit = self._work.settings.import_slice_rows
+        return min(limit, SHORT_SLICE_ROWS) if self._work.write_lock_wanted else limit
 
     def _recount(self, row: Row | RowError, reader: ItemReader) -> None:
         """A row that an earlier worker stored: it only counts for telling equal rows apart."""

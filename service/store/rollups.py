@@ -13,6 +13,7 @@ Everything that changes what is counted does, inside its own transaction:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -150,10 +151,16 @@ def compact(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         full = bool(job.payload.get("full"))
         again = True
         while again:
+            merged = None
+            if not full:
+                with work.database.read() as session:
+                    full = _mostly_dead(session, job.workspace_id)
+                    merged = None if full else _merged(session, job.workspace_id, full=False)
             with work.database.write() as session:
                 queue.hold(session, job)
-                full = full or _mostly_dead(session, job.workspace_id)
-                again = merge(session, job.workspace_id, full=full) and not full
+                if full:
+                    merge(session, job.workspace_id, full=True)
+                again = merged is not None and _put(session, job.workspace_id, merged)
                 if not again:
                     queue.finish(session, job)
             yield
@@ -168,14 +175,35 @@ def merge(session: Session, workspace_id: int, *, full: bool = False) -> bool:
     if not _only_one(session, MERGING, workspace_id, wait=full):
         return False
     zone_of(session, workspace_id)  # a rebuild waits for this merge, or this merge for the rebuild
+    merged = _merged(session, workspace_id, full=full)
+    return merged is not None and _put(session, workspace_id, merged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """What comes in the place of some blocks."""
+
+    of: dict[int, datetime]
+    """These blocks, and when each was made."""
+    parts: list[Block]
+    level: int
+
+
+def _merged(session: Session, workspace_id: int, *, full: bool) -> _Merged | None:
+    """One group of blocks of similar size, or all of them, as they are together; None when no group is due.
+
+    Takes no lock: blocks never change, and `_put` sees whether they are still there.
+    """
     chosen = _blocks_to_merge(session, workspace_id, full=full)
     if not chosen:
-        return False
+        return None
     rows = session.execute(
         select(col(RollupBlock.id), col(RollupBlock.level), col(RollupBlock.created_at), col(RollupBlock.payload))
         .where(col(RollupBlock.workspace_id) == workspace_id, col(RollupBlock.id).in_(chosen))
         .order_by(col(RollupBlock.id))
     ).all()
+    if len(rows) < len(chosen):
+        return None  # another merge took them between the two statements
     blocks = [from_bytes(row.payload) for row in rows]
     leaves: set[int] = set()
     for row, block in zip(rows, blocks, strict=True):
@@ -183,14 +211,35 @@ def merge(session: Session, workspace_id: int, *, full: bool = False) -> bool:
     joined = concatenate(blocks)
     kept = surviving(joined.columns["digest"], joined.columns["weight"])
     kept = kept[np.argsort(joined.columns["day"][kept], kind="stable")]
-    level = max(row.level for row in rows) + 1
     if len(leaves) > MAX_LEAVES:
         leaves = set()  # the block stands for itself: readers start anew once
     # an empty result is written too: it tells readers what became of the merged ones
+    parts = []
     for start in range(0, max(len(kept), 1), MAX_RECORDS):
         part = take(joined, kept[start : start + MAX_RECORDS])
-        _append(session, workspace_id, Block(part.columns, part.words, tuple(sorted(leaves))), level=level)
-    session.execute(delete(RollupBlock).where(col(RollupBlock.id).in_([row.id for row in rows])))
+        parts.append(Block(part.columns, part.words, tuple(sorted(leaves))))
+    level = max(row.level for row in rows) + 1
+    return _Merged({row.id: row.created_at for row in rows}, parts, level)
+
+
+def _put(session: Session, workspace_id: int, merged: _Merged) -> bool:
+    """Blocks make place for what they are together; False where another has merged or made them anew meanwhile.
+
+    A transaction without `merge`'s locks takes them here.
+    """
+    if not _only_one(session, MERGING, workspace_id, wait=False):
+        return False
+    zone_of(session, workspace_id)
+    there = session.execute(
+        select(col(RollupBlock.id), col(RollupBlock.created_at)).where(
+            col(RollupBlock.workspace_id) == workspace_id, col(RollupBlock.id).in_(merged.of)
+        )
+    ).all()
+    if {row.id: row.created_at for row in there} != merged.of:
+        return False
+    for part in merged.parts:
+        _append(session, workspace_id, part, level=merged.level)
+    session.execute(delete(RollupBlock).where(col(RollupBlock.id).in_(merged.of)))
     return True
 
 

@@ -65,6 +65,41 @@ def test_item_and_segments_get_the_labels(work: Work, workspace_id: int, words: 
     assert jobs_left(work.database) == 0
 
 
+def test_labels_are_stored_in_parts_while_senders_wait_and_counted_once(
+    work: Work, workspace_id: int, words: WordPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "SLICE_ITEMS", 2)
+    import_id = make_import(work.database, workspace_id, to_tag=5)
+    ids = [make_item(work.database, workspace_id, import_id=import_id) for _ in range(5)]
+    enqueue(work.database, workspace_id, ids, import_id)
+
+    def tagged() -> tuple[int, int]:
+        with work.database.read() as session:
+            found = session.exec(select(FeedbackItem).where(FeedbackItem.state == "tagged")).all()
+            return len(found), session.get_one(FileImport, import_id).tagged
+
+    work.arrivals.note()
+    jobs = claim(work)
+    stage = batch.classify(work, jobs)
+    next(stage)
+    if work.database.is_sqlite:
+        assert tagged() == (2, 0), "the import's progress comes with the end of the job"
+        assert jobs_left(work.database) == 1
+    else:
+        assert tagged() == (5, 5), "PostgreSQL's writers do not wait for each other"
+    # the worker dies here; another takes the job
+    del stage
+    if jobs_left(work.database):
+        with work.database.write() as session:
+            queue.release(session, jobs)
+        tag_all(work)
+    assert tagged() == (5, 5)
+    assert jobs_left(work.database) == 0
+    assert [len(classifications_of(work.database, item_id)) for item_id in ids] == [1] * 5
+    with work.database.read() as session:
+        assert rollups.verify(session, workspace_id) == []
+
+
 def test_unread_texts_are_looked_at_and_have_no_labels(work: Work, workspace_id: int, words: WordPipeline) -> None:
     item_id = tagged_item(work, workspace_id, "…")
     item = item_of(work.database, item_id)

@@ -117,6 +117,29 @@ def test_long_texts_end_a_slice_early(client: Any, work: Work, monkeypatch: pyte
     assert client.get(f"/v1/imports/{shown['id']}").json()["rows"] == rows(read=6, accepted=6)
 
 
+def test_slices_are_short_while_senders_wait_for_the_write_lock(
+    client: Any, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ingest.imports.SHORT_SLICE_ROWS", 4)
+    lines = "".join(f"{n},late again {n}\n" for n in range(25))
+    shown = client.post("/v1/imports", content=f"id,comment\n{lines}", params={"filename": "shop.csv"}).json()
+
+    def read() -> int:
+        return int(client.get(f"/v1/imports/{shown['id']}").json()["rows"]["read"])
+
+    work.arrivals.note()
+    stage = read_file(work, claim(work, "import"))
+    next(stage)
+    assert read() == (4 if work.database.is_sqlite else 10), "PostgreSQL's writers do not wait for each other"
+    before = read()
+    monkeypatch.setattr("service.work.LATELY_SECONDS", 0.0)
+    next(stage)
+    assert read() == before + 10
+    for _ in stage:
+        pass
+    assert read() == 25
+
+
 def test_what_is_read_while_a_slice_is_stored_is_taken_as_ever(
     client: Any, work: Work, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,32 @@ def test_compaction_leaves_one_record_an_item(work: Work, workspace_id: int) -> 
         assert session.exec(select(Job)).all() == []
 
 
+@pytest.mark.parametrize("meanwhile", ["append", "merge", "rebuild"])
+def test_a_merge_made_beforehand_takes_the_place_of_blocks_that_are_still_there(
+    database: Database, workspace_id: int, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    monkeypatch.setattr(rollups, "FAN_IN", 3)
+    with database.write() as session:
+        ids = [add_items(session, [make_item(workspace_id, number)])[0] for number in range(4)]
+        change_item(session, workspace_id, ids[0], topic="price")
+    with database.read() as session:
+        merged = rollups._merged(session, workspace_id, full=False)
+    assert merged is not None
+    with database.write() as session:
+        if meanwhile == "append":
+            change_item(session, workspace_id, ids[1], topic="price")
+        elif meanwhile == "merge":
+            assert rollups.merge(session, workspace_id)
+        else:
+            rollups.rebuild(session, workspace_id)
+    with database.write() as session:
+        assert rollups._put(session, workspace_id, merged) == (meanwhile == "append")
+    with database.read() as session:
+        assert rollups.verify(session, workspace_id) == []
+        blocks = session.exec(select(RollupBlock)).all()
+        assert not merged.of.keys() & {block.id for block in blocks} or meanwhile != "append"
+
+
 def test_a_full_merge_leaves_nothing_of_a_deleted_item(database: Database, workspace_id: int) -> None:
     with database.write() as session:
         ids = add_items(session, [make_item(workspace_id, n, attributes={"plan": f"plan {n}"}) for n in range(2)])
