@@ -1,9 +1,10 @@
 """Taking feedback in, beside Obsei 1.1.1, the nearest open tool: `make bench-obsei` (see benchmarks/README.md).
 
-Three things that both do, turn by turn in one run: signed webhooks one at a time (Standard Webhooks, one kept
-connection), 1,000 items in one call, a CSV of 10,000 rows. Both listen on loopback and store durably. Obsei stores
-into DuckDB without encryption (`store.unencrypted: true`) and labels nothing; of ours a worker tags beside it. A
-bare route that inserts one row and commits says how fast one call after the other can be on this disk at all.
+Turn by turn in one run what both do: signed webhooks one at a time (Standard Webhooks, one kept connection) and as
+senders bring them (one item each, from many connections), 1,000 items in one call, a CSV of 10,000 rows. Both
+listen on loopback and store durably. Obsei stores into DuckDB without encryption (`store.unencrypted: true`) and
+labels nothing; of ours a worker tags beside it. A bare route that inserts one row and commits says how fast one
+call after the other can be on this disk at all.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ HERE = Path(__file__).parent
 FIGURES = HERE / "figures" / "obsei.json"
 NEEDED = 20.0
 BATCH_ITEMS, FILE_ROWS = 1_000, 10_000
+CALLERS = 200  # as in benchmarks/receiver.py
 BOUNDARY = "journeymap-benchmark"
 # the signing secret has Standard Webhooks' prefix and encoding with both
 OBSEI = """\
@@ -116,9 +118,9 @@ def signed(body: bytes, name: str) -> dict[str, str]:
     }
 
 
-def hooks(port: int, path: str, run: str, seconds: float) -> dict[str, float]:
-    """One caller, each delivery after the one before was answered."""
-    taken = asyncio.run(closed_loop(port, path, callers=1, seconds=seconds, run=run))
+def hooks(port: int, path: str, run: str, seconds: float, callers: int = 1) -> dict[str, float]:
+    """Callers that send each delivery when the one before was answered."""
+    taken = asyncio.run(closed_loop(port, path, callers=callers, seconds=seconds, run=run))
     wrong = {status: count for status, count in taken.statuses.items() if not 200 <= status < 300}
     if wrong or not taken.seconds:
         raise SystemExit(f"{path} answered {wrong}")
@@ -161,8 +163,8 @@ class Obsei:
             running.terminate()
             running.wait(30)
 
-    def hooks(self, run: str, seconds: float) -> dict[str, float]:
-        return hooks(self.port, "/ingest/one/hook", run, seconds)
+    def hooks(self, run: str, seconds: float, callers: int = 1) -> dict[str, float]:
+        return hooks(self.port, "/ingest/one/hook", run, seconds, callers)
 
     def batch(self, run: str) -> float:
         body = json.dumps(items(run)).encode()
@@ -236,8 +238,8 @@ class Ours:
     def bare_hooks(self, run: str, seconds: float) -> dict[str, float]:
         return hooks(self.bare_port, "/bare", run, seconds)
 
-    def hooks(self, run: str, seconds: float) -> dict[str, float]:
-        return hooks(self.port, f"/hooks/standard-webhooks/{PUBLIC_ID}", run, seconds)
+    def hooks(self, run: str, seconds: float, callers: int = 1) -> dict[str, float]:
+        return hooks(self.port, f"/hooks/standard-webhooks/{PUBLIC_ID}", run, seconds, callers)
 
     def batch(self, run: str) -> float:
         renamed = [{"external_id": one.pop("id"), "score": one.pop("rating"), **one} for one in items(run)]
@@ -289,6 +291,7 @@ def multipart(file: Path) -> bytes:
 def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
     """Both tools, in turn; of each the best round."""
     peer_hooks, our_hooks, bare_hooks, peer_batches, our_batches = [], [], [], [], []
+    peer_many, our_many = [], []
     with tempfile.TemporaryDirectory(prefix="journeymap-obsei-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         file = folder / "survey.csv"
@@ -301,6 +304,10 @@ def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
                 bare_hooks.append(ours.bare_hooks(f"h{turn}", seconds))
                 peer_batches.append(peer.batch(f"b{turn}"))
                 our_batches.append(ours.batch(f"b{turn}"))
+            for turn in range(rounds):
+                ours.wait_until_all_is_tagged()
+                peer_many.append(peer.hooks(f"m{turn}", seconds, CALLERS))
+                our_many.append(ours.hooks(f"m{turn}", seconds, CALLERS))
             ours.wait_until_all_is_tagged()  # Obsei reads its file alone, too
             our_file = ours.file()
         peer_file = peer.file()
@@ -315,6 +322,13 @@ def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
             "bare_route": bare_hooks,
             "ratio": round(best / peer_best, 1),
             "ratio_of_bare_route": round(bare_best / peer_best, 1),
+        },
+        f"webhooks from {CALLERS} callers": {
+            "ours": our_many,
+            "obsei": peer_many,
+            "ratio": round(
+                max(one["per_second"] for one in our_many) / max(one["per_second"] for one in peer_many), 1
+            ),
         },
         f"{BATCH_ITEMS} items in a call": {
             "ours_seconds": [round(one, 3) for one in our_batches],

@@ -70,7 +70,7 @@ def named(
     """
     seen = np.ones(len(rows), dtype=bool) if shown is None else shown
     words = [stems(one.text) for one in said]
-    alike = _remembering(alike)
+    alike = remembering(alike)
     read = Read()
     called = _called(rows, said, group, seen, alike, taken, read)
     for _ in range(ROUNDS):
@@ -85,11 +85,13 @@ def named(
     return Named(group, called, leaning(centres(rows, np.where(seen, group, -1)), called, alike))
 
 
-def _remembering(alike: Alike) -> Alike:
-    """The same, reading no phrase twice: in each round most are those of the round before."""
+def remembering(alike: Alike, *, most: int = 5_000) -> Alike:
+    """The same, reading no phrase twice, as long as there are not more than `most`: rounds and lots share them."""
     known: dict[str, Vectors] = {}
 
     def rows_of(texts: Sequence[str]) -> Vectors:
+        if len(known) > most:
+            known.clear()
         new = [text for text in dict.fromkeys(texts) if text not in known]
         known.update(zip(new, alike(new) if new else (), strict=True))
         return np.stack([known[text] for text in texts])

@@ -92,9 +92,7 @@ WATCH_SECONDS = 0.04  # how often an idle worker asks whether anything was commi
 # single arrivals go first, but where more come than can be tagged, other work gets its share of the time (setting
 # SINGLE_SHARE) after so long; neither side can save up more than that
 OTHERS_AFTER_SECONDS = 5.0
-LOCK_FREE_SECONDS = (
-    0.003  # between two transactions, so that whoever looks every millisecond finds SQLite's lock free
-)
+LOCK_FREE_SECONDS = 0.003  # between two transactions: whoever looks every millisecond finds SQLite's lock free
 ASKING_STOP_SECONDS = 5.0  # an answer that comes later than that is asked for again by another worker
 
 

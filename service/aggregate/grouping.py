@@ -23,8 +23,8 @@ from sqlmodel import Session
 from nlp import themes as groups_of
 from nlp.likeness import Likeness
 from nlp.model import Vectors
-from nlp.named_themes import Named, leaning, named
-from nlp.theme_names import LEAST_USERS, Said, names, supported
+from nlp.named_themes import Named, leaning, named, remembering
+from nlp.theme_names import LEAST_USERS, Alike, Said, names, supported
 from service.aggregate.theme_lots import Known, LikenessOf, Lot, change, conclude, make, packed, read_themes, touch
 from service.aggregate.theme_texts import (
     NEW,
@@ -62,6 +62,8 @@ class _Run:
     work: Work
     job: ClaimedJob
     likeness: Likeness
+    alike: Alike
+    """`likeness.vectors` of phrases, each read once."""
     meaning_share: float
     """Of texts without a stored vector that the encoder reads; the others are known by their words only."""
     alone: list[Segments] = field(default_factory=list)
@@ -101,7 +103,7 @@ def regroup(
         for lot in lots:
             lot.free_strangers()
         lots = [lot for lot in lots if lot.due(likeness.version)]
-        run = _Run(work, job, likeness, _meaning_share(unread))
+        run = _Run(work, job, likeness, remembering(likeness.vectors), _meaning_share(unread))
         for lot in lots:
             if lot.cell[0] == NO_STAGE:  # stands in no column of any map
                 run.alone.append(lot.segments.at(lot.segments.theme == NEW).in_theme(0))
@@ -230,7 +232,7 @@ def _renew(run: _Run, lot: Lot, theme: Known) -> None:
         values["name"] = name
     if len(said):
         middle = groups_of.centres(read.rows, np.zeros(len(said), dtype=np.int64))
-        values["centre"] = packed(leaning(middle, {0: name}, run.likeness.vectors).get(0, middle[0]))
+        values["centre"] = packed(leaning(middle, {0: name}, run.alike).get(0, middle[0]))
     elif theme.stale or theme.vectors != run.likeness.version:
         values["centre"] = b""
     with run.work.database.write() as session:
@@ -251,7 +253,7 @@ def _split(run: _Run, lot: Lot, theme: Known, parts: int) -> None:
     called = names(
         [read.said(np.flatnonzero(group == number)) for number in range(len(middle))],
         taken=[theme.name],
-        alike=run.likeness.vectors,
+        alike=run.alike,
         middle=middle,
     )
     with run.work.database.write() as session:
@@ -349,7 +351,7 @@ def _found_in(run: _Run, lot: Lot, pool: Ints) -> Generator[None, None, bool]:
 def _named(run: _Run, read: _Read, group: Ints, *, taken: Sequence[str] = ()) -> Named:
     """Groups that names tell apart; before anything is written, for the encoder reads what names may be."""
     said = read.said(np.arange(len(read.which)))
-    return named(read.rows, said, group, alike=run.likeness.vectors, taken=taken)
+    return named(read.rows, said, group, alike=run.alike, taken=taken)
 
 
 def _called(run: _Run, lot: Lot, read: _Read, group: Ints) -> dict[int, str]:
@@ -359,7 +361,7 @@ def _called(run: _Run, lot: Lot, read: _Read, group: Ints) -> dict[int, str]:
         [read.said(np.flatnonzero(group == number)) for number in numbers],
         others=[read.words.texts[at] for at in np.flatnonzero(group < 0).tolist()],
         taken=[one.name for one in lot.living()],
-        alike=run.likeness.vectors,
+        alike=run.alike,
         middle=groups_of.centres(read.rows, group)[numbers],
     )
     return dict(zip(numbers, found, strict=True))
@@ -412,7 +414,7 @@ def _group_anew(run: _Run, lot: Lot) -> Iterator[None]:
     ids = dict(match.continues)
     kept = {new: known[old].name for new, old in ids.items()}
     fresh = np.where(np.isin(group, list(ids)), -1, group)
-    middle, alike = groups_of.centres(read.rows, group), run.likeness.vectors
+    middle, alike = groups_of.centres(read.rows, group), run.alike
     called = _called(run, lot, read, fresh)
     attract = leaning(middle, kept | called, alike)
     with run.work.database.write() as session:

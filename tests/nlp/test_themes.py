@@ -13,7 +13,7 @@ from nlp.codebook import load_codebook
 from nlp.likeness import Likeness, Spread, echo_of, readable
 from nlp.theme_names import Said, names, supported
 from nlp.theme_phrases import phrases
-from nlp.themes import centres, find, match, nearest, unassigned_share
+from nlp.themes import agreement, centres, find, match, nearest, unassigned_share
 
 HASHED = Likeness.of_model(None, "none")
 TROUBLES = {
@@ -252,3 +252,33 @@ def test_order_does_not_matter_once_texts_are_sorted() -> None:
     shuffled = list(texts)
     random.Random(1).shuffle(shuffled)
     assert _groups(texts) == _groups(sorted(shuffled))
+
+
+def _around(centre_count: int, each: int, *, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    middle = rng.normal(size=(centre_count, 32))
+    of = np.repeat(np.arange(centre_count), each)
+    rows = middle[of] + spread * rng.normal(size=(len(of), 32))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), of
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5, 12, 59])
+def test_exactly_so_many_groups_as_asked_for(groups: int) -> None:
+    rows, of = _around(5, 12, spread=0.4)
+    found = find(rows, groups=groups)
+    sizes = Counter(found.tolist())
+    assert sorted(sizes) == list(range(groups)), "every row is in one"
+    assert [sizes[number] for number in range(groups)] == sorted(sizes.values(), reverse=True)
+    assert np.array_equal(found, find(rows, groups=groups))
+    if groups == 5:
+        assert len(set(zip(found.tolist(), of.tolist(), strict=True))) == 5, "the groups that are there"
+
+
+def test_a_row_between_groups_is_the_least_sure() -> None:
+    rows, of = _around(2, 15, spread=0.2)
+    between = rows[of == 0].mean(axis=0) + rows[of == 1].mean(axis=0)
+    rows = np.vstack([rows, (between / np.linalg.norm(between))[None].astype(np.float32)])
+    group = find(rows, groups=2)
+    sure = agreement(rows, group)
+    assert ((sure >= 0) & (sure <= 1)).all()
+    assert sure.argmin() == len(rows) - 1
