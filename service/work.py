@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.store.engine import Database
 from service.store.queue import ClaimedJob
 
-LATELY_SECONDS = 60.0
+LATELY_SECONDS = 10.0
 
 
 class Arrivals:

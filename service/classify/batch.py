@@ -43,13 +43,23 @@ def classify(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         large = _large_imports(session, work.settings, jobs)
     slices = list(_slices(jobs, large))
     tagged = (_tagged(work, slice_, large) for slice_ in slices)
-    if len(slices) == 1 or work.write_lock_wanted:
-        for one in tagged:
-            yield from _store_slice(work, one)
-        return
-    with ReadAhead(tagged) as ready:
-        for one in ready:
-            yield from _store_slice(work, one)
+    while True:
+        if len(slices) > 1 and not work.write_lock_wanted:
+            with ReadAhead(_until_wanted(work, tagged)) as ready:
+                for one in ready:
+                    yield from _store_slice(work, one)
+        alone = next(tagged, None)
+        if alone is None:
+            return
+        yield from _store_slice(work, alone)
+
+
+def _until_wanted(work: Work, tagged: Iterator[_Tagged]) -> Iterator[_Tagged]:
+    """Slices for as long as no sender waits for the write lock."""
+    for one in tagged:
+        yield one
+        if work.write_lock_wanted:
+            return
 
 
 def _large_imports(session: Session, settings: Settings, jobs: Sequence[ClaimedJob]) -> frozenset[int]:
