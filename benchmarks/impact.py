@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from service.intervals import Interval
+from service.suggest.change import BEFORE
 from service.suggest.effect import Panel, Weeks, detectable, effect
 from service.suggest.impact_plan import BASELINE_WEEKS, PLANNED_WEEKS, TRIGGER_WEEKS, WASHOUT_WEEKS
 
@@ -68,8 +69,8 @@ def world(chance: np.random.Generator, *, volume: float, worst: bool, change: fl
     recent = (
         hits[..., start - 4 : start].sum(axis=2) / np.maximum(totals[:, start - 4 : start].sum(axis=1), 1)[:, None]
     )
-    earlier = hits[..., start - 8 : start - 4].sum(axis=2)
-    earlier = earlier / np.maximum(totals[:, start - 8 : start - 4].sum(axis=1), 1)[:, None]
+    before = np.s_[start - 4 * (1 + BEFORE) : start - 4]
+    earlier = hits[..., before].sum(axis=2) / np.maximum(totals[:, before].sum(axis=1), 1)[:, None]
     enough = hits[..., :start].sum(axis=2) / start * PLANNED_WEEKS >= 20
     rise = (
         np.where(enough, recent - earlier, -1.0) if worst else np.where(enough, chance.random(recent.shape), -1.0)

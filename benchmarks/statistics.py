@@ -27,10 +27,10 @@ from service.aggregate.change import Course, past_of, trends
 from service.aggregate.scores import KINDS, moments, score_values
 from service.beyond_noise import PERIODS, QUARTERS, Changes, Counts, Periods, holm, shares_or_means
 from service.intervals import difference_interval, effective_n, share_interval
+from service.suggest.change import BEFORE, MIN_HITS, MIN_ITEMS, called
 
 Array = NDArray[Any]
 STAGES, TOPICS = 12, 20
-MIN_HITS = 10  # as suggest/change.py
 REPEATED = 1.4  # variance ratio of 70 % who say it once, 10 % twice, 3.3 % three times
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
@@ -162,17 +162,20 @@ def panel(
 
 
 def look(of: Counts, end: int) -> tuple[Changes, Array]:
-    """What is called a change at the end of week `end`, periods of four weeks."""
+    """What is called a change of pains at the end of week `end`, the latest four weeks against those before."""
     size = PERIODS * QUARTERS
     cut = []
     for part in (of.n, of.total, of.squares):
         seen = part[..., max(0, end - size) : end][..., ::-1]
         cut.append(np.pad(seen, ((0, 0), (0, 0), (0, size - seen.shape[-1]))))
     seen = Counts(*cut)
-    tested = seen.total[..., : 2 * QUARTERS].sum(axis=(1, 2)) >= MIN_HITS
-    tested &= seen.n[..., :QUARTERS].sum(axis=(1, 2)) >= 20
-    found = shares_or_means(seen, repeats=np.full(len(of.n), REPEATED), enough=tested, shares=True)
-    return found, holm(found.chance, among=np.flatnonzero(tested))
+    mentions = seen.total[..., : 2 * QUARTERS].sum(axis=(1, 2))
+    tested = mentions >= MIN_HITS
+    for period in range(2):
+        tested &= seen.n[..., period * QUARTERS : (period + 1) * QUARTERS].sum(axis=(1, 2)) >= MIN_ITEMS
+    repeats = np.full(len(of.n), REPEATED)
+    found = shares_or_means(seen, repeats=repeats, enough=tested, shares=True, before=BEFORE)
+    return found, called(found.chance, mentions=mentions, looked_at=tested)
 
 
 def counts_alone(of: Counts) -> Array:

@@ -12,6 +12,7 @@ from service.beyond_noise import (
     QUARTERS,
     Counts,
     Periods,
+    changes_a_degree,
     holm,
     last_full_weeks,
     shares_or_means,
@@ -26,9 +27,11 @@ def counts(n: Any, hits: Any) -> Counts:
     return Counts(np.asarray(n, float), np.asarray(hits, float), np.asarray(hits, float))
 
 
-def judged(of: Counts) -> tuple[Any, Any]:
+def judged(of: Counts, before: int = 1) -> tuple[Any, Any]:
     cells = len(of.n)
-    found = shares_or_means(of, repeats=np.ones(cells), enough=np.ones(cells, dtype=bool), shares=True)
+    found = shares_or_means(
+        of, repeats=np.ones(cells), enough=np.ones(cells, dtype=bool), shares=True, before=before
+    )
     return found, holm(found.chance, among=np.arange(cells))
 
 
@@ -42,12 +45,13 @@ def steady(chance: np.random.Generator, *, cells: int = 40, wander: float = 0.3,
     return sizes, chance.binomial(sizes, rate[:, None])
 
 
-def test_unchanged_bursty_weeks_seldom_alarm_and_the_pooled_test_would() -> None:
+@pytest.mark.parametrize("before", [1, 3])
+def test_unchanged_bursty_weeks_seldom_alarm_and_the_pooled_test_would(before: int) -> None:
     chance = np.random.default_rng(8)
     alarms = pooled = 0
     for _ in range(60):
         n, hits = steady(chance)
-        found, held = judged(counts(n, hits))
+        found, held = judged(counts(n, hits), before)
         alarms += held.any()
         pooled += holm(
             np.minimum(1, 2 * np.exp(-0.5 * (found.value**2) / (2 * 0.09 / 800))), among=np.arange(40)
@@ -63,6 +67,30 @@ def test_a_change_that_stays_is_found_and_its_interval_holds_it() -> None:
     assert held.tolist() == [cell == 3 for cell in range(40)]
     assert found.low[3] < 0.2 < found.high[3]
     assert found.noise[3] >= 1
+
+
+def test_more_weeks_before_tell_more_of_the_same_change() -> None:
+    chance = np.random.default_rng(5)
+    told = dict.fromkeys((1, 3), 0)
+    for _ in range(20):
+        n, hits = steady(chance, wander=0.1)
+        hits[3, :, :QUARTERS] += 16
+        for before in told:
+            found, held = judged(counts(n, hits), before)
+            told[before] += int(held[3])
+            assert found.before_n[3] == before * QUARTERS * 200
+    assert told[3] > told[1] + 2
+
+
+def test_changes_that_share_periods_are_worth_fewer_independent_ones() -> None:
+    """The variance of their mean square over that of as many independent ones, beside drawn numbers."""
+    dates = 40
+    for before in (1, 2, 3):
+        of = np.random.default_rng(before).normal(size=(20_000, dates + before))
+        usual = sum(of[:, place : place + dates] for place in range(1, before + 1)) / before
+        squared = (of[:, :dates] - usual) ** 2 / (1 + 1 / before)
+        drawn = squared.mean(axis=1).var() * dates / 2
+        assert changes_a_degree(before) == pytest.approx(drawn, rel=0.05)
 
 
 def test_a_burst_of_a_week_is_no_trend() -> None:
@@ -131,6 +159,15 @@ def test_a_week_counts_two_days_after_its_end() -> None:
     assert last_full_weeks(sunday + 2, 4) == Periods(sunday + 1 - 56, sunday + 1 - 28, sunday + 1)
     quarters = last_full_weeks(sunday + 2, 4).quarter(np.array([sunday + 1, sunday, sunday - 6, sunday - 7, 0]))
     assert quarters.tolist() == [-1, 0, 0, 1, -1]
+
+
+def test_holm_gives_more_of_the_chance_to_what_weighs_more() -> None:
+    chance = np.array([0.02, 0.03, 0.9])
+    assert not holm(chance, among=np.arange(3)).any()
+    held = holm(chance, among=np.arange(3), weights=np.array([8.0, 1.0, 1.0]))
+    assert held.tolist() == [True, False, False]
+    alike = holm(chance / 2, among=np.arange(3), weights=np.full(3, 7.0))
+    assert alike.tolist() == [True, True, False]
 
 
 def test_holm_holds_all_together() -> None:

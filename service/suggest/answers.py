@@ -52,6 +52,7 @@ EXAMPLE: dict[str, Any] = {
         "high": 0.1109,
         "significant": True,
         "days": 28,
+        "before_days": 84,
         "withheld": None,
         "mix": {"change": -0.004, "covered": 0.98},
         "noise": 1.4,
@@ -207,7 +208,7 @@ class Mix(BaseModel):
 
 
 class Change(BaseModel):
-    """The share of the latest `days` of full weeks minus that of as many days before, with its 95 % interval.
+    """The share of the latest `days` of full weeks minus that of the `before_days` before, with its 95 % interval.
 
     At a fixed mix of sources and channels.
     """
@@ -220,6 +221,7 @@ class Change(BaseModel):
         "at most 5 % false alarms for all pains together per look (not per year: see docs/statistics.md)."
     )
     days: int = Field(description="28, or 56 where 28 days hold few items.")
+    before_days: int = Field(description="Three times as many; fewer where feedback does not reach back so far.")
     withheld: str | None = Field(description="Why no change is told: labels of different models are not compared.")
     mix: Mix | None = Field(description="Null where everything comes from one source and channel.")
     noise: float | None = Field(description="Variance over that of independent items, as the past shows it.")

@@ -1,11 +1,13 @@
-"""Whether a pain's share of its stage has changed: the latest full weeks against as many before.
+"""Whether a pain's share of its stage has changed: the latest full weeks against those before.
 
-Four weeks against four; where four weeks hold few items, eight against eight, because small numbers need longer to
-show anything. What is noise is taken from the past of this and all other pains, and sources and channels are held
-at a fixed mix: the rule is service/beyond_noise.py, the same as the map's. Items whose sender gave no time stay
-out, and labels of different models are not compared (see store/like_with_like.py). Significant holds for all pains
-together at 5 % per look; pains that few mention are not tested, which does not look at the direction of their
-change.
+Four weeks against the twelve before; where four weeks hold few items, eight against twenty-four, because small
+numbers need longer to show anything. Three times as many weeks before, because what is usual is told better by
+more of them: a burst in one of four makes a level that was never there. What is noise is taken from the past of
+this and all other pains, and sources and channels are held at a fixed mix: the rule is service/beyond_noise.py,
+the same as the map's. Items whose sender gave no time stay out, and labels of different models are not compared
+(see store/like_with_like.py). Significant holds for all pains together at 5 % per look, of which a pain that eight
+times as many mention gets twice as much; pains that few mention are not tested. Neither looks at the direction of
+a change.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.beyond_noise import PAST, PERIODS, QUARTERS, Counts, holm, last_full_weeks, shares_or_means
 from service.intervals import Interval
@@ -20,9 +23,11 @@ from service.store.like_with_like import WITHHELD, kind_numbers, model_of_both
 from service.suggest.counted import Chosen, Floats, Ints
 
 SHORT_WEEKS, LONG_WEEKS = 4, 8
+BEFORE = 3  # times as many weeks before
+NOMINAL = 0.04  # so that 5 % hold where items are most: the tails of bursts are heavier than any formula's
 SHORT_FROM_ITEMS = 500  # in the latest SHORT_WEEKS, over all stages
-MIN_ITEMS = 20  # of the stage in each window; fewer say nothing about a change
-MIN_HITS = 10  # with the pain in both windows together
+MIN_ITEMS = 20  # of the stage in the latest weeks, and in as many before; fewer say nothing about a change
+MIN_HITS = 10  # with the pain in the latest weeks and as many before together
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,27 @@ class Trend:
     change: Interval | None = None
     significant: bool = False
     recent_n: int = 0  # items of the stage in the recent weeks
-    days: int = 7 * LONG_WEEKS  # length of each window
+    days: int = 7 * LONG_WEEKS  # how long the recent weeks are
     withheld: str | None = None  # why no change is told although there may be enough items
     mix: float | None = None
     covered: float | None = None
     noise: float | None = None
 
     @property
+    def before_days(self) -> int:
+        """How long the weeks before are, where feedback reaches back so far."""
+        return BEFORE * self.days
+
+    @property
     def certain_rise(self) -> float:
         """The part of a rise that is beyond doubt, as a difference of shares; 0 where there is none."""
         return max(0.0, self.change.low) if self.change is not None and self.significant else 0.0
+
+
+def called(chance: Floats, *, mentions: Ints, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which changes are significant, all of those looked at together; `mentions` as for MIN_HITS."""
+    weights = np.cbrt(np.maximum(mentions, 1))
+    return holm(chance, among=np.flatnonzero(looked_at), alpha=NOMINAL, weights=weights)
 
 
 def trends(
@@ -76,7 +92,7 @@ def trends(
         inside = chosen.dated.take(inside)
     rows, stage = chosen.rows.take(inside), chosen.stage.take(inside)
     late = day >= periods.first
-    early = (day >= periods.before) & ~late
+    early = (day >= periods.first - BEFORE * days) & ~late
     said = of.item_day.take(items)
     told = (said < periods.end) & (said >= oldest)
     if chosen.dated is not None:
@@ -112,11 +128,16 @@ def trends(
     now = np.s_[:, :, : 2 * QUARTERS]
     n = of_stage[now].sum(axis=1).reshape(stages, 2, QUARTERS).sum(axis=2)[codes // topics]
     comparable = (n >= MIN_ITEMS).all(axis=1)
-    looked_at = comparable & (hits[now].sum(axis=(1, 2)) >= MIN_HITS)
+    mentions = hits[now].sum(axis=(1, 2))
+    looked_at = comparable & (mentions >= MIN_HITS)
     found = shares_or_means(
-        Counts(of_stage[codes // topics], hits, hits), repeats=repeats, enough=looked_at, shares=True
+        Counts(of_stage[codes // topics], hits, hits),
+        repeats=repeats,
+        enough=looked_at,
+        shares=True,
+        before=BEFORE,
     )
-    held = holm(found.chance, among=np.flatnonzero(looked_at))
+    held = called(found.chance, mentions=mentions, looked_at=looked_at)
     shown = (found.value, found.low, found.high, found.mix, found.covered, found.noise, held, n[:, 0], comparable)
     return [
         Trend(

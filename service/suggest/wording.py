@@ -135,6 +135,7 @@ def told(found: Trend) -> dict[str, Any]:
         "high": round(change.high, 4) if change else None,
         "significant": found.significant,
         "days": found.days,
+        "before_days": found.before_days,
         "withheld": found.withheld,
         "mix": None
         if found.mix is None or found.covered is None
@@ -175,12 +176,13 @@ def why(one: Proposal) -> str:
     if change is not None and pain.trend.significant:
         said += (
             f" {'Up' if change.value > 0 else 'Down'} by {abs(change.value) * 100:.0f} points in the latest "
-            f"{pain.trend.days} days."
+            f"{pain.trend.days} days against the {pain.trend.before_days} before."
         )
     elif change is not None and not change.low <= 0 <= change.high:
         said += (
-            f" By itself it looks {'higher' if change.value > 0 else 'lower'} than {pain.trend.days} days before "
-            f"({abs(change.value) * 100:.0f} points); of twenty unchanged pains one looks so."
+            f" By itself it looks {'higher' if change.value > 0 else 'lower'} than in the "
+            f"{pain.trend.before_days} days before ({abs(change.value) * 100:.0f} points); of twenty unchanged "
+            "pains one looks so."
         )
     if pain.lately.days is not None and not pain.lately.count:
         said += f" Nobody said so in the latest {pain.lately.days // 7} weeks, by which it is ranked."

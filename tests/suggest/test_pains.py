@@ -102,10 +102,20 @@ def test_a_fall_is_significant_but_no_rise() -> None:
     assert fallen.certain_rise == 0
 
 
+def test_a_burst_just_before_hides_no_rise_and_makes_no_fall() -> None:
+    """What is usual is told by twelve weeks: in the four before, every tenth week's pain was twice what it is."""
+    usual = [0.1 + 0.02 * (week % 3) for week in range(48)]
+    burst = [0.5, 0.5, 0.12, 0.12]
+    fallen = find_pains(columns(weeks([*usual, *burst, 0.1, 0.12, 0.14, 0.1])), CODEBOOK)
+    risen = find_pains(columns(weeks([*usual, *burst, 0.4, 0.42, 0.44, 0.4])), CODEBOOK)
+    assert not fallen["purchase", "ease_of_use"].trend.significant
+    assert risen["purchase", "ease_of_use"].trend.significant
+
+
 def test_small_volume_is_judged_over_eight_weeks() -> None:
     items = weeks([0.1] * 8 + [0.5] * 8, per_week=20)
     trend = find_pains(columns(items), CODEBOOK)["purchase", "ease_of_use"].trend
-    assert trend.days == 56
+    assert (trend.days, trend.before_days) == (56, 168)
     assert trend.significant
     assert trend.change is not None
     assert trend.change.value == pytest.approx(0.4, abs=0.03)

@@ -60,7 +60,15 @@ def test_best_first_in_the_contracts_shape(client: Any, shop: int) -> None:
     size = best["size"]
     assert (size["count"], size["n"], size["share"], size["respondents"]) == (12, 24, 0.5, 12)
     assert 0.3 < size["low"] < 0.5 < size["high"] < 0.7
-    nothing = {"change": None, "low": None, "high": None, "significant": False, "days": 56, "withheld": None}
+    nothing = {
+        "change": None,
+        "low": None,
+        "high": None,
+        "significant": False,
+        "days": 56,
+        "before_days": 168,
+        "withheld": None,
+    }
     nothing |= {"mix": None, "noise": None}
     assert best["trend"] == nothing
     assert best["created_at"] == "2026-03-02T00:00:00Z"
