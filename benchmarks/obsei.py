@@ -313,6 +313,7 @@ def measure(command: Path, seconds: float, rounds: int) -> dict[str, Any]:
                 our_many.append(ours.hooks(f"m{turn}", seconds, CALLERS))
             ours.wait_until_all_is_tagged()
             our_file_at_once = ours.file(other)
+            ours.wait_until_all_is_tagged()
             time.sleep(LATELY_SECONDS)  # Obsei reads its file alone, too
             our_file = ours.file(file)
         peer_file = peer.file()

@@ -272,8 +272,8 @@ class Worker:
 
     def _claim(self, *, min_priority: int, max_priority: int | None, kinds: Collection[str]) -> list[ClaimedJob]:
         """One kind's most urgent jobs: of single arrivals and of others as many as the kind takes at once."""
-        able = [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
         with self._database.read() as session:
+            able = self._able(kinds)
             found = queue.due(session, kinds=able, min_priority=min_priority, max_priority=max_priority)
         if found is None:
             return []
@@ -288,6 +288,9 @@ class Worker:
                 min_priority=min_priority,
                 max_priority=found.priority,
             )
+
+    def _able(self, kinds: Collection[str]) -> list[str]:
+        return [kind for kind in kinds if self._model is not None or kind not in NEEDS_MODEL]
 
     def _limit(self, found: Due) -> int:
         kind = self._kinds[found.kind]
@@ -339,6 +342,8 @@ class Worker:
                 return
             if jobs[0].priority == Priority.SINGLE:
                 continue
+            if self._database.is_sqlite and self._singles_wait():
+                self._work.arrivals.note()
             if self._work.write_lock_wanted:
                 time.sleep(LOCK_FREE_SECONDS)
             self._credit_singles(self._settings.single_share * (time.monotonic() - began))
@@ -347,6 +352,11 @@ class Worker:
             if jobs[0].kind not in HOUSEKEEPING:
                 self._keep_house()
             began = time.monotonic()
+
+    def _singles_wait(self) -> bool:
+        """Whether a single arrival is due, though its turn may be later."""
+        with self._database.read() as session:
+            return queue.due(session, kinds=self._able(self._kinds), max_priority=Priority.SINGLE) is not None
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
         try:

@@ -208,6 +208,34 @@ def test_where_single_arrivals_never_end_other_work_gets_its_share_of_the_time(
     assert took["single"] / took["step"] == pytest.approx(share, rel=0.1)
 
 
+def test_a_single_arrival_is_noticed_before_its_turn(
+    work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "OTHERS_AFTER_SECONDS", 0.0)
+    work = replace(work, settings=work.settings.model_copy(update={"single_share": 0.0}))
+    noticed = list[bool]()
+
+    def long(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        yield
+        noticed.append(work.arrivals.lately)
+        enqueue(1)
+        yield
+        noticed.append(work.arrivals.lately)
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+
+    def single(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
+        assert len(noticed) == 2
+        with work.database.write() as session:
+            queue.finish(session, jobs[0])
+        yield
+
+    enqueue(0, kind="long", priority=Priority.READ_FILE)
+    _run(work, {"long": JobKind(long), "one": JobKind(single)})
+    assert noticed == [False, work.database.is_sqlite]
+    assert _jobs(work) == []
+
+
 def test_a_file_is_read_while_single_arrivals_never_end(
     client: Any, work: Work, enqueue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
