@@ -17,7 +17,10 @@ Formulas
   between them, beyond their counts, is estimated by moments (R. DerSimonian, N. Laird, "Meta-analysis in clinical
   trials", Controlled Clinical Trials 7, 1986) and added. The changed cell's own past, in blocks of `BLOCK_WEEKS`
   (placebo dates; batch means: B. Schmeiser, Operations Research 30, 1982), may show that it wanders more than
-  others: its own variance, drawn towards theirs by `PRIOR_BLOCKS`, then takes the place of theirs.
+  others: its own variance, drawn towards theirs by `PRIOR_BLOCKS`, then takes the place of theirs, and Student's t
+  has the degrees of freedom of an error of which that part is known by so few blocks and the rest by counts
+  (F. Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2,
+  1946).
 - Width: the quantile of the placebo cells' own standardised deviations (their order statistic of rank
   (cells + 1) * level: V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005), never
   less than Student's; with too few cells for it, Student's alone.
@@ -138,11 +141,13 @@ def effect(
     blocks, own = (
         _own_wander(panel, cell, weeks) if elsewhere is None else _own_split(panel, elsewhere, cell, weeks)
     )
-    wander = placebo.wander
+    wander, freedom = placebo.wander, max(1.0, len(chosen) - 1.0 + blocks)
     if blocks:
         wander = max(wander, (blocks * own + PRIOR_BLOCKS * wander) / (blocks + PRIOR_BLOCKS))
     error = sqrt(variances[cell] + wander + placebo.mean_variance)
-    freedom = max(1.0, len(chosen) - 1.0 + blocks)
+    if wander > placebo.wander:
+        # known by a few blocks of its own past alone; what counts make of the error is known
+        freedom = min(freedom, blocks * (error**2 / wander) ** 2)
     done = weeks.after_to - weeks.after_from
     final = done >= weeks.planned
     width = errors_wide(final, done / max(1, weeks.planned), freedom, placebo.quantile) * error

@@ -85,6 +85,9 @@ def test_shares_that_wander_by_themselves_need_more() -> None:
     bursty[0, :26] *= np.repeat([2.0, 0.1, 2.2, 0.2, 1.5, 0.3, 1.0], 4)[:26]
     own = effect(replace(calm, hits=bursty), 0, WINDOWS, worth=0.2, untouched=everything(calm))
     assert own.blown_up > 3, "its own past counts too"
+    counts = 1 / own.before_hits - 1 / own.before_n + 1 / own.after_hits - 1 / own.after_n
+    errors = np.log(own.ratio.high / own.ratio.value) / np.sqrt(counts * own.blown_up)
+    assert errors > 2.2, "six blocks tell little of how much it wanders: Student's t, not the normal's 1.96"
 
 
 def test_little_data_says_so_and_nothing_breaks() -> None:
