@@ -5,8 +5,8 @@ python -m benchmarks.impact [--worlds 400] [--figures benchmarks/figures/impact.
 Worlds of stages × topics over weeks, generated: weekly volume with season and growth; shares that differ by cell;
 bursts (a cell's odds wander as an autocorrelated process whose strength differs by cell, and now and then jump for
 a week or two); a mix of two sources with different shares whose mix shifts; late rows (the last weeks fill up). In
-each world the cell that rose most in the last four weeks against the four before, beyond MIN hits, is accepted, as
-people do, and measured as the service does. With `effect` its share is then multiplied by 1 - effect.
+each world the cell that rose most in the last four weeks against the twelve before, beyond MIN hits, is accepted,
+as people do, and measured as the service does. With `effect` its share is then multiplied by 1 - effect.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from service.aggregate.change import Course, past_of, trends
 from service.aggregate.scores import KINDS, moments, score_values
 from service.beyond_noise import PERIODS, QUARTERS, Changes, Counts, Periods, holm, shares_or_means
 from service.intervals import difference_interval, effective_n, share_interval
-from service.suggest.change import BEFORE, MIN_HITS, MIN_ITEMS, called
+from service.suggest.change import BEFORE, MIN_HITS, MIN_ITEMS, called, usual_mentions
 
 Array = NDArray[Any]
 STAGES, TOPICS = 12, 20
@@ -169,7 +169,8 @@ def look(of: Counts, end: int) -> tuple[Changes, Array]:
         seen = part[..., max(0, end - size) : end][..., ::-1]
         cut.append(np.pad(seen, ((0, 0), (0, 0), (0, size - seen.shape[-1]))))
     seen = Counts(*cut)
-    mentions = seen.total[..., : 2 * QUARTERS].sum(axis=(1, 2))
+    windows = min(1 + BEFORE, max(2, end / QUARTERS))
+    mentions = usual_mentions(seen.total, windows=windows)
     tested = mentions >= MIN_HITS
     for period in range(2):
         tested &= seen.n[..., period * QUARTERS : (period + 1) * QUARTERS].sum(axis=(1, 2)) >= MIN_ITEMS

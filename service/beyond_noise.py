@@ -46,7 +46,7 @@ from service.intervals import difference_bounds, share_bounds
 Array = NDArray[Any]
 LEVEL: Final = 0.95
 QUARTERS: Final = 4  # of a period
-PAST: Final = 12  # periods before the two that are compared
+PAST: Final = 12  # periods before the newest two
 PERIODS: Final = PAST + 2
 MIN_ITEMS: Final = 10  # in each period, below which no change is called significant
 COVERED: Final = (

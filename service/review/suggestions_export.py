@@ -28,7 +28,7 @@ PLAIN: Final = (
     *("priority", "severity", "effort", "confidence", "customers_per_month"),
 )
 SIZE: Final = ("count", "n", "share", "low", "high", "respondents", "value")
-TREND: Final = ("change", "low", "high", "significant", "days", "before_days")
+TREND: Final = ("change", "low", "high", "significant", "days")
 RATE: Final = ("per", "value", "low", "high")
 LAST: Final = (
     *("metric", "test", "owner", "usual_owner", "due", "ticket", "snoozed_until", "created_at", "updated_at"),

@@ -272,7 +272,7 @@ def decide_suggestion(
 def read_impact(id: str, caller: Reader, session: ReadDb) -> dict[str, Any]:
     """Before and after with n and interval, against the stages that were not changed, and a verdict.
 
-    The weeks that raised the suggestion stand outside its baseline. Looks before the planned end have wider
-    intervals, so that looking often does not mislead. 409 where no change was accepted.
+    The latest eight weeks, by which suggestions are ranked, stand outside its baseline. Looks before the planned
+    end have wider intervals, so that looking often does not mislead. 409 where no change was accepted.
     """
     return impact(session, workspace_id=caller.workspace_id, timezone=caller.timezone, public_id=id)

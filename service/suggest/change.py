@@ -13,6 +13,7 @@ a change.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ BEFORE = 3  # times as many weeks before
 NOMINAL = 0.04  # so that 5 % hold where items are most: the tails of bursts are heavier than any formula's
 SHORT_FROM_ITEMS = 500  # in the latest SHORT_WEEKS, over all stages
 MIN_ITEMS = 20  # of the stage in the latest weeks, and in as many before; fewer say nothing about a change
-MIN_HITS = 10  # with the pain in the latest weeks and as many before together
+MIN_HITS = 10  # with the pain in two windows as long as the latest, see usual_mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,11 @@ class Trend:
     significant: bool = False
     recent_n: int = 0  # items of the stage in the recent weeks
     days: int = 7 * LONG_WEEKS  # how long the recent weeks are
+    before_days: int = 7 * LONG_WEEKS * BEFORE  # how long those before are, as far as feedback reaches back
     withheld: str | None = None  # why no change is told although there may be enough items
     mix: float | None = None
     covered: float | None = None
     noise: float | None = None
-
-    @property
-    def before_days(self) -> int:
-        """How long the weeks before are, where feedback reaches back so far."""
-        return BEFORE * self.days
 
     @property
     def certain_rise(self) -> float:
@@ -58,7 +55,18 @@ class Trend:
         return max(0.0, self.change.low) if self.change is not None and self.significant else 0.0
 
 
-def called(chance: Floats, *, mentions: Ints, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def usual_mentions(hits: NDArray[Any], *, windows: float) -> Floats:
+    """How often each pain of `hits` (pain, source and channel, quarter) is mentioned in two windows.
+
+    It is the mean of all windows that are compared, of which feedback fills so many. A difference between the
+    latest and the others says nothing of their mean, so neither what is tested nor its weight goes with the
+    direction of a change.
+    """
+    compared = hits[:, :, : (1 + BEFORE) * QUARTERS].sum(axis=(1, 2))
+    return np.asarray(compared * (2 / windows))
+
+
+def called(chance: Floats, *, mentions: Floats, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which changes are significant, all of those looked at together; `mentions` as for MIN_HITS."""
     weights = np.cbrt(np.maximum(mentions, 1))
     return holm(chance, among=np.flatnonzero(looked_at), alpha=NOMINAL, weights=weights)
@@ -85,6 +93,8 @@ def trends(
     if np.count_nonzero((day >= periods.first) & (day < periods.end)) < SHORT_FROM_ITEMS:
         periods = last_full_weeks(of.newest, LONG_WEEKS)
     days = periods.end - periods.first
+    reach = (periods.first - int(day.min(initial=periods.first))) // 7 * 7
+    before_days = min(BEFORE * days, max(days, reach))
     oldest, size = periods.before - PAST * days, PERIODS * QUARTERS
     inside = np.flatnonzero((day < periods.end) & (day >= oldest))
     day = day.take(inside)
@@ -103,7 +113,9 @@ def trends(
         if lead is None:
             of_stage = np.bincount(stage[late], minlength=stages)
             return [
-                Trend(recent_n=int(of_stage[code // topics]), days=days, withheld=WITHHELD)
+                Trend(
+                    recent_n=int(of_stage[code // topics]), days=days, before_days=before_days, withheld=WITHHELD
+                )
                 for code in codes.tolist()
             ]
         usable = (model == lead) | (model < 0)
@@ -128,7 +140,7 @@ def trends(
     now = np.s_[:, :, : 2 * QUARTERS]
     n = of_stage[now].sum(axis=1).reshape(stages, 2, QUARTERS).sum(axis=2)[codes // topics]
     comparable = (n >= MIN_ITEMS).all(axis=1)
-    mentions = hits[now].sum(axis=(1, 2))
+    mentions = usual_mentions(hits, windows=1 + before_days / days)
     looked_at = comparable & (mentions >= MIN_HITS)
     found = shares_or_means(
         Counts(of_stage[codes // topics], hits, hits),
@@ -145,12 +157,13 @@ def trends(
             significant,
             recent_n,
             days,
+            before_days,
             mix=mixed if kinds > 1 else None,
             covered=covered,
             noise=noise,
         )
         if told_of
-        else Trend(recent_n=recent_n, days=days)
+        else Trend(recent_n=recent_n, days=days, before_days=before_days)
         for value, low, high, mixed, covered, noise, significant, recent_n, told_of in zip(
             *(column.tolist() for column in shown), strict=True
         )

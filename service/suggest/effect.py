@@ -1,7 +1,8 @@
 """Did a change help? One cell's share before and after, against cells that were not changed.
 
-People accept what has just spiked, and what spikes falls again by itself. So the weeks that raised the suggestion
-never stand in its baseline, and how far shares wander by themselves is taken from the workspace's own history.
+People accept what has just spiked, and what spikes falls again by itself. So the latest weeks before the decision,
+by which suggestions are ranked, never stand in its baseline, and how far shares wander by themselves is taken from
+the workspace's own history.
 
 Formulas
 - The effect is a ratio of shares, after over before, divided by the pooled ratio of cells that were not changed

@@ -12,7 +12,7 @@ from service.selection import EPOCH
 from service.suggest.measures import agreed, told_since
 
 BASELINE_WEEKS: Final = 26
-TRIGGER_WEEKS: Final = 8  # before the decision: they raised the suggestion, the latest weeks of its trend
+TRIGGER_WEEKS: Final = 8  # before the decision: by these suggestions are ranked (lately.py)
 WASHOUT_WEEKS: Final = 1  # after the start, while the change reaches people
 PLANNED_WEEKS: Final = 8  # measured after that
 MIN_BASELINE_WEEKS: Final = 4

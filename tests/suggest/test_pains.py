@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from service.beyond_noise import PERIODS, QUARTERS
+from service.suggest.change import usual_mentions
 from service.suggest.pains import find_pains
 from tests.suggest.counted import CODEBOOK, Item, columns, fine, hurt
 
@@ -103,19 +105,32 @@ def test_a_fall_is_significant_but_no_rise() -> None:
 
 
 def test_a_burst_just_before_hides_no_rise_and_makes_no_fall() -> None:
-    """What is usual is told by twelve weeks: in the four before, every tenth week's pain was twice what it is."""
+    """What is usual is told by twelve weeks, of which two were three times as bad."""
     usual = [0.1 + 0.02 * (week % 3) for week in range(48)]
     burst = [0.5, 0.5, 0.12, 0.12]
     fallen = find_pains(columns(weeks([*usual, *burst, 0.1, 0.12, 0.14, 0.1])), CODEBOOK)
     risen = find_pains(columns(weeks([*usual, *burst, 0.4, 0.42, 0.44, 0.4])), CODEBOOK)
     assert not fallen["purchase", "ease_of_use"].trend.significant
+    assert fallen["purchase", "ease_of_use"].trend.before_days == 84
     assert risen["purchase", "ease_of_use"].trend.significant
+
+
+def test_what_is_tested_and_how_much_it_weighs_does_not_go_with_the_direction_of_a_change() -> None:
+    """Sixteen mentions in the latest window and 24 in the three before, and four and 36: forty in all."""
+    hits = np.zeros((3, 1, PERIODS * QUARTERS))
+    hits[0, 0, : 4 * QUARTERS] = np.repeat([4.0, 2.0], [QUARTERS, 3 * QUARTERS])
+    hits[1, 0, : 4 * QUARTERS] = np.repeat([1.0, 3.0], [QUARTERS, 3 * QUARTERS])
+    hits[2, 0, : 2 * QUARTERS] = 2.5
+    hits[:, 0, 4 * QUARTERS :] = 9  # the past says nothing of what is usual now
+    risen, fallen, _ = usual_mentions(hits, windows=4)
+    assert risen == fallen == 20
+    assert usual_mentions(hits, windows=2)[2] == 20, "as many where feedback reaches back one window only"
 
 
 def test_small_volume_is_judged_over_eight_weeks() -> None:
     items = weeks([0.1] * 8 + [0.5] * 8, per_week=20)
     trend = find_pains(columns(items), CODEBOOK)["purchase", "ease_of_use"].trend
-    assert (trend.days, trend.before_days) == (56, 168)
+    assert (trend.days, trend.before_days) == (56, 56), "feedback reaches back no further"
     assert trend.significant
     assert trend.change is not None
     assert trend.change.value == pytest.approx(0.4, abs=0.03)

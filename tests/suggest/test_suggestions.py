@@ -66,7 +66,7 @@ def test_best_first_in_the_contracts_shape(client: Any, shop: int) -> None:
         "high": None,
         "significant": False,
         "days": 56,
-        "before_days": 168,
+        "before_days": 56,
         "withheld": None,
     }
     nothing |= {"mix": None, "noise": None}
