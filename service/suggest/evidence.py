@@ -23,6 +23,9 @@ FINALISTS = 16  # of these, asked for the model's confidence
 MAX_CHARS = 600  # of one verbatim; longer ones are cut
 SAME = 0.6  # shared part of the words (Jaccard) from which two texts are the same thing said twice
 GOOD_CHARS = (40, 200)  # long enough to say something, short enough to be read
+AGAINST = 0.6
+"""How much less telling a verbatim is whose emotion speaks against its sentiment, as joy does against negative: on
+the gold dev and elsewhere sets the sentiment of 18 of 33 such texts was right, of 502 of 558 where both agree."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -79,7 +82,8 @@ def evidence_of(
     for key, group in found.items():
         typical = Counter(word for one in group for word in one.words)
         for one in group:
-            one.score = _told(one, typical, len(group), background, everything, codebook)
+            feeling = codebook.valence(one.emotion) * (-1 if sentiment == "negative" else 1)
+            one.score = _told(one, typical, len(group), background, everything, feeling)
         finalists[key] = _distinct(group, FINALISTS)
     confidence = _confidences(session, workspace_id, finalists)
     chosen = {}
@@ -143,17 +147,20 @@ def _candidates(
 
 
 def _told(
-    one: Verbatim, typical: Counter[str], size: int, background: Counter[str], everything: int, codebook: Codebook
+    one: Verbatim, typical: Counter[str], size: int, background: Counter[str], everything: int, feeling: float
 ) -> float:
-    """How telling a verbatim is, in [0, 1]: readable length, words that set this pain apart, and feeling."""
+    """How telling a verbatim is, in [0, 1]: readable length, words that set this pain apart, and feeling.
+
+    `feeling` is the valence of its emotion in the direction of the sentiment that is asked for, in [-1, 1].
+    """
     low, high = GOOD_CHARS
     chars = len(one.raw)
     length = chars / low if chars < low else high / chars if chars > high else 1.0
     # words that others use for this pain and not for everything else
     lifts = sorted((typical[word] / size - background[word] / everything for word in one.words), reverse=True)
     apart = sum(lifts[:5]) / 5
-    feeling = abs(codebook.valence(one.emotion))
-    return 0.5 * length + 0.3 * min(1.0, max(0.0, 2 * apart)) + 0.2 * feeling
+    score = 0.5 * length + 0.3 * min(1.0, max(0.0, 2 * apart)) + 0.2 * max(0.0, feeling)
+    return score * AGAINST if feeling < 0 and not one.corrected else score
 
 
 def _distinct(group: Sequence[Verbatim], limit: int) -> list[Verbatim]:

@@ -47,6 +47,15 @@ def test_sure_ones_before_unsure_ones(client: Any, workspace_id: int, add: AddIt
     assert {one["verbatim"] for one in evidence(client)} == set(WORDS[:4])
 
 
+def test_words_whose_feeling_speaks_against_the_pain_come_last(
+    client: Any, workspace_id: int, add: AddItem
+) -> None:
+    """Negative and glad at once is often a wrong label; strong gladness is no sign of a telling complaint."""
+    for number, text in enumerate(WORDS):
+        add(workspace_id, text, emotion="joy" if number < 4 else "confusion", day=0)
+    assert not {one["verbatim"] for one in evidence(client)} & set(WORDS[:4])
+
+
 def test_readable_lengths_before_fragments_and_walls(client: Any, workspace_id: int, add: AddItem) -> None:
     for number, text in enumerate(WORDS[:4]):
         add(workspace_id, text, day=number)
