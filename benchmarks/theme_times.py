@@ -1,7 +1,8 @@
 """How long grouping takes: the jobs themselves in a database of their own, for `benchmarks.themes`.
 
 One segment a text with the fast tier's labels: first the job "vectors", then "themes", then the same with a day's
-2 % on top; with the agreement of these themes with native labels within stage, topic and side.
+2 % on top; with the agreement of these themes with native labels within stage, topic and side. Or, before these
+two, the job "classify" with the accurate tier, as texts go through the worker.
 """
 
 from __future__ import annotations
@@ -27,15 +28,19 @@ LEAST_CELL = 40  # texts of a stage, topic and side that are scored by themselve
 BY_INTENT = ("bank", "bank-t", "clinc", "multidogo", "nhs")  # sources whose native labels say what a text is about
 
 
-def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = False) -> dict[str, Any]:
+def timed(
+    corpus: Path, segments: int, model: Path | None, *, unread: bool = False, tagged: bool = False
+) -> dict[str, Any]:
     """The job over so many segments in a fresh SQLite database: from none, then with a day's 2 % on top.
 
-    `unread`: no text has a stored vector; the figures of `vectors` are then None.
+    `unread`: no text has a stored vector; the figures of `vectors` are then None. `tagged`: the worker tags the
+    texts first, with the accurate tier, and what it has read there stays for the jobs after it.
     """
     from nlp.artifact import default_folder
     from service import auth
     from service.settings import Settings
     from service.stop import Stop
+    from service.store import queue, rollups
     from service.store.engine import Database
     from service.store.meaning_blocks import ask_vectors
     from service.store.migrate import migrate
@@ -70,6 +75,29 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
         assert workspace_id is not None
         fast = Pipeline.load(None, "fast")
 
+        def wait(first: int, some: list[str]) -> None:
+            moment = datetime(2026, 3, 1, tzinfo=UTC)
+            shared = {"workspace_id": workspace_id, "source": "corpus", "channel": "review", "state": "pending"}
+            ids = list(range(first, first + len(some)))
+            with database.write() as session:
+                session.execute(
+                    insert(FeedbackItem),
+                    [
+                        {**shared, "id": own, "identity": f"id:{own}", "text": text, "at": moment}
+                        | {"received_at": moment, "attributes": {}, "text_version": 1, "corrected": False}
+                        for own, text in zip(ids, some, strict=True)
+                    ],
+                )
+                rollups.apply(session, workspace_id, before=[], after=rollups.snapshot(session, workspace_id, ids))
+                for start in range(0, len(ids), 100):
+                    queue.enqueue(
+                        session,
+                        workspace_id=workspace_id,
+                        kind="classify",
+                        payload={"items": ids[start : start + 100], "import_id": None},
+                        priority=queue.Priority.BULK,
+                    )
+
         def add(first: int, some: list[str]) -> None:
             asked: list[str | None] = [None] * len(some)
             chances = fast.probabilities(some, asked)
@@ -103,7 +131,7 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
             with database.write() as session:
                 if kind == "themes":
                     ask_themes(session, workspace_id, delay_seconds=0.0)
-                else:
+                elif kind == "vectors":
                     ask_vectors(session, workspace_id, delay_seconds=0.0)
             worker = Worker(work, Stop(), kinds={kind: KINDS[kind]})
             worker._load_model()
@@ -122,8 +150,10 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
                 ).all()
             return {row[0]: row[1] for row in rows}
 
+        put = wait if tagged else add
         for start in range(0, segments, 5_000):
-            add(start + 1, chosen[start : min(start + 5_000, segments)])
+            put(start + 1, chosen[start : min(start + 5_000, segments)])
+        tagging = run("classify") if tagged else None
         vectors = None if unread else run("vectors")
         grouping = run("themes")
         before = themes()
@@ -143,7 +173,8 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
                 ).where(col(Segment.stage) != "none")
             ).all()
         counts = {bool(inside): n for inside, n in rows}
-        add(segments + 1, chosen[segments:])
+        put(segments + 1, chosen[segments:])
+        day_tagging = run("classify") if tagged else None
         day_vectors = None if unread else run("vectors")
         day_grouping = run("themes")
         after = themes()
@@ -151,6 +182,7 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
     return {
         "segments": segments,
         **grouping,
+        **({"tagging": tagging, "parts": len(members)} if tagged else {}),
         "vectors": vectors,
         "themes": len(before),
         "agreement": agreement([(*native[row[0] - 1], *row[1:]) for row in members]),
@@ -158,6 +190,7 @@ def timed(corpus: Path, segments: int, model: Path | None, *, unread: bool = Fal
         "day": {
             "segments": day,
             **day_grouping,
+            **({"tagging": day_tagging} if tagged else {}),
             "vectors": day_vectors,
             "ids_and_names_kept": round(sum(after.get(n) == name for n, name in before.items()) / len(before), 4),
         },
@@ -195,9 +228,9 @@ def agreement(rows: list[tuple[Any, ...]]) -> dict[str, dict[str, float]]:
     return found
 
 
-def in_own_process(corpus: Path, segments: int, unread: bool) -> dict[str, Any]:
+def in_own_process(corpus: Path, segments: int, unread: bool, tagged: bool) -> dict[str, Any]:
     """`timed` in a process of its own: peak memory is its own, and numpy is imported as the service has it."""
     import service  # noqa: F401  # sets what the process inherits
 
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(timed, corpus, segments, None, unread=unread).result()
+        return process.submit(timed, corpus, segments, None, unread=unread, tagged=tagged).result()

@@ -7,9 +7,9 @@ their own, on one segment a text with the fast tier's labels: first "vectors", w
 search by meaning and for themes, then "themes", which finds what it stored; then the same with a day's 2 % on top;
 with the agreement of these themes with native labels within stage, topic and side.
 Each size runs in a process of its own, set up as the service is. With `--unread` the job "vectors" is left out,
-and "themes" reads what it needs.
+and "themes" reads what it needs. With `--tagged` the job "classify" comes first, with the accurate tier's labels.
 
-    python -m benchmarks.themes [--corpus FOLDER] [--texts 1000 3000] [--segments 10000] [--unread]
+    python -m benchmarks.themes [--corpus FOLDER] [--texts 1000 3000] [--segments 10000] [--unread] [--tagged]
                                 [--figures FILE]
 """
 
@@ -268,6 +268,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, nargs="*", default=[1_000, 3_000], help="of each source, at most")
     parser.add_argument("--segments", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--unread", action="store_true", help="measure grouping without stored vectors")
+    parser.add_argument("--tagged", action="store_true", help="have the accurate tier tag the texts first")
     parser.add_argument("--figures", type=Path)
     parser.add_argument("--lend", type=Path, help="where to leave texts and vectors for benchmarks/theme_peers.py")
     parser.add_argument("--peers", type=Path, help="where benchmarks/theme_peers.py has left its groups")
@@ -292,7 +293,9 @@ def main() -> None:
         },
         "read_blind": read_blind(READ),
     }
-    found["time"] = [in_own_process(arguments.corpus, one, arguments.unread) for one in arguments.segments]
+    found["time"] = [
+        in_own_process(arguments.corpus, one, arguments.unread, arguments.tagged) for one in arguments.segments
+    ]
     found["load_average"] = [round(one, 1) for one in os.getloadavg()]
     written = json.dumps(found, indent=1)
     print(written)

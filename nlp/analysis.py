@@ -1,7 +1,10 @@
 """What the pipeline says about a text: the one shape that service, command line and training share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 UnsureReason = Literal["low_confidence", "unsupported_language", "empty", "meaningless"]
 
@@ -22,6 +25,16 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as an encoder read it, by itself and without a question, and the vector that it made of it."""
+
+    text: str
+    """Cleaned, and without what is personal."""
+    vector: npt.NDArray[np.float32]
+    """One row of `nlp.model.Vectors`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentAnalysis:
     """A part of a text that holds one opinion.
 
@@ -36,6 +49,8 @@ class SegmentAnalysis:
     sentiment: Label
     topic: Label
     touchpoint: Label
+    reading: Reading | None = field(default=None, compare=False, repr=False)
+    """For whoever needs the vector too, so that no text is read twice; None where there is none of this part."""
 
     def to_dict(self) -> dict[str, Any]:
         """The segment as the public contract shows it."""

@@ -158,18 +158,19 @@ class Likeness:
             short[unread] = self._short(said, self._words(said) if words is None else words[unread])
         return unit_rows(short[:, SHORT_WORDS:].astype(np.float32))
 
-    def short(self, texts: Sequence[str]) -> Short:
+    def short(self, texts: Sequence[str], *, read: Vectors | None = None) -> Short:
         """One short row a text (already `readable`) to search by: whole numbers, compared by their cosine.
 
         The encoder's vector, and the sketch of the words folded into SHORT_WORDS numbers and weighed less (chosen
         on CLINC150's intents); without an encoder the sketch alone. A row of zeros says nothing.
+        `read`: the vectors that this encoder has made of these very texts, where it has read them before.
         """
-        return self._short(texts, self._words(texts))
+        return self._short(texts, self._words(texts), read)
 
-    def _short(self, texts: Sequence[str], words: Vectors) -> Short:
+    def _short(self, texts: Sequence[str], words: Vectors, read: Vectors | None = None) -> Short:
         if self.encoder is not None:
             folded = words.reshape(len(texts), -1, SHORT_WORDS).sum(axis=1)
-            words = np.hstack([folded * np.float32(0.5), self._read(texts)])
+            words = np.hstack([folded * np.float32(0.5), self._read(texts) if read is None else read])
         largest = np.abs(words).max(axis=1, keepdims=True, initial=0.0)
         scale = np.divide(127.0, largest, out=np.zeros_like(largest), where=largest > 0)
         return np.asarray(np.rint(words * scale), dtype=np.int8)

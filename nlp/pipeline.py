@@ -7,19 +7,21 @@ Results do not depend on which texts share a batch, and no string makes `analyze
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from nlp import artifact as artifacts
-from nlp.analysis import Analysis, SegmentAnalysis
+from nlp.analysis import Analysis, Reading, SegmentAnalysis
 from nlp.artifact import Artifact
 from nlp.calibrate import Probabilities
 from nlp.clean import MAX_CHARS, Cleaned, clean
 from nlp.codebook import load_codebook
 from nlp.decide import Decider, ItemDecision, TextRows
+from nlp.heads import Scores
 from nlp.language import LanguageDetector
+from nlp.model import Vectors
 from nlp.redact import as_read
 from nlp.segments import Segmenter, Span
 from nlp.substance import nothing_said
@@ -129,16 +131,38 @@ class Pipeline:
                 words = tuple(len(_WORD.findall(text.cleaned.text, *span)) for span in text.segments)
             questions += [text.question] * (len(rows) - first)
             places.append(TextRows(first, words))
-        decisions = self._decider.items(self.probabilities(rows, questions), places)
-        return {text.position: _analysis(text, decision) for text, decision in zip(texts, decisions, strict=True)}
+        vectors: Vectors | None = None
+        if self.artifact.manifest.kind == "linear":
+            chances = self.probabilities(rows, questions)
+        else:
+            look = self.artifact.model.look(rows, questions)
+            chances, vectors = self._calibrated(look.scores), look.vectors
+        decisions = self._decider.items(chances, places)
+        return {
+            text.position: _analysis(text, decision, _readings(text, place, rows, vectors))
+            for text, place, decision in zip(texts, places, decisions, strict=True)
+        }
 
     def probabilities(self, texts: Sequence[str], questions: Sequence[str | None]) -> dict[str, Probabilities]:
         """Calibrated probabilities per field (texts × labels) of texts as they are, neither cleaned nor cut."""
-        scores = self.artifact.model.scores(texts, questions)
+        return self._calibrated(self.artifact.model.scores(texts, questions))
+
+    def _calibrated(self, scores: Mapping[str, Scores]) -> dict[str, Probabilities]:
         return {field: self.artifact.calibration[field].probabilities(scores[field]) for field in scores}
 
 
-def _analysis(text: _Readable, decision: ItemDecision) -> Analysis:
+def _readings(
+    text: _Readable, place: TextRows, rows: Sequence[str], vectors: Vectors | None
+) -> Sequence[Reading | None]:
+    """What the encoder read of each segment; an answer is read with its question, so that it says nothing here."""
+    if vectors is None or text.question:
+        return [None] * len(text.segments)
+    first = place.first + (len(text.segments) > 1)  # the whole text stands before its segments
+    # copied: a row alone is kept, not all that were read with it
+    return [Reading(rows[at], vectors[at].copy()) for at in range(first, first + len(text.segments))]
+
+
+def _analysis(text: _Readable, decision: ItemDecision, readings: Sequence[Reading | None]) -> Analysis:
     spans = [text.cleaned.original_span(start, end) for start, end in text.segments]
     return Analysis(
         language=text.language,
@@ -147,8 +171,8 @@ def _analysis(text: _Readable, decision: ItemDecision) -> Analysis:
         stage2=decision.stage2,
         emotion2=decision.emotion2,
         segments=tuple(
-            SegmentAnalysis(start, end, **labels)
-            for (start, end), labels in zip(spans, decision.segments, strict=True)
+            SegmentAnalysis(start, end, **labels, reading=reading)
+            for (start, end), labels, reading in zip(spans, decision.segments, readings, strict=True)
         ),
         **decision.labels,
     )

@@ -92,6 +92,20 @@ def likeness_of(settings: Settings) -> Likeness:
     return Likeness.of_artifact(artifact, pipeline.model_version)
 
 
+def reads_alike(pipeline: Tagger, likeness: Likeness) -> bool:
+    """Whether the readings in a pipeline's analyses are what a likeness makes of the same texts: one encoder.
+
+    What a workspace has learnt lies on top of the encoder and changes nothing.
+    """
+    from nlp.blend import BlendModel
+    from nlp.overlay import OverlaidModel
+
+    model = getattr(getattr(pipeline, "artifact", None), "model", None)
+    if isinstance(model, OverlaidModel):
+        model = model.model
+    return isinstance(model, BlendModel) and model.encoder is likeness.encoder
+
+
 def get_pipeline(settings: Settings) -> Tagger:
     """The default pipeline, loaded on first use and when another default was published.
 

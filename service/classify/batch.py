@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from nlp.analysis import Analysis
 from service.classify.active_model import Tagger, fast_tagger, wanted_tagger, wanted_version
 from service.classify.retag import enqueue_retag
+from service.classify.tagged_vectors import TaggedVectors, store_tagged_vectors, tagged_vectors
 from service.classify.tagging import Input, analyses_of, read_inputs, store_labels, unchanged
 from service.read_ahead import ReadAhead
 from service.settings import Settings
@@ -119,6 +120,7 @@ class _Tagged:
     pipeline: Tagger
     inputs: dict[int, Input]
     analyses: dict[int, Analysis]
+    vectors: TaggedVectors | None
 
 
 def _tagged(work: Work, jobs: list[ClaimedJob], large: Collection[int]) -> _Tagged:
@@ -128,7 +130,8 @@ def _tagged(work: Work, jobs: list[ClaimedJob], large: Collection[int]) -> _Tagg
     ids = sorted({int(item) for job in jobs for item in job.payload["items"]})
     with work.database.read() as session:
         inputs = _pending(session, workspace_id, ids)
-    return _Tagged(jobs, pipeline, inputs, analyses_of(pipeline, inputs))
+    analyses = analyses_of(pipeline, inputs)
+    return _Tagged(jobs, pipeline, inputs, analyses, tagged_vectors(work.settings, pipeline, inputs, analyses))
 
 
 def _store_slice(work: Work, tagged: _Tagged) -> Iterator[None]:
@@ -136,8 +139,8 @@ def _store_slice(work: Work, tagged: _Tagged) -> Iterator[None]:
 
     Of jobs that come again because their worker died in between, what is stored no longer waits to be tagged.
     """
-    jobs, pipeline, workspace_id = tagged.jobs, tagged.pipeline, tagged.jobs[0].workspace_id
-    provisional = pipeline.model_version != wanted_version(work.settings, workspace_id=workspace_id)
+    jobs, workspace_id = tagged.jobs, tagged.jobs[0].workspace_id
+    provisional = tagged.pipeline.model_version != wanted_version(work.settings, workspace_id=workspace_id)
     left = list(tagged.inputs)
     while True:
         size = SLICE_ITEMS if work.write_lock_wanted else len(left)
@@ -145,7 +148,7 @@ def _store_slice(work: Work, tagged: _Tagged) -> Iterator[None]:
         with work.database.write() as session:
             for job in jobs:
                 queue.hold(session, job)
-            _store(session, workspace_id, pipeline, {item: tagged.inputs[item] for item in part}, tagged.analyses)
+            _store(session, workspace_id, tagged, part)
             if not left:
                 _end(session, workspace_id, tagged, provisional=provisional)
         yield
@@ -177,15 +180,9 @@ def _pending(session: Session, workspace_id: int, ids: Sequence[int], *, lock: b
     return read_inputs(session, workspace_id, *waiting, lock=lock)
 
 
-def _store(
-    session: Session,
-    workspace_id: int,
-    pipeline: Tagger,
-    inputs: dict[int, Input],
-    analyses: dict[int, Analysis],
-) -> None:
-    present = _pending(session, workspace_id, list(inputs), lock=True)
-    ids = unchanged(present, inputs)
+def _store(session: Session, workspace_id: int, tagged: _Tagged, items: Sequence[int]) -> None:
+    present = _pending(session, workspace_id, items, lock=True)
+    ids = unchanged(present, tagged.inputs)
     changed = sorted(present.keys() - set(ids))
     if changed:
         # changed while it was being tagged: the new text must not wear the old one's labels
@@ -196,4 +193,7 @@ def _store(
             payload={"items": changed, "import_id": None},
             priority=Priority.SINGLE,
         )
-    store_labels(session, workspace_id, ids, pipeline=pipeline, inputs=inputs, analyses=analyses)
+    store_tagged_vectors(session, workspace_id, tagged.vectors, set(ids))
+    store_labels(
+        session, workspace_id, ids, pipeline=tagged.pipeline, inputs=tagged.inputs, analyses=tagged.analyses
+    )

@@ -2,7 +2,9 @@
 
 One job is one slice, newest items first; its transaction stores the labels and queues the next slice. So whatever
 is more urgent comes in between, and a killed worker loses one slice's computing and nothing else. Of one workspace
-and one choice of items at most one job waits; to ask again lets it begin with the newest item.
+and one choice of items at most one job waits; to ask again lets it begin with the newest item. Of what the fast
+tier has tagged the first slices keep the place in the queue that they were asked for with: themes, asked for a
+little later, find the accurate tier's labels, and the vectors that were made by the way.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from sqlmodel import Session, col
 
 from nlp.analysis import Analysis
 from service.classify.active_model import Tagger, wanted_tagger
+from service.classify.tagged_vectors import TaggedVectors, store_tagged_vectors, tagged_vectors
 from service.classify.tagging import Input, analyses_of, read_inputs, store_labels, unchanged
 from service.store import queue
 from service.store.queue import UNTRACKED, ClaimedJob, Priority
@@ -26,6 +29,7 @@ Which = Literal["unsure", "all", "fast"]
 
 SLICE_ITEMS = 500  # in one write transaction; longer ones would keep webhooks waiting on SQLite
 CHUNK_ITEMS = 100  # tagged between two looks at what is more urgent: a quarter of a second of the accurate tier
+SLICES_IN_PLACE = 200  # 100,000 of the fast tier's items, some minutes; after these others have their turn
 TRIES = 5  # two workers may queue the same at one moment
 
 
@@ -63,6 +67,16 @@ def enqueue_retag(session: Session, *, workspace_id: int, which: Which, priority
             )
 
 
+def renews_fast(session: Session, workspace_id: int) -> bool:
+    """Whether a job waits or is under way that tags again whatever of a workspace the fast tier has tagged."""
+    waiting = select(col(Job.payload)).where(
+        col(Job.workspace_id) == workspace_id,
+        col(Job.kind) == "retag",
+        col(Job.state).in_(["queued", "running"]),
+    )
+    return any(payload["which"] in ("fast", "all") for payload in session.execute(waiting).scalars())
+
+
 def retag(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
     """Stage function: tag one slice of each job's workspace again and queue the next; yields between chunks."""
     for job in jobs:
@@ -74,9 +88,10 @@ def retag(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         for start in range(0, len(ids), CHUNK_ITEMS):
             analyses |= analyses_of(pipeline, {one: inputs[one] for one in ids[start : start + CHUNK_ITEMS]})
             yield
+        vectors = tagged_vectors(work.settings, pipeline, inputs, analyses)
         with work.database.write() as session:
             queue.hold(session, job)
-            _store(session, job, pipeline, inputs, analyses)
+            _store(session, job, pipeline, inputs, analyses, vectors)
             if len(ids) == _slice_of(job):
                 _continue(session, job, below=min(ids))
             queue.finish(session, job)
@@ -94,13 +109,16 @@ def given_up(work: Work, job: ClaimedJob, error: str) -> None:
 
 def _continue(session: Session, job: ClaimedJob, *, below: int) -> None:
     # no more than one waits: where it was asked for again meanwhile, that job begins with the newest and comes by
+    slices = int(job.payload.get("slices", 0)) + 1
+    in_place = job.payload["which"] == "fast" and slices < SLICES_IN_PLACE
     queue.enqueue(
         session,
         workspace_id=job.workspace_id,
         kind="retag",
-        payload=job.payload | {"below": below},
+        payload=job.payload | {"below": below, "slices": slices},
         priority=Priority(job.priority),
         dedupe_key=f"{job.payload['which']}:{job.workspace_id}",
+        run_after=queue.due_since(session, job) if in_place else None,
     )
 
 
@@ -134,6 +152,7 @@ def _store(
     pipeline: Tagger,
     inputs: dict[int, Input],
     analyses: dict[int, Analysis],
+    vectors: TaggedVectors | None,
 ) -> None:
     # what has got another text meanwhile waits to be tagged anyway; what another worker has done need not be again
     still = (
@@ -142,10 +161,12 @@ def _store(
         or_(col(FeedbackItem.model).is_(None), col(FeedbackItem.model) != pipeline.model_version),
     )
     present = read_inputs(session, job.workspace_id, *still, lock=True)
+    ids = unchanged(present, inputs)
+    store_tagged_vectors(session, job.workspace_id, vectors, set(ids))
     store_labels(
         session,
         job.workspace_id,
-        unchanged(present, inputs),
+        ids,
         pipeline=pipeline,
         inputs=inputs,
         analyses=analyses,

@@ -2,7 +2,9 @@
 
 One job is one slice, newest items first; its transaction stores the vectors and queues the next slice, behind
 whatever is more urgent. The first slices keep the place in the queue that they were asked for with: themes, asked
-for a little later, find their vectors stored then. What the default model before has made is made anew.
+for a little later, find their vectors stored then. What the default model before has made is made anew. What the
+accurate tier tags has its vectors already (tagged_vectors.py): items that the fast tier has tagged are left to it,
+as long as it is to read them anyway.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from nlp.likeness import MAX_CHARS, readable
 from service.classify.active_model import likeness_of
+from service.classify.retag import renews_fast
 from service.store import queue
 from service.store.meaning_blocks import BLOCK_ROWS, Rows, store_vectors, unread
 from service.store.queue import ClaimedJob, Priority
@@ -30,7 +33,14 @@ def make_vectors(work: Work, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
         likeness = likeness_of(work.settings)
         below = job.payload.get("below")
         with work.database.read() as session:
-            items = unread(session, job.workspace_id, vectors=likeness.version, below=below, limit=SLICE_ITEMS)
+            items = unread(
+                session,
+                job.workspace_id,
+                vectors=likeness.version,
+                below=below,
+                limit=SLICE_ITEMS,
+                fast_too=likeness.encoder is None or not renews_fast(session, job.workspace_id),
+            )
         texts = [
             readable(one.text[start : min(end, start + MAX_CHARS)])
             for one in items

@@ -8,7 +8,7 @@ same transaction. What was erased meanwhile or has another text by now is never 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,8 +48,19 @@ def ask_vectors(session: Session, workspace_id: int, *, delay_seconds: float = D
     queue.ask(session, workspace_id=workspace_id, kind="vectors", lock=ASKING, delay_seconds=delay_seconds)
 
 
-def unread(session: Session, workspace_id: int, *, vectors: str, below: int | None, limit: int) -> list[Unread]:
-    """Tagged items without vectors of a model, the newest first; `below`: only of smaller ids."""
+def unread(
+    session: Session,
+    workspace_id: int,
+    *,
+    vectors: str,
+    below: int | None,
+    limit: int,
+    fast_too: bool = True,
+) -> list[Unread]:
+    """Tagged items without vectors of a model, the newest first; `below`: only of smaller ids.
+
+    Without `fast_too` those are left out that the fast tier has tagged.
+    """
     item, known = FeedbackItem, ItemMeaning
     found = (
         select(col(item.id), col(item.text_version), col(item.text))
@@ -68,6 +79,8 @@ def unread(session: Session, workspace_id: int, *, vectors: str, below: int | No
     )
     if below is not None:
         found = found.where(col(item.id) < below)
+    if not fast_too:
+        found = found.where(or_(col(item.model).is_(None), ~col(item.model).startswith("fast-")))
     rows = session.execute(found).all()
     spans: dict[int, list[tuple[int, int]]] = {}
     for item_id, start, end in session.execute(
@@ -77,6 +90,18 @@ def unread(session: Session, workspace_id: int, *, vectors: str, below: int | No
     ):
         spans.setdefault(item_id, []).append((start, end))
     return [Unread(row[0], row[1], row[2] or "", tuple(spans.get(row[0], ()))) for row in rows]
+
+
+def with_vectors(
+    session: Session, workspace_id: int, item_ids: Collection[int], *, vectors: str
+) -> dict[int, int]:
+    """Those of these items whose text has vectors of a model, with the version of that text."""
+    known = select(col(ItemMeaning.item_id), col(ItemMeaning.text_version)).where(
+        beside_ids(col(ItemMeaning.workspace_id), workspace_id),
+        one_of(session, col(ItemMeaning.item_id), list(item_ids)),
+        col(ItemMeaning.vectors) == vectors,
+    )
+    return {row[0]: row[1] for row in session.execute(known)}
 
 
 def store_vectors(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from service.classify import retag as retag_module
-from service.classify.retag import Which, enqueue_retag, given_up, retag
+from service.classify.retag import Which, enqueue_retag, given_up, renews_fast, retag
 from service.store import queue, rollups
 from service.store.columns import now
 from service.store.engine import Database
@@ -119,6 +120,54 @@ def test_the_fast_tier_s_alone(work: Work, workspace_id: int, words: WordPipelin
     assert models(work.database, workspace_id) == ["accurate-1", "accurate-0", "accurate-1"]
     with work.database.read() as session:  # what the fast tier said has done its service
         assert set(session.execute(select(col(Classification.model))).scalars()) == {"accurate-1", "accurate-0"}
+
+
+@pytest.mark.parametrize(("which", "in_place", "kept"), [("fast", 2, True), ("fast", 1, False), ("all", 2, False)])
+def test_the_fast_tier_s_keep_their_place(
+    work: Work,
+    workspace_id: int,
+    words: WordPipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    which: Which,
+    in_place: int,
+    kept: bool,
+) -> None:
+    monkeypatch.setattr(retag_module, "SLICES_IN_PLACE", in_place)
+    words.model_version = "fast-1"
+    for number in range(4):
+        tagged_item(work, workspace_id, f"number {number}")
+    words.model_version, words.tier = "accurate-1", "accurate"
+    ask(work, workspace_id, which)
+    asked = now() - timedelta(minutes=5)
+    with work.database.write() as session:
+        session.execute(update(Job).where(col(Job.kind) == "retag").values(run_after=asked))
+    first = take(work)
+    assert first is not None
+    list(retag(work, [first]))
+    assert [one.run_after == asked for one in waiting(work.database)] == [kept]
+    renew(work)
+    assert models(work.database, workspace_id) == ["accurate-1"] * 4
+
+
+def test_who_waits_for_the_accurate_tier(work: Work, workspace_id: int, client_of: Any) -> None:
+    other = client_of(workspace="other").workspace_id
+
+    def asked(**given: Any) -> bool:
+        ask(work, workspace_id, **given)
+        with work.database.read() as session:
+            assert not renews_fast(session, other)
+            return renews_fast(session, workspace_id)
+
+    assert not asked(which="unsure")
+    assert asked(which="fast")
+    job = take(work)
+    assert job is not None
+    with work.database.read() as session:
+        assert renews_fast(session, workspace_id), "under way"
+    with work.database.write() as session:
+        session.execute(update(Job).values(state="dead"))
+    assert not asked(which="unsure")
+    assert asked(which="all")
 
 
 def test_a_person_s_word_stays(work: Work, workspace_id: int, words: WordPipeline) -> None:

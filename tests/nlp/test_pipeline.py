@@ -110,6 +110,20 @@ def test_results_do_not_depend_on_the_batch(pipeline: Pipeline) -> None:
     assert pipeline.analyze(many) == alone * (len(many) // len(inputs))
 
 
+def test_what_the_encoder_read_is_handed_on(pipeline: Pipeline) -> None:
+    both, asked = pipeline.analyze([TextInput(TWO_OPINIONS), TextInput(TWO_OPINIONS, "How was it?")])
+    assert len(both.segments) > 1
+    for part in both.segments:
+        assert part.reading is not None
+        assert part.reading.text == TWO_OPINIONS[part.start : part.end]
+        alone = pipeline.artifact.model.look([part.reading.text], [None]).vectors[0]
+        assert part.reading.vector.tolist() == alone.tolist()
+        assert "reading" not in part.to_dict()
+    assert [part.reading for part in asked.segments] == [None] * len(asked.segments)
+    fast = Pipeline.load(None, "fast").analyze([TextInput(TWO_OPINIONS)])[0]
+    assert [part.reading for part in fast.segments] == [None] * len(fast.segments)
+
+
 def test_threads_may_share_a_pipeline(pipeline: Pipeline) -> None:
     inputs = [TextInput(text) for text in TEXTS] * 10
     expected = pipeline.analyze(inputs)
